@@ -1,0 +1,73 @@
+# Every target works on a fresh clone: it makes .venv from the hash-checked lock when there is none or the lock changed.
+# On Windows use the plain commands in README.md.
+PYTHON ?= python3
+PORT ?= 8000
+LOCK := requirements/dev.txt
+
+# DVC runs `python` of the PATH, and does not put its own environment there.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONUTF8 := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help venv repro serve gate promote retrain test test-slow check format lock image
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+# Compared by content: a clone that shares its .venv with another, or whose files have new dates, keeps it.
+venv: ## make .venv from the lock, if it is not that already
+	@cmp -s $(LOCK) .venv/requirements.txt || { \
+	  echo "installing $(LOCK) into .venv"; \
+	  rm -f .venv/requirements.txt; \
+	  $(PYTHON) -m venv --clear .venv && \
+	  .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK) && \
+	  cp $(LOCK) .venv/requirements.txt; }
+
+repro: venv ## run the pipeline (only what changed) and print the metrics
+	dvc repro
+	@$(CHECKOUT)
+	dvc metrics show
+
+serve: venv ## serve on 127.0.0.1:8000 (PORT=): the champion, else the workspace's model
+	@test -f models/champion.onnx || { $(CHECKOUT); }
+	@test -f models/champion.onnx || test -f models/model.onnx || { dvc repro && $(CHECKOUT); }
+	python -m api --port $(PORT)
+
+gate: venv ## may the new model replace the champion? exit 0 promote, 3 keep, 4 inconclusive, 1 error
+	@python -m stages.gate; code=$$?; exit $$code
+
+promote: venv ## make the model that the gate promoted the champion (FORCE=1 without a verdict)
+	python -m stages.registry promote $(if $(FORCE),--force)
+
+retrain: venv ## on drift (or FORCE=1): repro, gate, promote or keep
+	python -m stages.retrain $(if $(FORCE),--force)
+
+test: venv ## the test suite
+	python -m pytest -q -m "not slow"
+
+test-slow: venv ## the slow tests: whole pipelines, kills
+	python -m pytest -q -m slow
+
+check: venv ## lint, format, types, workflow and Dockerfile
+	ruff check .
+	ruff format --check .
+	mypy
+	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	zizmor --offline --quiet .github/workflows
+	hadolint Dockerfile
+
+format: venv ## rewrite the code in the project's format
+	ruff check --fix-only .
+	ruff format .
+
+lock: venv ## write requirements/*.txt anew from pyproject.toml
+	@for group in dev pipeline serve; do \
+	  uv pip compile pyproject.toml --group $$group --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	    --generate-hashes --no-annotate --no-header -c requirements/dev.txt -o requirements/$$group.txt || exit 1; \
+	done
+
+image: venv ## build the container image of the champion
+	docker build --build-arg GIT_REVISION=$$(git rev-parse HEAD) -t mlops_boston .
+
+# The champion's file is not in Git. A pipeline with the same result has put the same bytes into DVC's cache.
+CHECKOUT = dvc checkout --quiet models/champion.onnx.dvc 2>/dev/null || true

@@ -1,0 +1,105 @@
+"""The served form of a fit: an ONNX file that describes itself, and the proof that it answers as the fit does."""
+
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import onnx
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from stages.convert import to_onnx
+from stages.errors import PipelineError
+from stages.matrix import to_matrix
+from stages.onnx_file import KEY, Description, Golden, Interval, Model, Training
+from stages.params import Select
+from stages.records import Record
+from stages.schema import Schema
+from stages.scores import conformal_half_width
+
+GOLDEN_ROWS = 5  # of the training rows, beside the edge rows
+
+
+class Served(NamedTuple):
+    """The bytes of the model file, and how far it is from the fit at most, in the target's unit."""
+
+    content: bytes
+    max_abs_diff: float
+
+
+def served_form(
+    pipeline: Pipeline,
+    record: Record,
+    training: pd.DataFrame,
+    schema: Schema,
+    level: float,
+    sha256: str,
+    limits: Select,
+) -> Served:
+    """Convert, compare and describe a fit on the `training` table of that sha256.
+
+    Raises PipelineError where the file is too large to serve or answers otherwise than the fit on a training row
+    or an edge row.
+    """
+    matrix = to_matrix(training, schema.features)
+    target = training[schema.target.name].to_numpy(float)
+    graph = to_onnx(pipeline[1:], matrix.shape[1], conformal_half_width(record.out_of_fold - target, level))
+    description = Description(
+        format=1,
+        family=record.family,
+        settings=record.settings,
+        schema=schema,
+        features=tuple(column.name for column in schema.features),
+        imputed=_imputed(pipeline, schema),
+        interval=Interval(level, "absolute out-of-fold residuals"),
+        training=Training(len(target), sha256, float(np.median(target)), float(target.std()), record.cv_rmse),
+    )
+    tolerance = limits.onnx_tolerance * description.training.target_std
+    model = Model(_file(graph, description), f"the ONNX form of {record.family}")
+    edges = _edge_rows(matrix)
+    probes = np.vstack([matrix, edges])
+    gap = float(np.abs(model.predict(probes)[:, 0] - pipeline[1:].predict(probes)).max())
+    if not gap <= tolerance:
+        raise PipelineError(
+            f"{record.family}: ONNX and the fitted model differ by {gap:.3g}, more than select.onnx_tolerance "
+            f"x the target's standard deviation = {tolerance:.3g}: raise it in params.yaml, or scale the features less"
+        )
+    golden = np.vstack([matrix[:GOLDEN_ROWS], edges])
+    content = _file(graph, msgspec.structs.replace(description, golden=_golden(model, golden, tolerance)))
+    if len(content) > limits.max_model_mb * 1e6:
+        raise PipelineError(
+            f"{record.family}: the model file has {len(content) / 1e6:.1f} MB, more than select.max_model_mb = "
+            f"{limits.max_model_mb:g}: fewer or smaller trees in train.families, or raise the limit"
+        )
+    return Served(content, gap)
+
+
+def _file(graph: onnx.ModelProto, description: Description) -> bytes:
+    del graph.metadata_props[:]
+    graph.metadata_props.add(key=KEY, value=msgspec.json.encode(description).decode())
+    content: bytes = graph.SerializeToString(deterministic=True)
+    return content
+
+
+def _golden(model: Model, rows: np.ndarray, tolerance: float) -> Golden:
+    features = [[None if np.isnan(value) else value for value in row] for row in rows.tolist()]
+    return Golden(features, model.predict(rows).tolist(), tolerance)
+
+
+def _edge_rows(matrix: np.ndarray) -> np.ndarray:
+    """Rows where float32 could bite: all missing, each feature missing, all at the lowest, middle and highest."""
+    low, middle, high = (np.nanquantile(matrix, q, axis=0, method="nearest") for q in (0, 0.5, 1))
+    one_missing = np.tile(middle, (matrix.shape[1], 1))
+    np.fill_diagonal(one_missing, np.nan)
+    return np.vstack([np.full_like(low, np.nan), one_missing, low, middle, high])
+
+
+def _imputed(pipeline: Pipeline, schema: Schema) -> dict[str, float]:
+    """What replaces a missing value of each feature, as learned from the training rows."""
+    prepare = pipeline.named_steps["prepare"]
+    return {
+        schema.features[place].name: float(value)
+        for name, _, places in prepare.transformers_
+        if name != "remainder"
+        for place, value in zip(places, prepare.named_transformers_[name][0].statistics_, strict=True)
+    }

@@ -1,0 +1,106 @@
+"""The tunables of `params.yaml`, read once into one frozen, typed structure a section."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, overload
+
+import msgspec
+
+from stages.config import build, nearest, read_mapping
+from stages.errors import PipelineError
+
+PATH = Path("params.yaml")
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Seed = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Grid = dict[str, Annotated[list[Any], msgspec.Meta(min_length=1)]]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What every section shares: frozen, and no key that the code does not know."""
+
+
+class Features(Section, frozen=True):
+    exclude: tuple[str, ...]
+
+
+class Clean(Section, frozen=True):
+    min_rows: Count
+    test_fraction: Share
+    folds: Annotated[int, msgspec.Meta(ge=2)]
+    max_rejected_fraction: Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class Train(Section, frozen=True):
+    seed: Seed
+    interval_level: Share
+    families: dict[str, Grid]
+
+
+class Select(Section, frozen=True):
+    rule: Literal["min", "one_se"]
+    onnx_tolerance: Positive
+    max_model_mb: Positive
+    reference_rows: Count
+
+
+class Evaluate(Section, frozen=True):
+    seed: Seed
+    bootstrap_samples: Count
+    level: Share
+
+
+class Gate(Section, frozen=True):
+    seed: Seed
+    bootstrap_samples: Count
+    alpha: Share
+    min_skill: NotNegative
+    min_improvement: NotNegative
+
+
+class Drift(Section, frozen=True):
+    alpha: Share
+    min_rows: Count
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "features": Features,
+    "clean": Clean,
+    "train": Train,
+    "select": Select,
+    "evaluate": Evaluate,
+    "gate": Gate,
+    "drift": Drift,
+}
+
+
+@overload
+def load(section: Literal["features"], path: Path = PATH) -> Features: ...
+@overload
+def load(section: Literal["clean"], path: Path = PATH) -> Clean: ...
+@overload
+def load(section: Literal["train"], path: Path = PATH) -> Train: ...
+@overload
+def load(section: Literal["select"], path: Path = PATH) -> Select: ...
+@overload
+def load(section: Literal["evaluate"], path: Path = PATH) -> Evaluate: ...
+@overload
+def load(section: Literal["gate"], path: Path = PATH) -> Gate: ...
+@overload
+def load(section: Literal["drift"], path: Path = PATH) -> Drift: ...
+def load(section: str, path: Path = PATH) -> Section:
+    """One section's parameters.
+
+    Raises PipelineError naming the key that is unknown, missing, of another type or out of range.
+    """
+    content = read_mapping(path)
+    for name in content:
+        if name not in SECTIONS:
+            raise PipelineError(
+                f"{path}: unknown section {name!r}{nearest(name, SECTIONS)}; allowed: {', '.join(SECTIONS)}"
+            )
+    if section not in content:
+        raise PipelineError(f"{path}: the section {section!r} is missing; add it")
+    return build(SECTIONS[section], content[section], f"{path}: {section}")

@@ -1,0 +1,112 @@
+"""Real projects in temporary folders: the tracked files of this one, small grids, a Git repository of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+SMALL_GRIDS = {
+    "linear": {},
+    "ridge": {"alpha": [1, 10]},
+    "random_forest": {"n_estimators": [10], "max_depth": [6]},
+    "xgboost": {"n_estimators": [30], "max_depth": [3]},
+}
+
+
+class Project:
+    """A copy of the project to run commands in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        who = {f"GIT_{role}_{key}": "tests" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
+        self.env = {**os.environ, **who, "PATH": path, "DVC_NO_ANALYTICS": "1"}
+
+    def run(self, *command: str, code: int | Iterable[int] = 0) -> subprocess.CompletedProcess[str]:
+        """Run a command in the project; it must end with (one of) `code`."""
+        done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, check=False)
+        codes = [code] if isinstance(code, int) else list(code)
+        assert done.returncode in codes, f"{command} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def stage(self, name: str, *arguments: str, code: int | Iterable[int] = 0) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, "-m", f"stages.{name}", *arguments, code=code)
+
+    def dvc(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, "-m", "dvc", *arguments, code=code)
+
+    def commit(self, message: str = "a change") -> None:
+        self.run("git", "add", "-A")
+        self.run("git", "commit", "-q", "--allow-empty", "-m", message)
+
+    def edit_params(self, change: Callable[[dict], object]) -> None:
+        path = self.folder / "params.yaml"
+        content = yaml.safe_load(path.read_text())
+        change(content)
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+    def copy(self, folder: Path) -> "Project":
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Project(folder)
+
+
+def _use_small_grids(content: dict) -> None:
+    content["train"]["families"] = SMALL_GRIDS
+
+
+def tracked_files() -> list[str]:
+    """What a clone would have, and what is about to be committed."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+@pytest.fixture(scope="session")
+def _pristine(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("pristine") / "project"
+    for name in tracked_files():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target)
+    # A project that has never run: no champion, no verdicts, no lock of the large grids.
+    for name in ("dvc.lock", "models/champion.onnx.dvc", "metrics/history.jsonl"):
+        (folder / name).unlink(missing_ok=True)
+    made = Project(folder)
+    made.edit_params(_use_small_grids)
+    made.run("git", "init", "-q", "-b", "main")
+    made.commit("start")
+    return made
+
+
+@pytest.fixture(scope="session")
+def _reproduced(_pristine: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    made = _pristine.copy(tmp_path_factory.mktemp("reproduced") / "project")
+    made.dvc("repro")
+    made.commit("reproduced")
+    return made
+
+
+@pytest.fixture
+def project(_pristine: Project, tmp_path: Path) -> Project:
+    """Never run, small grids, committed."""
+    return _pristine.copy(tmp_path / "project")
+
+
+@pytest.fixture
+def reproduced(_reproduced: Project, tmp_path: Path) -> Project:
+    """After `dvc repro`, committed; a copy of its own for each test."""
+    return _reproduced.copy(tmp_path / "project")

@@ -1,0 +1,200 @@
+"""Fitting: no leakage, nothing learned from the test split, and a served form that answers as the fit does."""
+
+import joblib
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages import families, select
+from stages.clean import clean
+from stages.errors import PipelineError
+from stages.export import served_form
+from stages.matrix import to_matrix
+from stages.onnx_file import Model
+from stages.params import Clean, Select, Train
+from stages.rows import TEST
+from stages.schema import Column, Schema
+from stages.train import combinations, fit
+from tests.stages.conftest import make_schema
+
+GRIDS = {
+    "linear": {},
+    "ridge": {"alpha": [0.1, 10.0]},
+    "random_forest": {"n_estimators": [5], "min_samples_leaf": [1, 30]},
+    "xgboost": {"n_estimators": [20], "max_depth": [3]},
+}
+PARAMS = Train(seed=1, interval_level=0.8, families=GRIDS)
+LIMITS = Select(rule="min", onnx_tolerance=1e-4, max_model_mb=5, reference_rows=10)
+HOMES = make_schema(
+    Column("area", "float", nullable=True),
+    Column("rooms", "int", nullable=True),
+    Column("garden", "bool", nullable=True),
+    Column("street", "category", categories=("north", "south", "east"), nullable=True),
+    Column("price", "float", role="target"),
+)
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    generator = np.random.default_rng(5)
+    n = 300
+    raw = pd.DataFrame(
+        {
+            "area": generator.uniform(20, 200, n),
+            "rooms": generator.integers(1, 8, n).astype(float),
+            "garden": generator.integers(0, 2, n).astype(float),
+            "street": generator.choice(["north", "south", "east"], n),
+        }
+    )
+    effect = raw["street"].map({"north": 0, "south": 40, "east": -20})
+    raw["price"] = 2 * raw["area"] + 10 * raw["rooms"] + 30 * raw["garden"] + effect + generator.normal(0, 5, n)
+    for name in ("area", "rooms", "garden", "street"):
+        raw.loc[generator.random(n) < 0.05, name] = None
+    return clean(raw, HOMES, Clean(min_rows=1, test_fraction=0.2, folds=4, max_rejected_fraction=0)).table
+
+
+@pytest.mark.parametrize("family", GRIDS)
+def test_a_fit_predicts_from_a_table(table: pd.DataFrame, family: str) -> None:
+    """A fit predicts from the schema's feature columns, missing cells included, far better than a constant."""
+    pipeline, record = fit(table, HOMES, PARAMS, family)
+    test = table[table["fold"] == TEST].drop(columns=["price", "fold", "row"])
+    predicted = pipeline.predict(test)
+    assert predicted.shape == (len(test),)
+    assert np.isfinite(predicted).all()
+    assert record.cv_rmse < 0.5 * table["price"].std()
+    assert record.tried == len(combinations(GRIDS[family]))
+
+
+@pytest.mark.parametrize("family", GRIDS)
+def test_the_test_split_teaches_nothing(table: pd.DataFrame, family: str) -> None:
+    """With other values in every row of the test split, or without these rows, the fit is the same to the byte."""
+    spoilt = table.copy()
+    spoilt.loc[spoilt["fold"] == TEST, ["area", "price"]] = 1e6
+    training = table[table["fold"] != TEST]
+    hashes = {joblib.hash(fit(t, HOMES, PARAMS, family)[0].predict(training)) for t in (table, spoilt, training)}
+    assert len(hashes) == 1
+
+
+def test_a_fold_is_predicted_without_itself(table: pd.DataFrame) -> None:
+    """Out-of-fold predictions of a fold do not change with that fold's targets, not even through imputation."""
+    training = table[table["fold"] != TEST].reset_index(drop=True)
+    ridge = msgspec.structs.replace(PARAMS, families={"ridge": {"alpha": [1.0]}})
+    held = (training["fold"] == 0).to_numpy()
+    spoilt = training.copy()
+    spoilt.loc[held, "price"] += 1e4
+    before, after = (fit(t, HOMES, ridge, "ridge")[1].out_of_fold for t in (training, spoilt))
+    assert np.array_equal(before[held], after[held])
+    assert not np.array_equal(before[~held], after[~held])
+
+
+def test_the_best_setting_is_chosen_by_cross_validation(table: pd.DataFrame) -> None:
+    """The chosen settings are those of the grid with the lowest out-of-fold error, and cv_rmse is that error."""
+    _, record = fit(table, HOMES, PARAMS, "random_forest")
+    alone = [
+        fit(table, HOMES, msgspec.structs.replace(PARAMS, families={"random_forest": grid}), "random_forest")[1].cv_rmse
+        for grid in ({"n_estimators": [5], "min_samples_leaf": [leaf]} for leaf in (1, 30))
+    ]
+    assert alone[0] < alone[1]
+    assert record.settings == {"n_estimators": 5, "min_samples_leaf": 1}
+    assert record.cv_rmse == alone[0]
+
+
+@pytest.mark.parametrize("family", GRIDS)
+def test_the_served_form_answers_as_the_fit(table: pd.DataFrame, family: str) -> None:
+    """The ONNX file agrees with the fit on rows that it never saw, categories and missing cells included."""
+    training = table[table["fold"] != TEST]
+    pipeline, record = fit(table, HOMES, PARAMS, family)
+    served = served_form(pipeline, record, training, HOMES, 0.8, "sha", LIMITS)
+    model = Model(served.content, "a test's model")
+    model.verify()
+    test = table[table["fold"] == TEST]
+    prediction, lower, upper = model.predict(to_matrix(test, HOMES.features)).T
+    assert np.abs(prediction - pipeline.predict(test)).max() < 1e-4 * training["price"].std()
+    assert (lower < prediction).all()
+    assert (prediction < upper).all()
+    assert model.description.schema == HOMES
+    assert model.description.imputed["area"] == pytest.approx(training["area"].median())
+    assert model.description.imputed["garden"] == training["garden"].mode()[0]
+    again = served_form(pipeline, record, training, HOMES, 0.8, "sha", LIMITS)
+    assert again.content == served.content
+
+
+def test_intervals_cover_what_they_promise(table: pd.DataFrame) -> None:
+    """Of the training rows' out-of-fold residuals, the asked share lies within the half-width."""
+    training = table[table["fold"] != TEST]
+    pipeline, record = fit(table, HOMES, PARAMS, "ridge")
+    model = Model(served_form(pipeline, record, training, HOMES, 0.8, "sha", LIMITS).content, "m")
+    answers = model.predict(to_matrix(training, HOMES.features))
+    half = (answers[:, 2] - answers[:, 1]) / 2
+    inside = np.abs(record.out_of_fold - training["price"].to_numpy()) <= half
+    assert 0.8 <= inside.mean() <= 0.8 + 2 / len(training) + 0.01
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"onnx_tolerance": 1e-12}, "ridge: ONNX and the fitted model differ by .* more than select.onnx_tolerance"),
+        ({"max_model_mb": 1e-3}, "ridge: the model file has .* MB, more than select.max_model_mb = 0.001"),
+    ],
+)
+def test_a_form_that_cannot_be_served_is_refused(table: pd.DataFrame, limits: dict[str, float], said: str) -> None:
+    """A file that is too large, or differs from the fit, is an error with the way out."""
+    pipeline, record = fit(table, HOMES, PARAMS, "ridge")
+    with pytest.raises(PipelineError, match=said):
+        served_form(
+            pipeline, record, table[table["fold"] != TEST], HOMES, 0.8, "sha", msgspec.structs.replace(LIMITS, **limits)
+        )
+
+
+@pytest.mark.parametrize(
+    ("families", "family", "said"),
+    [
+        ({"ridge": {"alhpa": [1]}}, "ridge", r"unknown setting 'alhpa' \(did you mean 'alpha'\?\)"),
+        ({"rigde": {}}, "rigde", r"unknown family 'rigde' \(did you mean 'ridge'\?\)"),
+        ({"ridge": {"alpha": [1]}}, "linear", "train.families has no 'linear'; it has ridge"),
+    ],
+)
+def test_a_wrong_family_or_setting_is_named(table: pd.DataFrame, families: dict, family: str, said: str) -> None:
+    """A family or setting that does not exist is named, with the nearest one."""
+    with pytest.raises(PipelineError, match=said):
+        fit(table, HOMES, msgspec.structs.replace(PARAMS, families=families), family)
+
+
+def test_an_unknown_category_is_refused(table: pd.DataFrame) -> None:
+    """A fitted pipeline refuses a category that its schema does not have, instead of imputing it."""
+    pipeline, _ = fit(table, HOMES, PARAMS, "linear")
+    with pytest.raises(PipelineError, match="column street: 'west' is none of its categories"):
+        pipeline.predict(table.head(2).assign(street="west"))
+
+
+def test_a_foreign_file_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A file that is no ONNX, or was not made here, is refused with a reason."""
+    with pytest.raises(PipelineError, match="x is no usable ONNX model"):
+        Model(b"not a model", "x")
+
+
+METRICS = {
+    "simple": {"cv_rmse": 3.1, "cv_rmse_se": 0.2},
+    "middle": {"cv_rmse": 3.05, "cv_rmse_se": 0.2},
+    "best": {"cv_rmse": 3.0, "cv_rmse_se": 0.06},
+}
+
+
+def test_selection_rules() -> None:
+    """`min` takes the lowest cross-validated RMSE, `one_se` the first family within one standard error of it."""
+    assert select.pick(METRICS, "min") == "best"
+    assert select.pick(METRICS, "one_se") == "middle"
+    with pytest.raises(PipelineError, match=r"train\.families is empty"):
+        select.pick({}, "min")
+
+
+def test_every_family_of_the_shipped_parameters_exists() -> None:
+    """Each grid of params.yaml names parameters that its family's model has."""
+    from stages import params
+    from tests.conftest import ROOT
+
+    shipped: Schema = HOMES
+    for family, grid in params.load("train", ROOT / "params.yaml").families.items():
+        for settings in combinations(grid):
+            families.numeric_pipeline(shipped.features, family, 0, settings)

@@ -1,0 +1,91 @@
+"""The whole pipeline as a user runs it, through the real `dvc`."""
+
+import json
+import re
+
+import pytest
+
+from tests.conftest import Project
+
+
+def ran(output: str) -> list[str]:
+    return re.findall(r"Running stage '([^']+)'", output)
+
+
+def test_a_second_run_runs_nothing(reproduced: Project) -> None:
+    """With nothing changed, `dvc repro` runs no stage and leaves Git clean."""
+    assert ran(reproduced.dvc("repro").stdout) == []
+    assert reproduced.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_the_same_inputs_give_the_same_bytes(reproduced: Project) -> None:
+    """A forced second run writes a byte-identical dvc.lock, so every output has the same hash."""
+    before = reproduced.path("dvc.lock").read_bytes()
+    output = reproduced.dvc("repro", "--force", "--no-run-cache").stdout
+    assert len(ran(output)) == 9
+    assert reproduced.path("dvc.lock").read_bytes() == before
+
+
+def test_one_familys_grid_reruns_that_family_only(reproduced: Project) -> None:
+    """Changing ridge's grid runs train@ridge, select, evaluate and what hangs on them, and no other family."""
+    reproduced.edit_params(lambda p: p["train"]["families"]["ridge"].update(alpha=[0.001]))
+    stages = ran(reproduced.dvc("repro").stdout)
+    assert stages[:2] == ["train@ridge", "select"]
+    assert set(stages) <= {"train@ridge", "select", "evaluate", "drift"}
+
+
+def test_a_family_that_goes_leaves_nothing_behind(reproduced: Project) -> None:
+    """A family taken out of params.yaml is gone from the candidates and the metrics; the others do not run again."""
+    reproduced.edit_params(lambda p: p["train"]["families"].pop("xgboost"))
+    assert "select" in ran(reproduced.dvc("repro").stdout)
+    assert not list(reproduced.path("models/candidates").glob("xgboost*"))
+    assert not reproduced.path("metrics/train/xgboost.json").exists()
+    assert json.loads(reproduced.path("metrics/select.json").read_text())["family"] == "random_forest"
+    assert ran(reproduced.dvc("repro").stdout) == []
+
+
+def test_live_rows_run_drift_alone(reproduced: Project) -> None:
+    """New rows in data/live run the drift stage and nothing else."""
+    raw = reproduced.path("data/raw/housing.csv").read_text().splitlines()
+    reproduced.path("data/live/rows.csv").write_text("\n".join(raw[:120]) + "\n")
+    assert ran(reproduced.dvc("repro").stdout) == ["drift"]
+    assert json.loads(reproduced.path("metrics/drift.json").read_text())["n_live"] == 119
+
+
+def test_the_metrics_of_the_contract_are_there(reproduced: Project) -> None:
+    """metrics/evaluate.json and metrics/select.json have the promised keys with plausible numbers."""
+    metrics = json.loads(reproduced.path("metrics/evaluate.json").read_text())
+    promised = (
+        "family rmse mae r2 mape bias cod prd prb rmse_ci_low rmse_ci_high cv_rmse baseline_rmse coverage "
+        "interval_width n_train n_test"
+    )
+    assert set(promised.split()) <= set(metrics)
+    assert metrics["rmse_ci_low"] < metrics["rmse"] < metrics["rmse_ci_high"] < metrics["baseline_rmse"]
+    assert metrics["n_train"] + metrics["n_test"] == 506
+    selected = json.loads(reproduced.path("metrics/select.json").read_text())
+    assert set(selected) == {"family", "cv_rmse", "onnx_max_abs_diff"}
+    assert selected["cv_rmse"] == metrics["cv_rmse"]
+
+
+def test_an_excluded_feature_is_not_used(reproduced: Project) -> None:
+    """`dvc exp run -S 'features.exclude=[B]'` trains without column B, on the same split."""
+    before = json.loads(reproduced.path("metrics/clean.json").read_text())
+    output = reproduced.dvc("exp", "run", "-S", "features.exclude=[B]").stdout
+    assert "clean" not in ran(output)
+    assert "train@ridge" in ran(output)
+    assert json.loads(reproduced.path("metrics/clean.json").read_text()) == before
+    import pandas as pd
+
+    assert "B" not in pd.read_parquet(reproduced.path("models/reference.parquet"))
+
+
+@pytest.mark.slow
+def test_the_shipped_grids_run_from_a_fresh_clone(project: Project) -> None:
+    """The committed parameters and lock reproduce byte for byte from nothing but the committed files."""
+    from tests.conftest import ROOT
+
+    for name in ("params.yaml", "dvc.lock"):
+        project.path(name).write_bytes((ROOT / name).read_bytes())
+    project.commit("the shipped parameters")
+    project.dvc("repro", "--force")
+    assert project.path("dvc.lock").read_bytes() == (ROOT / "dvc.lock").read_bytes()
