@@ -2,6 +2,7 @@
 # On Windows use the plain commands in README.md.
 PYTHON ?= python3
 PORT ?= 8000
+IMAGE ?= mlops_boston
 LOCK := requirements/dev.txt
 
 # DVC runs `python` of the PATH, and does not put its own environment there.
@@ -9,7 +10,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv repro serve gate promote retrain test test-slow check format lock image
+.PHONY: help venv repro serve gate promote retrain drift test test-slow check format lock image publish
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -39,6 +40,11 @@ gate: venv ## may the new model replace the champion? exit 0 promote, 3 keep, 4 
 promote: venv ## make the model that the gate promoted the champion (FORCE=1 without a verdict)
 	python -m stages.registry promote $(if $(FORCE),--force)
 
+drift: venv ## do the rows in data/live still look like the training rows?
+	dvc repro drift
+	@test -z "$$GITHUB_OUTPUT" || python -c "import json; print('drift=' + \
+	  str(json.load(open('metrics/drift.json'))['drift_detected']).lower())" >> "$$GITHUB_OUTPUT"
+
 retrain: venv ## on drift (or FORCE=1): repro, gate, promote or keep
 	python -m stages.retrain $(if $(FORCE),--force)
 
@@ -67,7 +73,14 @@ lock: venv ## write requirements/*.txt anew from pyproject.toml
 	done
 
 image: venv ## build the container image of the champion
+	@test -f models/champion.onnx || { $(CHECKOUT); }
+	@test -f models/champion.onnx || { dvc repro && $(CHECKOUT); }
 	docker build --build-arg GIT_REVISION=$$(git rev-parse HEAD) -t mlops_boston .
+
+publish: ## push the image (IMAGE=, REGISTRY_USER=, REGISTRY_TOKEN=)
+	@printf '%s' "$$REGISTRY_TOKEN" | docker login $(firstword $(subst /, ,$(IMAGE))) -u "$$REGISTRY_USER" --password-stdin
+	docker tag mlops_boston $(IMAGE):latest
+	docker push $(IMAGE):latest
 
 # The champion's file is not in Git. A pipeline with the same result has put the same bytes into DVC's cache.
 CHECKOUT = dvc checkout --quiet models/champion.onnx.dvc 2>/dev/null || true

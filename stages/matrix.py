@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+
 from stages.errors import PipelineError
 from stages.schema import Column
 

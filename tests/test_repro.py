@@ -2,10 +2,11 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 
-from tests.conftest import Project
+from tests.conftest import ROOT, Project
 
 
 def ran(output: str) -> list[str]:
@@ -22,7 +23,7 @@ def test_the_same_inputs_give_the_same_bytes(reproduced: Project) -> None:
     """A forced second run writes a byte-identical dvc.lock, so every output has the same hash."""
     before = reproduced.path("dvc.lock").read_bytes()
     output = reproduced.dvc("repro", "--force", "--no-run-cache").stdout
-    assert len(ran(output)) == 9
+    assert len(ran(output)) == 7
     assert reproduced.path("dvc.lock").read_bytes() == before
 
 
@@ -40,7 +41,7 @@ def test_a_family_that_goes_leaves_nothing_behind(reproduced: Project) -> None:
     assert "select" in ran(reproduced.dvc("repro").stdout)
     assert not list(reproduced.path("models/candidates").glob("xgboost*"))
     assert not reproduced.path("metrics/train/xgboost.json").exists()
-    assert json.loads(reproduced.path("metrics/select.json").read_text())["family"] == "random_forest"
+    assert json.loads(reproduced.path("metrics/select.json").read_text())["family"] == "ridge"
     assert ran(reproduced.dvc("repro").stdout) == []
 
 
@@ -80,12 +81,20 @@ def test_an_excluded_feature_is_not_used(reproduced: Project) -> None:
 
 
 @pytest.mark.slow
-def test_the_shipped_grids_run_from_a_fresh_clone(project: Project) -> None:
-    """The committed parameters and lock reproduce byte for byte from nothing but the committed files."""
-    from tests.conftest import ROOT
+def test_the_shipped_results_come_from_the_shipped_files(project: Project) -> None:
+    """The committed parameters give the committed metrics (to 1e-6 relative, for processors differ in last digits)
+    and the committed family and settings, from nothing but the committed files."""
+    project.path("params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    project.dvc("repro")
+    committed = sorted((ROOT / "metrics").rglob("*.json"))
+    assert len(committed) == 8
+    for path in committed:
+        again = json.loads(project.path(path.relative_to(ROOT).as_posix()).read_text())
+        assert flat(again) == pytest.approx(flat(json.loads(path.read_text())), rel=1e-6, abs=1e-4), path
 
-    for name in ("params.yaml", "dvc.lock"):
-        project.path(name).write_bytes((ROOT / name).read_bytes())
-    project.commit("the shipped parameters")
-    project.dvc("repro", "--force")
-    assert project.path("dvc.lock").read_bytes() == (ROOT / "dvc.lock").read_bytes()
+
+def flat(content: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested JSON as one level of keys, which pytest can compare approximately."""
+    if not isinstance(content, dict):
+        return {prefix: content}
+    return {name: value for key, inner in content.items() for name, value in flat(inner, f"{prefix}.{key}").items()}

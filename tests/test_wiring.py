@@ -131,6 +131,8 @@ def test_params_are_those_that_a_stage_reads(
     """A stage's `params` in dvc.yaml are exactly the keys of params.yaml that its run reads."""
     read: set[str] = set()
     module = __import__(f"stages.{stage}", fromlist=["main"])
+    if family:
+        reproduced.edit_params(lambda p: p["train"]["families"].setdefault(family, {}))
     monkeypatch.chdir(reproduced.folder)
     monkeypatch.setattr(sys, "argv", [stage, *([family] if family else [])])
     watch(monkeypatch, read)
@@ -168,3 +170,24 @@ def test_every_param_has_its_comment() -> None:
             assert before.strip().startswith("#"), line
     for section in params.SECTIONS:
         params.load(section, ROOT / "params.yaml")  # type: ignore[call-overload]
+
+
+def test_the_image_has_what_the_server_imports() -> None:
+    """The Dockerfile copies exactly the pipeline's modules that `api` imports, directly or not."""
+    copied = re.search(r"(?m)^COPY (stages/.*) stages/$", (ROOT / "Dockerfile").read_text())[1].split()  # type: ignore[index]
+    needed = {path for module in (ROOT / "api").glob("*.py") for path in closure(module)}
+    assert set(copied) == {name for name in names(needed) if name.startswith("stages/")} | {"stages/__init__.py"}
+
+
+def pins(group: str) -> dict[str, str]:
+    lines = (ROOT / f"requirements/{group}.txt").read_text().splitlines()
+    return dict(line.split(" ")[0].split("==") for line in lines if "==" in line)
+
+
+def test_locks_agree_and_name_no_index() -> None:
+    """The locks hold the same versions, every package with hashes, and neither an index nor a path."""
+    assert pins("serve").items() <= pins("pipeline").items() <= pins("dev").items()
+    for group in ("serve", "pipeline", "dev"):
+        text = (ROOT / f"requirements/{group}.txt").read_text()
+        assert not re.search(r"https?://|file:|--(extra-)?index|--find-links", text)
+        assert len(re.findall(r"(?m)^\S+==[^\n]*\\\n    --hash=sha256:", text)) == len(pins(group))

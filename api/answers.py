@@ -1,0 +1,49 @@
+"""What the handlers answer, as typed structures: the JSON and the OpenAPI document are made from these."""
+
+from typing import Any
+
+import msgspec
+
+from stages.onnx_file import Interval, Training
+from stages.schema import Schema
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """`prediction`, `lower` and `upper` are in the target's unit, `model` is the md5 of the model file, `imputed`
+    names the features that were missing and got the value that training learned for them."""
+
+    prediction: float
+    lower: float
+    upper: float
+    id: str
+    model: str
+    imputed: list[str]
+
+
+class Health(msgspec.Struct, frozen=True):
+    """`artifacts`: the model files in the order in which they are taken, and whether each is there."""
+
+    status: str
+    ready: bool
+    artifacts: dict[str, bool]
+
+
+class Ready(msgspec.Struct, frozen=True):
+    status: str
+    model: str
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    """What is served. `revision` is a git commit, `md5` of the model file, `training` has the sha256 of the training
+    table and the cross-validated RMSE in the target's unit."""
+
+    family: str
+    promoted: bool
+    path: str
+    md5: str
+    revision: str | None
+    settings: dict[str, Any]
+    interval: Interval
+    imputed: dict[str, float]
+    training: Training
+    schema: Schema

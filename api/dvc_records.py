@@ -1,0 +1,57 @@
+"""What DVC has written down about model files, read without DVC: its YAML is all that a server needs."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from stages.config import read_mapping
+from stages.errors import PipelineError
+
+CHAMPION = Path("models/champion.onnx")
+WORKSPACE = Path("models/model.onnx")
+LOCK = Path("dvc.lock")
+
+
+def md5_of(path: Path) -> str | None:
+    """The md5 that DVC holds for a file: in the `.dvc` file beside it, or in dvc.lock, absent in an image."""
+    beside = path.with_name(f"{path.name}.dvc")
+    if beside.is_file():
+        return _md5(read_mapping(beside).get("outs"), path.name, beside)
+    if not LOCK.is_file():
+        return None
+    stages = read_mapping(LOCK).get("stages")
+    for stage in stages.values() if isinstance(stages, dict) else ():
+        if isinstance(stage, dict) and (md5 := _md5(stage.get("outs"), project_name(path), LOCK)):
+            return md5
+    return None
+
+
+def project_name(path: Path) -> str:
+    """The path as DVC writes it, from the project's folder; links are not followed, for DVC's cache may use them."""
+    try:
+        return Path(os.path.relpath(path)).as_posix()
+    except ValueError:  # another drive of Windows
+        return path.as_posix()
+
+
+def champion() -> dict[str, str]:
+    """`md5` of the promoted model and, where it was noted, its `revision`; empty before the first promotion."""
+    path = CHAMPION.with_name(f"{CHAMPION.name}.dvc")
+    if not path.is_file():
+        return {}
+    content = read_mapping(path)
+    meta = content.get("meta")
+    found = {
+        "md5": _md5(content.get("outs"), CHAMPION.name, path),
+        "revision": meta.get("revision") if isinstance(meta, dict) else None,
+    }
+    return {key: str(value) for key, value in found.items() if value is not None}
+
+
+def _md5(outs: Any, name: str, where: Path) -> str | None:
+    for out in outs if isinstance(outs, list) else ():
+        if isinstance(out, dict) and out.get("path") == name:
+            if not isinstance(out.get("md5"), str):
+                raise PipelineError(f"{where}: expected an md5 for {name}, found {out!r}; write it again with DVC")
+            return out["md5"]
+    return None

@@ -1,0 +1,119 @@
+"""A small table with every kind of column, a fit on it, and its model file: made by the pipeline's own functions."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from hypothesis import HealthCheck, settings
+from litestar import Litestar
+from litestar.testing import TestClient
+from sklearn.pipeline import Pipeline
+
+from api.app import create_app
+from api.contract import Contract
+from api.settings import Settings
+from stages import params, schema
+from stages.clean import clean
+from stages.export import served_form
+from stages.rows import TEST
+from stages.schema import Schema
+from stages.train import fit
+
+# For property tests: a busy machine is no failure, and no examples are kept in the project's folder.
+PATIENT = settings(deadline=None, max_examples=200, database=None, suppress_health_check=[HealthCheck.too_slow])
+
+COLUMNS: dict[str, dict[str, Any]] = {
+    "listing id": {"dtype": "category", "role": "id"},
+    "area m²": {"dtype": "float", "unit": "square metres", "description": "Living area", "min": 10, "max": 500},
+    "rooms": {"dtype": "int", "min": 1, "max": 10},
+    "garden?": {"dtype": "bool", "nullable": True},
+    "distrito": {"dtype": "category", "categories": ["Centro", "Ñuñoa", "San José: este"]},
+    "heating": {"dtype": "category", "categories": ["gas", "1"], "nullable": True},
+    "year": {"dtype": "int", "nullable": True, "max": 2100},
+    "slope": {"dtype": "float", "unit": "degrees", "nullable": True},
+    "note": {"dtype": "category", "role": "ignore"},
+    "price": {"dtype": "float", "unit": "euro", "min": 0, "role": "target"},
+}
+
+
+class Example(NamedTuple):
+    """`table` has the typed rows of both splits; `path` is a model file that nobody may write to."""
+
+    schema: Schema
+    table: pd.DataFrame
+    pipeline: Pipeline
+    path: Path
+
+
+def table_of(rows: int) -> pd.DataFrame:
+    """A raw table of text cells with some missing ones, and a price that depends on all features."""
+    random = np.random.default_rng(3)
+    area, rooms, year = random.uniform(10, 500, rows), random.integers(1, 11, rows), random.integers(1900, 2025, rows)
+    slope, garden = random.normal(0, 5, rows), random.integers(0, 2, rows)
+    distrito, heating = (random.choice(COLUMNS[name]["categories"], rows) for name in ("distrito", "heating"))
+    price = 900 * area + 5000 * rooms + 3000 * garden + 10 * year - 100 * slope + 20000 * (distrito == "Ñuñoa")
+    raw = pd.DataFrame(
+        {
+            "listing id": [f"L{row}" for row in range(rows)],
+            "area m²": area,
+            "rooms": rooms,
+            "garden?": garden,
+            "distrito": distrito,
+            "heating": heating,
+            "year": year,
+            "slope": slope,
+            "note": "",
+            "price": price + random.normal(0, 1000, rows),
+        }
+    ).astype(str)
+    for name in ("garden?", "heating", "year", "slope"):
+        raw.loc[random.random(rows) < 0.1, name] = ""
+    return raw
+
+
+@pytest.fixture(scope="session")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Example:
+    folder = tmp_path_factory.mktemp("example")
+    source = {"origin": "generated", "licence": "none"}
+    text = yaml.safe_dump({"version": 1, "source": source, "columns": COLUMNS}, sort_keys=False, allow_unicode=True)
+    (folder / "schema.yaml").write_text(text, encoding="utf-8")
+    loaded = schema.load(folder / "schema.yaml")
+    table = clean(table_of(200), loaded, params.Clean(50, 0.2, 3, 0.05)).table
+    pipeline, record = fit(table, loaded, params.Train(1, 0.9, {"linear": {}}), "linear")
+    training = table[table["fold"] != TEST]
+    served = served_form(pipeline, record, training, loaded, 0.9, "0" * 64, params.Select("min", 1e-4, 50, 100))
+    path = folder / "linear.onnx"
+    path.write_bytes(served.content)
+    return Example(loaded, table, pipeline, path)
+
+
+@pytest.fixture(scope="session")
+def contract(example: Example) -> Contract:
+    return Contract(example.schema)
+
+
+@pytest.fixture(scope="session")
+def client(example: Example) -> Iterator[TestClient[Litestar]]:
+    """A client of the application that serves the example."""
+    with TestClient(create_app(Settings(model_path=example.path, max_body=4096))) as started:
+        yield started
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    """A valid row; `...` takes a field out. Fields with other characters than letters go by `area` and `garden`."""
+    names = {"area": "area m²", "garden": "garden?", "listing": "listing id"}
+    valid = {
+        "area m²": 100.5,
+        "rooms": 3,
+        "garden?": True,
+        "distrito": "Ñuñoa",
+        "heating": "gas",
+        "year": 1999,
+        "slope": -1.5,
+    }
+    changed = valid | {names.get(name, name): value for name, value in changes.items()}
+    return {name: value for name, value in changed.items() if value is not ...}

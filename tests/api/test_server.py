@@ -1,0 +1,135 @@
+"""A real server in its own process, on the loopback: what users start."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.api.conftest import Example, row
+
+ROOT = Path(__file__).parents[2]
+# Run the command's own main, and tell what the process has imported when it ends.
+PROGRAM = "import json, sys; from api.__main__ import main; main(); print(json.dumps(sorted(sys.modules)))"
+HEAVY = {"dvc", "pandas", "pyarrow", "scipy", "sklearn", "xgboost", "joblib", "onnx"}
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **more}
+
+
+class Server:
+    def __init__(self, folder: Path, **variables: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, "--port", str(port)],
+            cwd=folder,
+            env=environment(**variables),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def wait(self) -> None:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                httpx.get(f"{self.url}/health")
+            except httpx.TransportError:
+                assert self.process.poll() is None, self.process.communicate()
+                time.sleep(0.05)
+            else:
+                return
+        raise AssertionError("the server did not answer within 20 s")
+
+    def stop(self) -> tuple[set[str], str]:
+        """Interrupt it; the top-level modules that it had imported, and its log."""
+        self.process.send_signal(signal.SIGINT)
+        out, err = self.process.communicate(timeout=20)
+        return {name.partition(".")[0] for name in json.loads(out.splitlines()[-1])}, err
+
+
+@pytest.fixture
+def server(example: Example, tmp_path: Path) -> Iterator[Server]:
+    started = Server(tmp_path, MODEL_PATH=str(example.path))
+    try:
+        started.wait()
+        yield started
+    finally:
+        started.process.kill()
+        started.process.communicate()
+
+
+def post_large(port: int) -> bytes:
+    """The first line of the answer to 20 MB, from a client that sends all before it reads."""
+    size = 20_000_000
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n"
+        connection.sendall(f"{head}Connection: close\r\n\r\n".encode() + b"x" * size)
+        return connection.makefile("rb").readline().strip()
+
+
+def test_a_real_server_answers_everything(server: Server) -> None:
+    """Each path answers over a socket, a large body is refused with an answer and not with a reset, and the process
+    has imported none of the libraries that only training needs."""
+    with httpx.Client(base_url=server.url) as client:
+        for path in ("/health", "/ready", "/metadata", "/openapi.json"):
+            assert client.get(path).status_code == 200
+        assert client.post("/predict", json=row()).json()["prediction"] > 0
+        assert post_large(client.base_url.port or 80) == b"HTTP/1.1 413 Request Entity Too Large"
+        assert client.post("/predict", json=row(rooms="x")).status_code == 422
+        assert client.get("/nope").headers["content-type"] == "application/problem+json"
+    modules, log = server.stop()
+    assert {"api", "litestar", "onnxruntime", "stages"} <= modules
+    assert not HEAVY & modules
+    assert "linear, 7 features" in log
+    assert "unpromoted" in log
+    assert "Traceback" not in log
+
+
+def test_importing_the_application_does_nothing(tmp_path: Path) -> None:
+    """Importing api.app reads no setting and writes no file."""
+    subprocess.run(
+        [sys.executable, "-B", "-c", "import api.app"],
+        cwd=tmp_path,
+        env=environment(API_MAX_BODY="wrong"),
+        check=True,
+        capture_output=True,
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "value"), [("API_MAX_BODY", "wrong"), ("PORT", "70000")])
+def test_an_invalid_setting_stops_the_start(tmp_path: Path, name: str, value: str) -> None:
+    """The server does not start with a setting that it does not understand; one line names it."""
+    result = subprocess.run(
+        [sys.executable, "-m", "api"],
+        cwd=tmp_path,
+        env=environment(**{name: value}),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"error: environment variable {name}")
+    assert result.stderr.count("\n") == 1
+
+
+def test_the_help_names_the_settings() -> None:
+    """`python -m api --help` tells the options and the environment variables."""
+    result = subprocess.run(
+        [sys.executable, "-m", "api", "--help"], env=environment(), cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in ("--host", "--port", "PORT", "MODEL_PATH", "API_MAX_BODY", "GIT_REVISION"):
+        assert name in result.stdout
