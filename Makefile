@@ -27,7 +27,7 @@ venv: ## make .venv from the lock, if it is not that already
 repro: venv ## run the pipeline (only what changed) and print the metrics
 	dvc repro
 	@$(CHECKOUT)
-	dvc metrics show
+	@for file in select evaluate drift; do echo "metrics/$$file.json"; cat metrics/$$file.json; done
 
 serve: venv ## serve on 127.0.0.1:8000 (PORT=): the champion, else the workspace's model
 	@test -f models/champion.onnx || { $(CHECKOUT); }

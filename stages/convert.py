@@ -34,6 +34,10 @@ def to_onnx(pipeline: Pipeline, n_features: int, half_width: float) -> onnx.Mode
     del graph.output[:]
     for name in ("prediction", "lower", "upper"):
         graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, 1]))
+    # skl2onnx lists the operator sets in the order of a Python set, which differs from process to process.
+    imports = sorted(model.opset_import, key=lambda opset: opset.domain)
+    del model.opset_import[:]
+    model.opset_import.extend(imports)
     onnx.checker.check_model(model)
     return model
 
