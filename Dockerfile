@@ -18,7 +18,8 @@ WORKDIR /app
 COPY --from=build /opt/venv /opt/venv
 COPY api api
 # What api/ imports of the pipeline (tests/test_image.py keeps this list true).
-COPY stages/__init__.py stages/config.py stages/errors.py stages/onnx_file.py stages/schema.py stages/
+COPY stages/__init__.py stages/config.py stages/errors.py stages/onnx_file.py stages/
+COPY stages/schema/__init__.py stages/schema/
 COPY models/champion.onnx models/champion.onnx.dvc models/
 # A number, so that an orchestrator can see that it is not root.
 USER 10001:10001

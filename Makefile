@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv repro serve gate promote retrain drift test test-slow check format lock image publish
+.PHONY: help model venv repro serve gate promote retrain drift test test-slow check format lock image publish
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -31,10 +31,10 @@ repro: venv ## run the pipeline (only what changed) and print the metrics
 
 serve: venv ## serve on 127.0.0.1:8000 (PORT=): the champion, else the workspace's model
 	@test -f models/champion.onnx || { $(CHECKOUT); }
-	@test -f models/champion.onnx || test -f models/model.onnx || { dvc repro && $(CHECKOUT); }
+	@test -f models/champion.onnx || { $(MAKE) --no-print-directory model && $(CHECKOUT); }
 	python -m api --port $(PORT)
 
-gate: venv ## may the new model replace the champion? exit 0 promote, 3 keep, 4 inconclusive, 1 error
+gate: venv model ## may the new model replace the champion? exit 0 promote, 3 keep, 4 inconclusive, 1 error
 	@python -m stages.gate; code=$$?; exit $$code
 
 promote: venv ## make the model that the gate promoted the champion (FORCE=1 without a verdict)
@@ -74,13 +74,17 @@ lock: venv ## write requirements/*.txt anew from pyproject.toml
 
 image: venv ## build the container image of the champion
 	@test -f models/champion.onnx || { $(CHECKOUT); }
-	@test -f models/champion.onnx || { dvc repro && $(CHECKOUT); }
+	@test -f models/champion.onnx || { $(MAKE) --no-print-directory model && $(CHECKOUT); }
 	docker build --build-arg GIT_REVISION=$$(git rev-parse HEAD) -t mlops_boston .
 
 publish: ## push the image (IMAGE=, REGISTRY_USER=, REGISTRY_TOKEN=)
 	@printf '%s' "$$REGISTRY_TOKEN" | docker login $(firstword $(subst /, ,$(IMAGE))) -u "$$REGISTRY_USER" --password-stdin
 	docker tag mlops_boston $(IMAGE):latest
 	docker push $(IMAGE):latest
+
+# Only where there is none yet: a model that is there is judged and served as it is.
+model: venv
+	@test -f models/model.onnx || dvc repro
 
 # The champion's file is not in Git. A pipeline with the same result has put the same bytes into DVC's cache.
 CHECKOUT = dvc checkout --quiet models/champion.onnx.dvc 2>/dev/null || true

@@ -114,9 +114,25 @@ def _column(name: object, keys: object, where: str) -> Column:
             raise PipelineError(f"{where}: key {key!r}: a finite bound of a float or int column, found {bound!r}")
     if column.min is not None and column.max is not None and column.min > column.max:
         raise PipelineError(f"{where}: key 'min': expected at most max = {column.max!r}, found {column.min!r}")
-    if column.role == "target" and (column.dtype not in ("float", "int") or column.nullable):
-        raise PipelineError(f"{where}: a target is float or int and not nullable")
+    if (wanted := _misfit(column)) is not None:
+        raise PipelineError(f"{where}: a column with role {column.role} must be {wanted}")
     return column
+
+
+def _misfit(column: Column) -> str | None:
+    """What a column of this role must be, where it is not."""
+    plain = not column.categories
+    fits, wanted = {
+        "target": (column.dtype in ("float", "int"), "float or int"),
+        "time": (column.dtype != "bool" and plain, "int or float, or category without categories for ISO 8601 text"),
+        "id": (column.dtype in ("int", "category") and plain, "int, or category without categories for any text"),
+        "group": (column.dtype in ("int", "category"), "int or category"),
+        "split": (set(column.categories) == {"train", "test"}, "category with the categories train and test"),
+    }.get(column.role, (True, ""))
+    if not fits:
+        return wanted
+    # A row without its key has no side, and a row without its target nothing to learn from.
+    return "nullable: false" if column.nullable and column.role not in ("feature", "ignore") else None
 
 
 def _checked(schema: Schema, where: str) -> Schema:
