@@ -22,8 +22,8 @@ REASONS = ("missing_target", "unparseable", "missing_value", "unknown_category",
 def parse(raw: pd.DataFrame, columns: tuple[Column, ...]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """These columns, typed, and one line for each row that cannot be used.
 
-    Typed: float64, Int64, boolean, category; missing values stay missing. Problems: `row` (the index of `raw`),
-    `column`, `reason` (one of REASONS), `value` (the cell's text), the first by reason and then by column.
+    Typed: float64, Int64, boolean, category, UTC timestamps; missing values stay missing. Problems: `row` (the index
+    of `raw`), `column`, `reason` (one of REASONS), `value` (the cell's text), the first by reason and then by column.
     """
     typed, problems = {}, []
     for column in columns:
@@ -38,7 +38,7 @@ def parse(raw: pd.DataFrame, columns: tuple[Column, ...]) -> tuple[pd.DataFrame,
         if not column.nullable:
             missing = "missing_target" if column.role == "target" else "missing_value"
             reasons[values.isna().to_numpy() & ~unusable] = missing
-        reasons[unusable] = "unknown_category" if column.dtype == "category" else "unparseable"
+        reasons[unusable] = "unknown_category" if column.categories else "unparseable"
         found = reasons[reasons.notna()]
         problems.append(
             pd.DataFrame(
@@ -54,7 +54,7 @@ def parse(raw: pd.DataFrame, columns: tuple[Column, ...]) -> tuple[pd.DataFrame,
 def _convert(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:
     """The typed values, and where a cell is there but unusable."""
     if column.dtype == "category":
-        return _categories(cells, column)
+        return _times(cells) if column.role == "time" else _categories(cells, column)
     if pd.api.types.is_bool_dtype(cells.dtype) or pd.api.types.is_numeric_dtype(cells.dtype):
         numbers = cells.to_numpy(float, na_value=np.nan)
         missing = np.isnan(numbers)
@@ -92,6 +92,14 @@ def _categories(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray
     unknown = ~missing & ~text.isin(column.categories)
     known = pd.CategoricalDtype(list(column.categories))
     return values.mask(unknown).astype(known), unknown.to_numpy(bool)
+
+
+def _times(cells: pd.Series) -> tuple[pd.Series, np.ndarray]:
+    """ISO 8601 text, or timestamps of a Parquet part, as moments in UTC; without a zone they are taken as UTC."""
+    text = pd.Series(_text(cells).to_pandas().array, index=cells.index)
+    missing = text.isin(MISSING)
+    moments = pd.to_datetime(text.mask(missing), format="ISO8601", errors="coerce", utc=True)
+    return moments, (moments.isna() & ~missing).to_numpy(bool)
 
 
 def _text(cells: pd.Series) -> pa.Array:

@@ -6,12 +6,12 @@ Reads data/raw and data/schema.yaml; writes data/provenance.json (for programs) 
 from pathlib import Path
 from typing import Any
 
-from stages import errors, files, schema, tables
+from stages import csv_file, errors, files, schema, tables
 from stages.schema import Source
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """sha256, bytes, rows and columns of one part."""
+    """sha256, bytes, rows, columns and encoding of one part."""
     table = tables.read_part(path)
     return {
         "path": path.as_posix(),
@@ -19,6 +19,7 @@ def describe(path: Path) -> dict[str, Any]:
         "bytes": path.stat().st_size,
         "rows": len(table),
         "columns": list(table.columns),
+        "encoding": csv_file.encoding(path) if path.suffix.lower() == ".csv" else "parquet",
     }
 
 

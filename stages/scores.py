@@ -72,7 +72,8 @@ def conformal_half_width(residuals: np.ndarray, level: float) -> float:
 
     The ceil((n + 1) level)-th smallest absolute out-of-fold residual; the largest where n is too small for that
     (Lei, G'Sell, Rinaldo, Tibshirani and Wasserman 2018, section 2.2, with out-of-fold residuals for the split).
+    NaN residuals, of rows that no fold held, are left out.
     """
-    ordered = np.sort(np.abs(residuals))
+    ordered = np.sort(np.abs(residuals[~np.isnan(residuals)]))
     rank = int(np.ceil((len(ordered) + 1) * level))
     return float(ordered[min(rank, len(ordered)) - 1])

@@ -4,14 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet
 
+from stages import csv_file
 from stages.errors import PipelineError
 from stages.files import replacing
 
 RAW = Path("data/raw")
-_PARSE = pa.csv.ParseOptions(newlines_in_values=True)
 
 
 def raw_parts(folder: Path = RAW) -> list[Path]:
@@ -25,25 +24,22 @@ def raw_parts(folder: Path = RAW) -> list[Path]:
 def read_part(path: Path) -> pd.DataFrame:
     """One raw part; the cells of a CSV stay text, for only the schema knows what they should be.
 
-    Raises PipelineError where the file is no table: ragged rows, bytes that are not UTF-8, a header that repeats.
+    Raises PipelineError where the file is no table.
     """
-    try:
-        table = _read_csv(path) if path.suffix.lower() == ".csv" else pa.parquet.read_table(path)
-    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        raise PipelineError(f"{path} cannot be read as {path.suffix[1:].upper()}: {error}") from None
-    names = table.column_names
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise PipelineError(f"{path}: the header names {', '.join(repeated)} more than once; rename or remove one")
+    table = csv_file.read(path) if path.suffix.lower() == ".csv" else _read_parquet(path, "replace the raw file")
     frame: pd.DataFrame = table.to_pandas()
     return frame
 
 
 def read_raw(folder: Path = RAW) -> pd.DataFrame:
-    """All parts as one table, rows numbered from 0 over the parts in the order of their names."""
+    """All parts as one table, rows numbered from 0 over the parts in the order of their names.
+
+    Raises PipelineError where the parts differ in their columns; their order does not matter.
+    """
     parts = raw_parts(folder)
     tables = [read_part(part) for part in parts]
     for part, table in zip(parts, tables, strict=True):
-        if differing := sorted(set(table) ^ set(tables[0])):
+        if differing := sorted(set(map(str, table)) ^ set(map(str, tables[0]))):
             raise PipelineError(
                 f"{part} and {parts[0]} must have the same columns, but {', '.join(differing)} is in one of them only"
             )
@@ -56,17 +52,15 @@ def write(table: pd.DataFrame, path: Path) -> None:
 
 
 def read(path: Path) -> pd.DataFrame:
+    """A typed table that a stage wrote."""
+    if not path.exists():
+        raise PipelineError(f"{path} is missing: run `dvc repro` to make it")
+    frame: pd.DataFrame = _read_parquet(path, "run `dvc repro --force` to make it again").to_pandas()
+    return frame
+
+
+def _read_parquet(path: Path, way_out: str) -> pa.Table:
     try:
-        return pd.read_parquet(path)
-    except FileNotFoundError:
-        raise PipelineError(f"{path} is missing: run `dvc repro` to make it") from None
-    except pa.ArrowInvalid as error:
-        raise PipelineError(f"{path} is no Parquet file ({error}): run `dvc repro --force` to make it again") from None
-
-
-def _read_csv(path: Path) -> pa.Table:
-    with pa.csv.open_csv(path, parse_options=_PARSE) as reader:
-        names = reader.schema.names
-    # Cells are read as text: a column that looks like numbers in its first rows must not decide for the rest.
-    text = pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-    return pa.csv.read_csv(path, parse_options=_PARSE, convert_options=text)
+        return pa.parquet.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise PipelineError(f"{path} is no readable Parquet file ({' '.join(str(error).split())}): {way_out}") from None

@@ -49,8 +49,10 @@ def fit(table: pd.DataFrame, schema: Schema, params: Train, family: str) -> tupl
         families.numeric_pipeline(schema.features, family, params.seed, settings)
         for settings in combinations(params.families[family])
     ]
-    out_of_fold = cross_validate(candidates, matrix, target, training["fold"].to_numpy(), family)
-    squared = np.square(out_of_fold - target)
+    out_of_fold = cross_validate(candidates, matrix, target, rows.splits(training["fold"].to_numpy(), schema), family)
+    # With a time, the first block is never validated: its predictions are NaN.
+    held = ~np.isnan(out_of_fold[0])
+    squared = np.square(out_of_fold - target)[:, held]
     # The first of equals, so that the order of the grid and not the order of finishing decides.
     best = int(np.argmin(squared.mean(axis=1)))
     model = clone(candidates[best]).fit(matrix, target)
@@ -58,9 +60,9 @@ def fit(table: pd.DataFrame, schema: Schema, params: Train, family: str) -> tupl
     record = Record(
         family,
         combinations(params.families[family])[best],
-        rmse(target, out_of_fold[best]),
+        rmse(target[held], out_of_fold[best][held]),
         # The standard error of a root of a mean, by the delta method.
-        float(squared[best].std(ddof=1) / np.sqrt(len(target)) / (2 * np.sqrt(squared[best].mean()))),
+        float(squared[best].std(ddof=1) / np.sqrt(held.sum()) / (2 * np.sqrt(squared[best].mean()))),
         out_of_fold[best],
         len(candidates),
     )
@@ -73,10 +75,14 @@ def combinations(grid: dict[str, list[Any]]) -> list[dict[str, Any]]:
 
 
 def cross_validate(
-    candidates: list[Pipeline], matrix: np.ndarray, target: np.ndarray, fold: np.ndarray, label: str
+    candidates: list[Pipeline],
+    matrix: np.ndarray,
+    target: np.ndarray,
+    splits: list[tuple[np.ndarray, np.ndarray]],
+    label: str,
 ) -> np.ndarray:
-    """Out-of-fold predictions [candidates, rows]: each row's by the fit that did not see its fold."""
-    tasks = [(c, train, held) for c in range(len(candidates)) for train, held in rows.splits(fold)]
+    """Out-of-fold predictions [candidates, rows]: each row's by the fit that did not see it, else NaN."""
+    tasks = [(c, train, held) for c in range(len(candidates)) for train, held in splits]
     predictions = np.full((len(candidates), len(target)), np.nan)
 
     def predict(c: int, train: np.ndarray, held: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:

@@ -166,6 +166,6 @@ def test_folds_do_not_follow_the_split() -> None:
 def test_validation_rows_are_never_trained_on() -> None:
     """Each training row is validated once, by a fit without it, and rows of the test split take no part."""
     fold = np.array([0, 1, 2, rows.TEST, 0, 1, 2, rows.TEST])
-    held = [h for _, h in rows.splits(fold)]
+    held = [h for _, h in rows.splits(fold, AB)]
     assert sorted(np.concatenate(held)) == [0, 1, 2, 4, 5, 6]
-    assert all(not set(train) & set(h) and rows.TEST not in fold[train] for train, h in rows.splits(fold))
+    assert all(not set(train) & set(h) and rows.TEST not in fold[train] for train, h in rows.splits(fold, AB))
