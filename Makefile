@@ -49,10 +49,10 @@ retrain: venv ## on drift (or FORCE=1): repro, gate, promote or keep
 	python -m stages.retrain $(if $(FORCE),--force)
 
 test: venv ## the test suite
-	python -m pytest -q -m "not slow"
+	python -m pytest -q -n auto -m "not slow"
 
 test-slow: venv ## the slow tests: whole pipelines, kills
-	python -m pytest -q -m slow
+	python -m pytest -q -n auto -m slow
 
 check: venv ## lint, format, types, workflow and Dockerfile
 	ruff check .
