@@ -4,8 +4,12 @@ import json
 import re
 from typing import Any
 
+import pandas as pd
 import pytest
+from litestar.testing import TestClient
 
+from api.app import create_app
+from api.settings import Settings
 from tests.conftest import ROOT, Project
 
 
@@ -71,15 +75,19 @@ def test_the_metrics_of_the_contract_are_there(reproduced: Project) -> None:
 
 
 def test_an_excluded_feature_is_not_used(reproduced: Project) -> None:
-    """`dvc exp run -S 'features.exclude=[B]'` trains without column B, on the same split."""
+    """`dvc exp run -S 'features.exclude=[B]'` trains without column B, on the same split; the server takes a body with
+    B, whatever it is, and gives the same answer without it."""
     before = json.loads(reproduced.path("metrics/clean.json").read_text())
     output = reproduced.dvc("exp", "run", "-S", "features.exclude=[B]").stdout
     assert "clean" not in ran(output)
     assert "train@ridge" in ran(output)
     assert json.loads(reproduced.path("metrics/clean.json").read_text()) == before
-    import pandas as pd
-
     assert "B" not in pd.read_parquet(reproduced.path("models/reference.parquet"))
+    body = {"CRIM": 0.1, "NOX": 0.538, "RM": 6.575, "DIS": 4.09, "RAD": 1, "TAX": 296, "PTRATIO": 15.3}
+    with TestClient(create_app(Settings(model_path=reproduced.path("models/model.onnx")))) as client:
+        answers = [client.post("/predict", json={**body, **more}) for more in ({}, {"B": 396.9}, {"B": "anything"})]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert len({answer.json()["prediction"] for answer in answers}) == 1
 
 
 @pytest.mark.slow

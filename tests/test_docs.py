@@ -1,0 +1,59 @@
+"""The documentation does what it says: its commands are run, and the output that it shows is compared."""
+
+import re
+import subprocess
+
+import pytest
+
+from tests.conftest import ROOT, Project
+
+BLOCKS = re.compile(r"^```(console|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def follow(project: Project, page: str) -> int:
+    """Do what a page says, top to bottom; returns how many commands it had.
+
+    `console` blocks: lines with `$ ` are run and must succeed, the lines below are parts of the output in their order,
+    `...` stands for anything. `yaml` blocks: each line replaces the line of data/schema.yaml with the same key.
+    """
+    count = 0
+    for kind, block in BLOCKS.findall((ROOT / page).read_text(encoding="utf-8")):
+        if kind == "yaml":
+            schema = project.path("data/schema.yaml")
+            text = schema.read_text(encoding="utf-8")
+            for line in block.splitlines():
+                key = line.split(":")[0]
+                text, found = re.subn(rf"(?m)^{re.escape(key)}:.*$", lambda _, line=line: line, text)
+                assert found == 1, f"{page}: no line {key!r} to replace"
+            schema.write_text(text, encoding="utf-8")
+            continue
+        for step in re.split(r"(?m)^\$ ", block)[1:]:
+            command, *shown = step.splitlines()
+            done = subprocess.run(
+                ["bash", "-c", command],
+                cwd=project.folder,
+                env=project.env,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, f"{page}: {command}\n{done.stdout}"
+            expected = ".*".join(re.escape(line).replace(re.escape("..."), ".*") for line in shown)
+            assert re.search(expected, done.stdout, re.DOTALL), f"{page}: {command} printed\n{done.stdout}"
+            count += 1
+    return count
+
+
+@pytest.mark.parametrize(("page", "commands"), [("docs/bring-your-own-data.md", 12)])
+def test_a_page_works_as_written(project: Project, page: str, commands: int) -> None:
+    """Every command of the page succeeds in a fresh clone and prints what the page shows."""
+    assert follow(project, page) == commands
+
+
+def test_links_lead_somewhere() -> None:
+    """Each relative link of each page leads to a file of the project."""
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("models/*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page}: {target}"
