@@ -106,8 +106,8 @@ def _text(cells: pd.Series) -> pa.Array:
     """The cells as text without surrounding space; a missing cell is empty."""
     if pd.api.types.is_numeric_dtype(cells.dtype):
         # 3.0 and 3 are one category whichever way a part stores it.
-        whole = cells.dropna() % 1 == 0
-        cells = cells.astype("Int64") if whole.all() else cells
+        known = cells.dropna()
+        cells = cells.astype("Int64") if ((known % 1 == 0) & (known.abs() <= EXACT)).all() else cells
     cells = cells.astype(object)
     text = pa.array(cells.where(cells.notna(), "").map(str), pa.string())
     return pc.utf8_trim_whitespace(text)
