@@ -99,8 +99,14 @@ def test_the_shipped_results_come_from_the_shipped_files(project: Project) -> No
     committed = sorted((ROOT / "metrics").rglob("*.json"))
     assert len(committed) == 8
     for path in committed:
-        again = json.loads(project.path(path.relative_to(ROOT).as_posix()).read_text())
-        assert flat(again) == pytest.approx(flat(json.loads(path.read_text())), rel=1e-6, abs=1e-4), path
+        again = flat(json.loads(project.path(path.relative_to(ROOT).as_posix()).read_text()))
+        for name, value in flat(json.loads(path.read_text())).items():
+            # The gap between float32 and float64 is itself nothing but last digits.
+            if name == ".onnx_max_abs_diff":
+                assert again[name] < 1e-3, path
+            else:
+                close = pytest.approx(value, rel=1e-6) if isinstance(value, float) else value
+                assert again[name] == close, (path, name)
 
 
 def flat(content: Any, prefix: str = "") -> dict[str, Any]:
