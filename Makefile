@@ -25,6 +25,7 @@ venv: ## make .venv from the lock, if it is not that already
 	  cp $(LOCK) .venv/requirements.txt; }
 
 repro: venv ## run the pipeline (only what changed) and print the metrics
+	@python -m stages.mend
 	dvc repro
 	@$(CHECKOUT)
 	@for file in select evaluate drift; do echo "metrics/$$file.json"; cat metrics/$$file.json; done

@@ -17,12 +17,21 @@ from stages.matrix import to_matrix
 from stages.schema import Column
 
 
+class Growth(NamedTuple):
+    """A setting by which a model only grows: with the same seed, the smaller model is the beginning of the larger.
+    `predict(model, matrix, sizes)` gives the predictions [sizes, rows] of the beginnings of a fitted model."""
+
+    setting: str
+    predict: Callable[[Any, np.ndarray, list[int]], np.ndarray]
+
+
 class Family(NamedTuple):
     """`model(seed)` makes the estimator. `scale`: only for models that need it, for trees behind a scaler differ
     in float32 from trees before it (rows near a threshold switch sides)."""
 
     model: Callable[[int], RegressorMixin]
     scale: bool
+    growth: Growth | None = None
 
 
 # Imports are inside, so that training one family does not pay for the libraries of the others.
@@ -53,11 +62,21 @@ def _xgboost(seed: int) -> RegressorMixin:
     return XGBRegressor(random_state=seed, n_jobs=1)
 
 
+def _forest_beginnings(model: Any, matrix: np.ndarray, sizes: list[int]) -> np.ndarray:
+    """Sums of trees in their order, as scikit-learn adds them up, so that the last digit is the same too."""
+    trees = [tree.predict(matrix.astype(np.float32), check_input=False) for tree in model.estimators_]
+    return np.cumsum(trees, axis=0)[np.array(sizes) - 1] / np.array(sizes)[:, None]
+
+
+def _boosting_beginnings(model: Any, matrix: np.ndarray, sizes: list[int]) -> np.ndarray:
+    return np.array([model.predict(matrix, iteration_range=(0, size)) for size in sizes])
+
+
 FAMILIES = {
     "linear": Family(_linear, scale=True),
     "ridge": Family(_ridge, scale=True),
-    "random_forest": Family(_random_forest, scale=False),
-    "xgboost": Family(_xgboost, scale=False),
+    "random_forest": Family(_random_forest, scale=False, growth=Growth("n_estimators", _forest_beginnings)),
+    "xgboost": Family(_xgboost, scale=False, growth=Growth("n_estimators", _boosting_beginnings)),
 }
 
 

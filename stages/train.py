@@ -7,19 +7,16 @@ and metrics/train/<family>.json. The test split is never read.
 """
 
 import argparse
-import itertools
 import time
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import joblib
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from tqdm import tqdm
 
-from stages import errors, export, families, files, params, rows, schema, tables
+from stages import errors, export, families, files, params, rows, schema, search, tables
 from stages.errors import PipelineError
 from stages.matrix import to_matrix
 from stages.params import Train
@@ -45,55 +42,28 @@ def fit(table: pd.DataFrame, schema: Schema, params: Train, family: str) -> tupl
     training = table[table["fold"] != rows.TEST]
     matrix = to_matrix(training, schema.features)
     target = training[schema.target.name].to_numpy(float)
-    candidates = [
-        families.numeric_pipeline(schema.features, family, params.seed, settings)
-        for settings in combinations(params.families[family])
-    ]
-    out_of_fold = cross_validate(candidates, matrix, target, rows.splits(training["fold"].to_numpy(), schema), family)
+    tried = search.combinations(params.families[family])
+    make = partial(families.numeric_pipeline, schema.features, family, params.seed)
+    splits = rows.splits(training["fold"].to_numpy(), schema)
+    growth = families.get(family).growth
+    out_of_fold = search.cross_validate(tried, make, growth, matrix, target, splits, family)
     # With a time, the first block is never validated: its predictions are NaN.
     held = ~np.isnan(out_of_fold[0])
     squared = np.square(out_of_fold - target)[:, held]
     # The first of equals, so that the order of the grid and not the order of finishing decides.
     best = int(np.argmin(squared.mean(axis=1)))
-    model = clone(candidates[best]).fit(matrix, target)
+    model = make(tried[best]).fit(matrix, target)
     pipeline = Pipeline([("matrix", families.ToMatrix(schema.features).fit(training)), *model.steps])
     record = Record(
         family,
-        combinations(params.families[family])[best],
+        tried[best],
         rmse(target[held], out_of_fold[best][held]),
         # The standard error of a root of a mean, by the delta method.
         float(squared[best].std(ddof=1) / np.sqrt(held.sum()) / (2 * np.sqrt(squared[best].mean()))),
         out_of_fold[best],
-        len(candidates),
+        len(tried),
     )
     return pipeline, record
-
-
-def combinations(grid: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    """Every combination of a grid's settings, the last one changing fastest."""
-    return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-
-
-def cross_validate(
-    candidates: list[Pipeline],
-    matrix: np.ndarray,
-    target: np.ndarray,
-    splits: list[tuple[np.ndarray, np.ndarray]],
-    label: str,
-) -> np.ndarray:
-    """Out-of-fold predictions [candidates, rows]: each row's by the fit that did not see it, else NaN."""
-    tasks = [(c, train, held) for c in range(len(candidates)) for train, held in splits]
-    predictions = np.full((len(candidates), len(target)), np.nan)
-
-    def predict(c: int, train: np.ndarray, held: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
-        fitted = clone(candidates[c]).fit(matrix[train], target[train])
-        return c, held, fitted.predict(matrix[held])
-
-    run = joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator_unordered")
-    results = run(joblib.delayed(predict)(*task) for task in tasks)
-    for c, held, values in tqdm(results, total=len(tasks), desc=f"{label}: fits", leave=False, disable=None):
-        predictions[c, held] = values
-    return predictions
 
 
 def main() -> None:

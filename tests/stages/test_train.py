@@ -5,8 +5,9 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.pipeline import Pipeline
 
-from stages import families, select
+from stages import families, rows, select
 from stages.clean import clean
 from stages.errors import PipelineError
 from stages.export import served_form
@@ -15,7 +16,8 @@ from stages.onnx_file import Model
 from stages.params import Clean, Select, Train
 from stages.rows import TEST
 from stages.schema import Column, Schema
-from stages.train import combinations, fit
+from stages.search import combinations, cross_validate
+from stages.train import fit
 from tests.stages.conftest import make_schema
 
 GRIDS = {
@@ -74,6 +76,29 @@ def test_the_test_split_teaches_nothing(table: pd.DataFrame, family: str) -> Non
     training = table[table["fold"] != TEST]
     hashes = {joblib.hash(fit(t, HOMES, PARAMS, family)[0].predict(training)) for t in (table, spoilt, training)}
     assert len(hashes) == 1
+
+
+@pytest.mark.parametrize(
+    ("family", "grid"),
+    [
+        ("random_forest", {"n_estimators": [7, 3, 20], "max_depth": [None, 3]}),
+        ("xgboost", {"max_depth": [2, 4], "n_estimators": [5, 40], "subsample": [0.7]}),
+    ],
+)
+def test_shared_fits_change_nothing(table: pd.DataFrame, family: str, grid: dict) -> None:
+    """Settings that share a fit get the predictions, to the last bit, that a fit of their own gives."""
+    training = table[table["fold"] != TEST]
+    matrix, target = to_matrix(training, HOMES.features), training["price"].to_numpy(float)
+    tried = combinations(grid)
+    splits = rows.splits(training["fold"].to_numpy(), HOMES)
+
+    def make(settings: dict) -> Pipeline:
+        return families.numeric_pipeline(HOMES.features, family, 1, settings)
+
+    growth = families.get(family).growth
+    shared, alone = (cross_validate(tried, make, g, matrix, target, splits, family) for g in (growth, None))
+    assert len({part.tobytes() for part in alone}) == len(tried)
+    assert np.array_equal(shared, alone)
 
 
 def test_a_fold_is_predicted_without_itself(table: pd.DataFrame) -> None:
@@ -152,6 +177,8 @@ def test_a_form_that_cannot_be_served_is_refused(table: pd.DataFrame, limits: di
     [
         ({"ridge": {"alhpa": [1]}}, "ridge", r"unknown setting 'alhpa' \(did you mean 'alpha'\?\)"),
         ({"rigde": {}}, "rigde", r"unknown family 'rigde' \(did you mean 'ridge'\?\)"),
+        ({"ridge": {"alpha": [-1]}}, "ridge", r"train.families.ridge: {'alpha': -1} cannot be fitted: The 'alpha'"),
+        ({"xgboost": {"max_depth": [-4]}}, "xgboost", r"train.families.xgboost: {'max_depth': -4} cannot be fitted"),
         ({"ridge": {"alpha": [1]}}, "linear", "train.families has no 'linear'; it has ridge"),
     ],
 )
