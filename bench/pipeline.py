@@ -1,0 +1,100 @@
+"""The pipeline against its peers, each measured in this run, in temporary copies of the project."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+ROOT = Path(__file__).parent.parent
+DVC = [sys.executable, "-m", "dvc"]
+
+
+class Row(NamedTuple):
+    """One line of the table: seconds of ours and of the peer, and the ratio that is the goal."""
+
+    what: str
+    ours: float
+    peer: str
+    theirs: float
+    goal: float
+    note: str = ""
+
+
+def rows() -> Iterator[Row]:
+    with _project() as folder:
+        _run([*DVC, "repro", "clean"], folder)
+        peer, chosen = _timed([sys.executable, "-m", "bench.grid_search"], folder)
+        ours, _ = _timed([*DVC, "repro", "--force", "--single-item", "--no-run-cache", "train"], folder)
+        same = sum(_settings(folder, family) == settings for family, settings in json.loads(chosen).items())
+        note = f"{same} of {len(json.loads(chosen))} families with the same chosen settings"
+        yield Row("train, all families", ours, "GridSearchCV(n_jobs=-1)", peer, 0.6, note)
+        _run([*DVC, "repro"], folder)
+        ours = _best([*DVC, "repro"], folder)
+        with _constant(folder) as twin:
+            yield Row("nothing to do", ours, "same graph, constant commands", _best([*DVC, "repro"], twin), 1.3)
+        with _one_stage() as empty:
+            yield Row("nothing to do", ours, "a project with one empty stage", _best([*DVC, "repro"], empty), 1.3)
+
+
+def _settings(folder: Path, family: str) -> dict[str, object]:
+    return dict(json.loads((folder / f"metrics/train/{family}.json").read_text())["settings"])
+
+
+@contextmanager
+def _project() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "project"
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+        yield folder
+
+
+@contextmanager
+def _constant(project: Path) -> Iterator[Path]:
+    """The same stages, deps and outputs, each made by a command that does nothing but touch them."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "twin"
+        shutil.copytree(project, folder, symlinks=True)
+        graph = yaml.safe_load((folder / "dvc.yaml").read_text())
+        for stage in graph["stages"].values():
+            stage["cmd"] = "true"
+        (folder / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False))
+        _run([*DVC, "commit", "--force"], folder)
+        _run([*DVC, "repro"], folder)
+        yield folder
+
+
+@contextmanager
+def _one_stage() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _run(["git", "init", "--quiet"], folder)
+        _run([*DVC, "init", "--quiet"], folder)
+        (folder / "dvc.yaml").write_text("stages:\n  nothing:\n    cmd: 'true'\n")
+        _run([*DVC, "repro"], folder)
+        yield folder
+
+
+def _best(command: list[str], folder: Path) -> float:
+    """The shortest of five: noise only ever adds."""
+    return min(_timed(command, folder)[0] for _ in range(5))
+
+
+def _timed(command: list[str], folder: Path) -> tuple[float, str]:
+    started = time.perf_counter()
+    output = _run(command, folder)
+    return time.perf_counter() - started, output
+
+
+def _run(command: list[str], folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed in {folder}:\n{done.stdout}\n{done.stderr}")
+    return done.stdout
