@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help model venv repro serve gate promote retrain drift test test-slow check format lock image publish
+.PHONY: help model venv repro serve gate promote retrain drift test test-slow bench check format lock image publish
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -54,6 +54,9 @@ test: venv ## the test suite
 
 test-slow: venv ## the slow tests: whole pipelines, kills
 	python -m pytest -q -n auto -m slow
+
+bench: venv ## every benchmark as one table, with ratios against peers measured beside them
+	@python -m bench
 
 check: venv ## lint, format, types, workflow and Dockerfile
 	ruff check .

@@ -58,16 +58,15 @@ def _project() -> Iterator[Path]:
 
 @contextmanager
 def _constant(project: Path) -> Iterator[Path]:
-    """The same stages, deps and outputs, each made by a command that does nothing but touch them."""
+    """The same stages, deps and outputs, as if a command that does nothing had made them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "twin"
         shutil.copytree(project, folder, symlinks=True)
-        graph = yaml.safe_load((folder / "dvc.yaml").read_text())
-        for stage in graph["stages"].values():
-            stage["cmd"] = "true"
-        (folder / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False))
-        _run([*DVC, "commit", "--force"], folder)
-        _run([*DVC, "repro"], folder)
+        for path in (folder / "dvc.yaml", folder / "dvc.lock"):
+            content = yaml.safe_load(path.read_text())
+            for stage in content["stages"].values():
+                stage["cmd"] = "true"
+            path.write_text(yaml.safe_dump(content, sort_keys=False))
         yield folder
 
 
