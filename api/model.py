@@ -88,7 +88,7 @@ def load(path: Path, settings: Settings) -> Served:
             "bring it back with `dvc checkout`, or make it again with `dvc repro`"
         )
     try:
-        model = Model(content, str(path), threads=1)
+        model = Model(content, str(path))
         model.verify()
         contract = Contract(model.description.schema)
     except PipelineError:

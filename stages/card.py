@@ -1,70 +1,90 @@
-"""The model card: what a reader needs to judge the model, in Markdown."""
+"""The model card: what a reader needs to judge the model, in Markdown (after Mitchell et al. 2019, Model Cards)."""
 
 from typing import Any
 
+from stages import findings
+from stages.findings import Judgement
+from stages.markdown import number, table
 from stages.onnx_file import Description
+from stages.schema import Column
 
 
-def render(about: Description, metrics: dict[str, Any], level: float) -> str:
-    """The page for one model and its metrics on the test split (`level`: of the interval of RMSE)."""
-    schema, training, target = about.schema, about.training, about.schema.target
+def render(about: Description, judged: Judgement, level: float) -> str:
+    """The page for one model and its judgement; `level`: of the intervals of the metrics."""
+    target, training = about.schema.target, about.training
     unit = target.unit or "the target's unit"
-    return "\n".join(
+    sections = [
         [
             f"# Model card: {about.family} for {target.name}",
-            "",
             f"Predicts {target.name} ({target.description or 'no description'}; {unit}) "
-            f"from {len(about.features)} features.",
-            "",
-            "## Data",
-            "",
-            f"- Origin: {schema.source.origin}",
-            f"- Licence: {schema.source.licence}",
-            *(f"- {note}" for note in schema.source.notes),
-            f"- Trained on {training.rows} rows (sha256 of the training table: `{training.sha256}`).",
-            "",
-            "## Quality on the test split",
-            "",
-            f"{metrics['n_test']} rows that took no part in any choice. RMSE {metrics['rmse']:.3f}, "
-            f"{level:.0%} interval {metrics['rmse_ci_low']:.3f} to {metrics['rmse_ci_high']:.3f} "
-            "(bootstrap of rows). Always saying the training median has an RMSE of "
-            f"{metrics['baseline_rmse']:.3f}. A difference smaller than the interval is noise.",
-            "",
-            "| metric | value |",
-            "|---|---|",
-            *(f"| {name} | {_cell(value)} |" for name, value in metrics.items()),
-            "",
-            *_reasons(metrics, target.name),
-            f"Intervals: {about.interval.level:.0%} by {about.interval.method}; found on the test split: "
-            f"{metrics['coverage']:.1%} inside, mean width {metrics['interval_width']:.2f}.",
-            "",
+            f"from {len(about.features)} features, with an interval that should hold {about.interval.level:.0%} of the "
+            "actual values.",
+        ],
+        _data(about),
+        _use(about),
+        findings.quality(judged, target.name, unit, level, about.interval.level),
+        findings.slices(judged, target.name, level),
+        findings.importance(judged.importance, unit),
+        [
             "## Model",
-            "",
-            f"- Family {about.family}, settings {about.settings or 'none'}, chosen by cross-validation "
-            f"(RMSE {training.cv_rmse:.3f}).",
-            "- Missing features are replaced by values learned from the training rows: "
-            + ", ".join(f"{name} {value:g}" for name, value in about.imputed.items())
-            + ".",
-            "",
-            "## Limits",
-            "",
-            "- It knows only rows like those it was trained on; a value outside of a feature's bounds is refused.",
-            "- The interval is an average promise: over all rows, not for each kind of row.",
-            "",
-        ]
-    )
-
-
-def _cell(value: Any) -> str:
-    return "not defined" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
-
-
-def _reasons(metrics: dict[str, Any], target: str) -> list[str]:
-    undefined = [name for name, value in metrics.items() if value is None]
-    if not undefined:
-        return []
-    return [
-        f"Not defined: {', '.join(undefined)}, for {target} or a prediction of it is 0 or less (or never varies), "
-        "where a ratio means nothing.",
-        "",
+            f"Family {about.family}, settings {_settings(about.settings)}, chosen by cross-validation inside the "
+            f"training split: RMSE {number(training.cv_rmse)}. Intervals by {about.interval.method}.",
+        ],
+        findings.limits(judged),
     ]
+    return "\n\n".join(part for section in sections for part in section if part) + "\n"
+
+
+def _data(about: Description) -> list[str]:
+    schema, training = about.schema, about.training
+    header = ["feature", "meaning", "unit", "allowed", "if missing"]
+    features = [
+        [
+            c.name,
+            c.description,
+            c.unit,
+            _allowed(c),
+            _value(about.imputed[c.name], c) if c.name in about.imputed else "",
+        ]
+        for c in about.columns
+    ]
+    return [
+        "## Data",
+        f"Origin: {schema.source.origin}",
+        f"Licence: {schema.source.licence}",
+        f"Trained on {training.rows} rows (sha256 of the training table: `{training.sha256}`). The last column is what "
+        "replaces a missing value, learned from those rows.",
+        table(header, features),
+    ]
+
+
+def _use(about: Description) -> list[str]:
+    target = about.schema.target.name
+    notes = [*about.schema.source.notes, *(f"{c.name} is left out." for c in about.schema.with_role("ignore"))]
+    return [
+        "## Intended use and misuse",
+        f"For estimates of {target} for rows that come about as those of the data do, with the features inside of what "
+        "the table above allows. Not for rows of another place, time or kind; not as a reason: what moves the "
+        f"prediction need not move {target}; not to decide about people without someone who answers for it.",
+        "What the owner of the data says of it:" if about.schema.source.notes else "",
+        "\n".join(f"- {note}" for note in notes),
+    ]
+
+
+def _settings(settings: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items()) or "none"
+
+
+def _allowed(column: Column) -> str:
+    if column.dtype == "bool":
+        return "true, false"
+    if column.dtype == "category":
+        return ", ".join(column.categories)
+    low, high = ("" if bound is None else f"{bound:g}" for bound in (column.min, column.max))
+    return f"{low} to {high}".strip() if low or high else "any"
+
+
+def _value(value: float, column: Column) -> str:
+    if column.dtype == "category":
+        return column.categories[int(value)]
+    return str(bool(value)).lower() if column.dtype == "bool" else f"{value:g}"

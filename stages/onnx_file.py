@@ -63,11 +63,12 @@ class Model:
     Raises PipelineError where it is no ONNX, not one of ours or wants data outside of itself.
     """
 
-    def __init__(self, content: bytes, name: str, threads: int = 0) -> None:
-        """`name` stands in messages; `threads`: of one prediction, 0 leaves it to ONNX Runtime."""
+    def __init__(self, content: bytes, name: str) -> None:
+        """`name` stands in messages."""
         self.name = name
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        # More threads add up trees in another order: the number of cores would change the last digits.
+        options.intra_op_num_threads = 1
         options.log_severity_level = 3  # its warnings are not for users; errors still raise
         try:
             # From bytes, not from the path: then no graph can make the runtime read another file.
@@ -77,9 +78,9 @@ class Model:
         self.description = self._describe()
 
     @classmethod
-    def load(cls, path: Path, threads: int = 0) -> Self:
+    def load(cls, path: Path) -> Self:
         try:
-            return cls(path.read_bytes(), str(path), threads)
+            return cls(path.read_bytes(), str(path))
         except FileNotFoundError:
             raise PipelineError(f"{path} is missing: run `dvc repro` to make a model") from None
 

@@ -50,6 +50,7 @@ class Evaluate(Section, frozen=True):
     seed: Seed
     bootstrap_samples: Count
     level: Share
+    importance_repeats: Annotated[int, msgspec.Meta(ge=2)]
 
 
 class Gate(Section, frozen=True):

@@ -195,7 +195,15 @@ def test_an_unknown_category_is_refused(table: pd.DataFrame) -> None:
         pipeline.predict(table.head(2).assign(street="west"))
 
 
-def test_a_foreign_file_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_number_of_cores_changes_no_answer(table: pd.DataFrame) -> None:
+    """A model file answers on one thread: on more, ONNX Runtime adds up trees in an order that the cores decide."""
+    pipeline, record = fit(table, HOMES, PARAMS, "xgboost")
+    training = table[table["fold"] != TEST]
+    model = Model(served_form(pipeline, record, training, HOMES, 0.8, "sha", LIMITS).content, "m")
+    assert model._session.get_session_options().intra_op_num_threads == 1
+
+
+def test_a_foreign_file_is_refused() -> None:
     """A file that is no ONNX, or was not made here, is refused with a reason."""
     with pytest.raises(PipelineError, match="x is no usable ONNX model"):
         Model(b"not a model", "x")
