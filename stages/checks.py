@@ -1,5 +1,6 @@
 """When a table as a whole is not fit to train on: each check raises PipelineError with what to do."""
 
+import itertools
 import re
 
 import pandas as pd
@@ -52,6 +53,17 @@ def features(table: pd.DataFrame, schema: Schema) -> None:
             f"column {', '.join(empty)} has no value in any usable row: fill it, or give it role ignore in "
             "data/schema.yaml"
         )
+
+
+def groups(table: pd.DataFrame, schema: Schema) -> None:
+    """A given split that divides a group would test on what it trained on."""
+    for split, group in itertools.product(schema.with_role("split"), schema.with_role("group")):
+        sides = table.groupby(group.name, observed=True)[split.name].nunique()
+        if (sides > 1).any():
+            raise PipelineError(
+                f"column {split.name} puts {int((sides > 1).sum())} groups of {group.name} on both sides, such as "
+                f"{sides.index[sides > 1][0]!r}: correct it, or give one of the two columns role ignore"
+            )
 
 
 def folds(fold: pd.Series, expected: set[int]) -> None:

@@ -39,6 +39,7 @@ def clean(raw: pd.DataFrame, schema: Schema, params: Clean) -> Cleaned:
     checks.rejected(problems, len(raw), params.max_rejected_fraction)
     table = typed.drop(index=problems["row"]).rename_axis("row").reset_index()
     checks.features(table, schema)
+    checks.groups(table, schema)
     table["fold"] = rows.assign(table, schema, params.test_fraction, params.folds)
     checks.folds(table["fold"], rows.expected_folds(schema, params.folds))
     rejected = problems.merge(raw.astype("str"), left_on="row", right_index=True, suffixes=("", "_raw"))

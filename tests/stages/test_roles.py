@@ -56,6 +56,19 @@ def test_a_given_split_is_taken() -> None:
     assert ((table["fold"] == rows.TEST) == (table["part"] == "test")).all()
 
 
+def test_a_given_split_divides_no_group() -> None:
+    """A given split that puts a group on both sides is an error that names one, for it would leak."""
+    columns = (
+        Column("part", "category", role="split", categories=("train", "test")),
+        Column("house", "category", role="group"),
+    )
+    with pytest.raises(PipelineError, match=r"column part puts .* groups of house on both sides, such as 'house"):
+        cleaned(*columns)
+    whole = raw().assign(part=lambda t: np.where(t["house"].str.endswith("1"), "test", "train"))
+    table = cleaned(*columns, table=whole)
+    assert ((table["fold"] == rows.TEST) == table["house"].str.endswith("1")).all()
+
+
 @pytest.mark.parametrize("time", [Column("sold", "category", role="time"), Column("year", "int", role="time")])
 def test_the_latest_rows_test(time: Column) -> None:
     """With a time, every test row is later than every training row, and about test_fraction of the rows test."""
