@@ -21,7 +21,7 @@ venv: ## make .venv from the lock, if it is not that already
 	  echo "installing $(LOCK) into .venv"; \
 	  rm -f .venv/requirements.txt; \
 	  $(PYTHON) -m venv --clear .venv && \
-	  .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK) && \
+	  .venv/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $(LOCK) && \
 	  cp $(LOCK) .venv/requirements.txt; }
 
 repro: venv ## run the pipeline (only what changed) and print the metrics
