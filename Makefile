@@ -36,7 +36,7 @@ serve: venv ## serve on 127.0.0.1:8000 (PORT=): the champion, else the workspace
 	python -m api --port $(PORT)
 
 gate: venv model ## may the new model replace the champion? exit 0 promote, 3 keep, 4 inconclusive, 1 error
-	@python -m stages.gate; code=$$?; exit $$code
+	@python -m stages.gate
 
 promote: venv ## make the model that the gate promoted the champion (FORCE=1 without a verdict)
 	python -m stages.registry promote $(if $(FORCE),--force)
