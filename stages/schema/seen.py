@@ -43,8 +43,7 @@ class Seen(NamedTuple):
 
 def read(name: str, cells: pd.Series) -> Seen:
     """The cells as `stages.cells` reads them."""
-    # As objects, because the text of a column of floats has no room for 1e300.
-    texts = parse(cells.astype(object).to_frame(name), (Column(name, "category", nullable=True),))[0][name]
+    texts = parse(cells.to_frame(name), (Column(name, "category", nullable=True),))[0][name]
     typed, problems = parse(cells.to_frame(name), (Column(name, "float", nullable=True),))
     text = texts.astype(object).dropna()
     strays = problems.set_index("row")["value"].astype("str").str.strip()
