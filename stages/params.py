@@ -36,6 +36,7 @@ class Clean(Section, frozen=True):
 class Train(Section, frozen=True):
     seed: Seed
     interval_level: Share
+    max_leaves: Annotated[int, msgspec.Meta(ge=2)]
     families: dict[str, Grid]
 
 

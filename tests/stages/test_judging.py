@@ -60,13 +60,6 @@ def test_the_bootstrap_has_the_right_spread() -> None:
     assert np.allclose(both[:, 0], found)
 
 
-def test_the_half_width_is_the_conformal_rank() -> None:
-    """Of 9 residuals and level 0.8, the 8th smallest; with too few rows for the level, the largest."""
-    residuals = np.array([-9.0, 1, 2, -3, 4, 5, -6, 7, 8])
-    assert scores.conformal_half_width(residuals, 0.8) == 8
-    assert scores.conformal_half_width(residuals, 0.95) == 9
-
-
 def predictions(
     n: int, factor: float, seed: int, correlation: float = 0.5
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
