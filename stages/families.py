@@ -22,6 +22,10 @@ class Sharing(NamedTuple):
     predict: Callable[[list[Any], np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
+def _unbounded(grid: ensembles.Grid, n_rows: int, max_leaves: int) -> ensembles.Grid:
+    return grid
+
+
 class Family(NamedTuple):
     """`model(seed)` makes the estimator. `scale`: only for models that need it, for trees behind a scaler differ
     in float32 from trees before it (rows near a threshold switch sides). `sharing` saves fits, `bounded(grid, rows,
@@ -30,7 +34,7 @@ class Family(NamedTuple):
     model: Callable[[int], RegressorMixin]
     scale: bool
     sharing: Sharing | None = None
-    bounded: Callable[[ensembles.Grid, int, int], ensembles.Grid] | None = None
+    bounded: Callable[[ensembles.Grid, int, int], ensembles.Grid] = _unbounded
 
 
 # Imports are inside, so that training one family does not pay for the libraries of the others.

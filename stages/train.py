@@ -71,7 +71,7 @@ def choose(
     """The settings of the family's grid with the lowest squared error over all held rows together; then, where features
     have missing values, whether telling the model which ones were missing lowers it further."""
     kind, grid = families.get(family), params.families[family]
-    tried = search.combinations(kind.bounded(grid, len(target), params.max_leaves) if kind.bounded else grid)
+    tried = search.combinations(kind.bounded(grid, len(target), params.max_leaves))
 
     def cross_validate(settings: list[search.Settings], indicators: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         make = partial(families.numeric_pipeline, schema.features, family, params.seed, indicators=indicators)
