@@ -1,7 +1,6 @@
 """Drift: tests against SciPy's and by hand, error rates by simulation, the sketch and the blocks by their laws."""
 
 import itertools
-import itertools
 import json
 import math
 
