@@ -15,6 +15,7 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 DVC = [sys.executable, "-m", "dvc"]
+PEERS = {"GridSearchCV(n_jobs=-1), XGBoost's defaults": ["--defaults"], "GridSearchCV(n_jobs=-1), our bins": []}
 
 
 class Row(NamedTuple):
@@ -32,10 +33,7 @@ def rows() -> Iterator[Row]:
     with _project() as folder:
         _run([*DVC, "repro", "clean"], folder)
         ours, _ = _timed([*DVC, "repro", "--force", "--single-item", "--no-run-cache", "train"], folder)
-        for peer, *arguments in (
-            ("GridSearchCV(n_jobs=-1), XGBoost's defaults", "--defaults"),
-            ("same, with our bins",),
-        ):
+        for peer, arguments in PEERS.items():
             theirs, chosen = _timed([sys.executable, "-m", "bench.grid_search", *arguments], folder)
             same = sum(_settings(folder, family) == settings for family, settings in json.loads(chosen).items())
             note = f"{same} of {len(json.loads(chosen))} families with the same chosen settings"
