@@ -12,6 +12,7 @@ from stages.champion import Champion
 from stages.errors import PipelineError
 from stages.matrix import to_matrix
 from stages.onnx_file import Model
+from stages.schema import Schema
 
 TEST = Path("data/clean/test.parquet")
 
@@ -57,10 +58,10 @@ def hold(revision: str) -> Contest:
     return Contest(rows, actual[known], challenger, new[known], champion, current, tuple(notes))
 
 
-def recent(held: Contest) -> np.ndarray | None:
-    """The mask of the most recent half of the rows; None where the schema has no time."""
-    for time in held.challenger.description.schema.with_role("time"):
-        return (held.table[time.name].rank(method="max", pct=True) > 0.5).to_numpy(bool)
+def recent(table: pd.DataFrame, schema: Schema) -> np.ndarray | None:
+    """The mask of the most recent half of the rows, those of one moment together; None where the schema has no time."""
+    for time in schema.with_role("time"):
+        return (table[time.name].rank(method="max", pct=True) > 0.5).to_numpy(bool)
     return None
 
 

@@ -29,6 +29,7 @@ from stages import (
     verdict,
 )
 from stages.contest import Contest
+from stages.errors import PipelineError
 from stages.params import Gate
 from stages.verdict import Check, Decision
 
@@ -51,9 +52,13 @@ def decide(
     `earlier`: other models that these rows judged before. `median`: the constant to beat, that of the actual values
     where it is not given. `recent`: the mask of the most recent rows, None where no time is known. `further`: checks
     that predictions alone cannot give. What is not a number fails its check.
+    Raises PipelineError where the arrays are not of one length.
     """
+    shapes = [array.shape for array in (actual, challenger, champion) if array is not None]
+    if len(set(shapes)) > 1 or len(shapes[0]) != 1 or not len(actual):
+        raise PipelineError(f"expected actual values and predictions of the same rows, [rows] each, found {shapes}")
     new, current = scores.rmse(actual, challenger), None if champion is None else scores.rmse(actual, champion)
-    constant = scores.rmse(actual, np.full_like(actual, np.median(actual) if median is None else median))
+    constant = scores.rmse(actual, np.full(len(actual), np.median(actual) if median is None else median))
     checks = [verdict.skill(new, constant, params), *verdict.max_rmse(new, params)]
     found = None
     if champion is not None:
@@ -83,7 +88,7 @@ def judge(revision: str, limits: Gate, contract_may_change: bool) -> tuple[Decis
         limits,
         earlier=history.earlier(history.read(), split, md5),
         median=held.challenger.description.training.target_median,
-        recent=contest.recent(held),
+        recent=contest.recent(held.table, held.challenger.description.schema),
         further=_checks_of_files(held, limits, contract_may_change),
     )
     hashes = {"challenger": md5, "champion": held.champion and held.champion.md5, "test": split}

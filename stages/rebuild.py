@@ -44,9 +44,8 @@ def _worktree(commit: str) -> Iterator[Path]:
             _git("worktree", "add", "--quiet", "--detach", str(folder), commit)
             yield folder
         finally:
-            # No matter how far `add` came: nothing may be left in `git worktree list`.
-            _git("worktree", "remove", "--force", str(folder), check=False)
-            _git("worktree", "prune", check=False)
+            # Twice: an `add` that was interrupted leaves it locked.
+            _git("worktree", "remove", "--force", "--force", str(folder), check=False)
 
 
 @contextlib.contextmanager

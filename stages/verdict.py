@@ -136,6 +136,8 @@ def _interval(found: Comparison, wanted: str, rows: str) -> str:
         return NO_NUMBER
     if found.same:
         return "the same errors in every row: nothing to gain"
+    if np.isinf(found.high):
+        return f"{found.n} rows and gate.samples allow no bound at alpha {found.alpha:.2g}; bring new test rows"
     return (
         f"change of RMSE {found.change:+.1%}, {100 * (1 - 2 * found.alpha):.4g}% interval {found.low:+.1%} to "
         f"{found.high:+.1%} on {rows} ({found.n}); {wanted} wanted"

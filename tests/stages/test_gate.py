@@ -4,13 +4,15 @@ import itertools
 
 import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.contract import Contract
 from api.explain import RefusedError
-from stages import accepts, compare, crossval, history, statement, verdict
+from stages import accepts, compare, contest, crossval, history, statement, verdict
+from stages.errors import PipelineError
 from stages.gate import decide
 from stages.params import Gate
 from stages.schema import Column, Schema
@@ -118,6 +120,25 @@ def test_non_inferior_needs_the_recent_rows() -> None:
     assert failed(decide(champion, worse, actual, policy, recent=recent).checks) == ["non_inferior"]
 
 
+def test_the_recent_rows_are_the_later_half() -> None:
+    """Recent is the later half of the rows by the time column, dates or numbers, rows of one moment together."""
+    dated = make_schema(
+        Column("x", "float"), Column("at", "category", role="time"), Column("y", "float", role="target")
+    )
+    days = pd.to_datetime(["2024-03-01", "2024-01-01", "2024-02-01", "2024-04-01"], utc=True)
+    assert contest.recent(pd.DataFrame({"at": days}), dated).tolist() == [True, False, False, True]
+    assert contest.recent(pd.DataFrame({"at": [1, 2, 2, 2]}), dated).tolist() == [False, True, True, True]
+    assert contest.recent(pd.DataFrame({"at": [1]}), BASE) is None
+
+
+def test_arrays_must_be_of_the_same_rows() -> None:
+    """Arrays of other shapes are refused: NumPy would stretch them and compare every row with every other."""
+    champion, challenger, actual = predictions(10, 1, 0)
+    for arrays in ((champion[:, None], challenger, actual), (champion, challenger[:9], actual), ([], [], [])):
+        with pytest.raises(PipelineError, match="of the same rows"):
+            decide(*map(np.asarray, arrays), GATE)
+
+
 def test_the_bound_is_that_of_the_randomisation_test() -> None:
     """The upper bound is where the exact test, over all 2^10 ways to swap the two models, begins to reject."""
     squared = np.random.default_rng(1).exponential(size=(10, 2)) * [1, 0.5]
@@ -177,7 +198,9 @@ def test_a_worn_split_is_tested_harder() -> None:
 
 def test_a_split_can_be_worn_out() -> None:
     """Where alpha is smaller than the random halves can resolve there is no bound, and so no promotion."""
-    assert decide(*predictions(100, 0.1, 0), GATE, earlier=100).verdict == "inconclusive"
+    worn_out = decide(*predictions(100, 0.1, 0), GATE, earlier=100)
+    assert worn_out.verdict == "inconclusive"
+    assert "allow no bound" in statement.text(worn_out)
 
 
 def test_wear_counts_other_files_on_the_same_split() -> None:
