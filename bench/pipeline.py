@@ -29,6 +29,16 @@ class Row(NamedTuple):
     note: str = ""
 
 
+def lines() -> Iterator[str]:
+    """The table in Markdown."""
+    yield from ("| what | seconds | peer | seconds | ratio | goal | |", "|---|---|---|---|---|---|---|")
+    for row in rows():
+        ratio = row.ours / row.theirs
+        verdict = "met" if ratio <= row.goal else "missed"
+        figures = f"{row.what} | {row.ours:.2f} | {row.peer} | {row.theirs:.2f} | {ratio:.2f} | {row.goal} {verdict}"
+        yield f"| {figures} | {row.note} |"
+
+
 def rows() -> Iterator[Row]:
     with _project() as folder:
         _run([*DVC, "repro", "clean"], folder)
