@@ -72,14 +72,15 @@ def wait(sweep: str) -> None:
 
 
 def give_up(sweep: str) -> None:
-    """Kill what runs of `sweep`, and take all of it that has no result out of the queue."""
+    """Interrupt what runs of `sweep`, and take all of it that has no result out of the queue."""
     while True:
         left = {name: state for name, state in _states(_dvc("queue", "status"), sweep).items() if state != "Success"}
         if not left:
             return
         for name, state in left.items():
-            command = ("queue", "kill", "--force", name) if state == "Running" else ("queue", "remove", name)
-            # One that began or ended in the meantime is refused here and met in the next round.
+            # An interrupt: `--force` would leave the stage running. One that began or ended in the meantime is refused
+            # here and met in the next round.
+            command = ("queue", "kill" if state == "Running" else "remove", name)
             subprocess.run([sys.executable, "-m", "dvc", *command], capture_output=True, check=False)
 
 

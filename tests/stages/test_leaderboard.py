@@ -1,4 +1,4 @@
-"""stages.leaderboard on small pieces of what `dvc exp show --json` prints; tests/test_experiments.py has the real one."""
+"""stages.leaderboard on small pieces of what `dvc exp show --json` prints."""
 
 from pathlib import Path
 from typing import Any
