@@ -89,7 +89,9 @@ def main() -> None:
     sweep = f"sweep-{secrets.token_hex(2)}"
     # DVC looks up `dvc` on PATH to start its workers.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell's background ignores SIGINT; workers that inherited it could not be interrupted.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
     try:
         queue(sweep, settings)
         print(f"{len(_states(_dvc('queue', 'status'), sweep))} experiments {sweep}-*, {JOBS} at a time", flush=True)
