@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help model venv repro serve gate promote retrain drift test test-slow bench check format lock image publish
+.PHONY: help model venv repro serve gate promote retrain drift sweep test test-slow bench check format lock image publish
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -51,6 +51,11 @@ drift: venv ## do the rows in data/live still look like the training rows?
 
 retrain: venv ## on drift (or FORCE=1): repro, gate, promote or keep
 	python -m stages.retrain $(if $(FORCE),--force)
+
+sweep: venv ## run a small grid as experiments and name the best by cross-validation
+	@python -m stages.mend
+	dvc repro
+	@python -m stages.sweep
 
 test: venv ## the test suite
 	python -m pytest -q -n auto -m "not slow"
