@@ -69,7 +69,7 @@ def change(path: Path, block: str) -> None:
     [
         ("docs/bring-your-own-data.md", 12),
         pytest.param("docs/add-a-family.md", 4, marks=pytest.mark.slow),
-        pytest.param("docs/experiments.md", 17, marks=pytest.mark.slow),
+        pytest.param("docs/experiments.md", 22, marks=pytest.mark.slow),
     ],
 )
 def test_a_page_works_as_written(project: Project, page: str, commands: int) -> None:
