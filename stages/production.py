@@ -34,12 +34,9 @@ def record_at(revision: str) -> Record | None:
     text = git.show(git.commit_of(revision), RECORD)
     if text is None:
         return None
-    try:
-        content: dict[str, Any] = yaml.safe_load(text)
-        meta = content.get("meta") or {}
-        return Record(str(content["outs"][0]["md5"]), meta.get("revision"), meta.get("version"))
-    except (yaml.YAMLError, KeyError, IndexError, TypeError, AttributeError):
-        raise PipelineError(f"{RECORD} at {revision} names no md5: restore it from an earlier commit") from None
+    if (record := _parsed(text)) is None:
+        raise PipelineError(f"{RECORD} at {revision} names no md5: restore it from an earlier commit")
+    return record
 
 
 def recorded_md5(revision: str) -> str | None:
@@ -76,8 +73,19 @@ def install(content: bytes, record: Record) -> None:
 
 def is_installed(record: Record) -> bool:
     """Whether the workspace's file and its record are these."""
-    recorded = RECORD.exists() and record.md5 in RECORD.read_text(encoding="utf-8", errors="replace")
-    return recorded and CHAMPION.exists() and files.digest(CHAMPION, "md5") == record.md5
+    if not (CHAMPION.exists() and RECORD.exists()):
+        return False
+    written = _parsed(RECORD.read_text(encoding="utf-8", errors="replace"))
+    return written == record and files.digest(CHAMPION, "md5") == record.md5
+
+
+def _parsed(text: str) -> Record | None:
+    try:
+        content: dict[str, Any] = yaml.safe_load(text)
+        meta = content.get("meta") or {}
+        return Record(str(content["outs"][0]["md5"]), meta.get("revision"), meta.get("version"))
+    except (yaml.YAMLError, KeyError, IndexError, TypeError, AttributeError):
+        return None
 
 
 def _into_cache(file: Path, md5: str) -> None:
@@ -97,8 +105,8 @@ def _from_dvc(revision: str, recorded: str) -> bytes:
     except (DvcException, OSError) as error:
         raise PipelineError(
             f"the champion of {revision} (md5 {recorded}) is neither in the workspace nor in DVC's cache or a remote "
-            f"({error}): run `dvc pull {CHAMPION}`, or check out {revision} in a clone, run `dvc repro` there and copy "
-            f"its {MODEL} here as {CHAMPION}"
+            f"({error}): run `dvc pull {CHAMPION}`, or `dvc push --all-tags` where it was promoted, or check out "
+            f"{revision} in a clone, run `dvc repro` there and copy its {MODEL} here as {CHAMPION}"
         ) from None
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != recorded:
         raise PipelineError(f"DVC's copy of the champion of {revision} is damaged: `dvc pull --force {CHAMPION}`")

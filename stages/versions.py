@@ -47,11 +47,7 @@ def registered() -> dict[str, str]:
 
 
 def following(versions: list[str]) -> str:
-    """The version that comes after all of these.
-
-    >>> following(["v1.0.0", "v1.10.0", "v1.9.3"])
-    'v1.11.0'
-    """
+    """The next minor version after all of these; the first one where there is none."""
     if not versions:
         return FIRST
     major, minor, _ = max(tuple(int(part) for part in version[1:].split(".")) for version in versions)
@@ -68,11 +64,7 @@ def in_production() -> list[str]:
 
 
 def standing(assigned: list[str]) -> list[str]:
-    """What is left when returning to an earlier version takes back those after it.
-
-    >>> standing(["v1.0.0", "v1.1.0", "v1.2.0", "v1.1.0", "v1.3.0"])
-    ['v1.0.0', 'v1.1.0', 'v1.3.0']
-    """
+    """What is left when returning to an earlier version takes back those after it: 1 2 3 2 4 is 1 2 4."""
     line: list[str] = []
     for version in assigned:
         line = [*line[: line.index(version) if version in line else None], version]
