@@ -27,7 +27,7 @@ def check_made() -> str:
         raise PipelineError(f"`dvc status` failed: {done.stderr.strip()}")
     if stale := json.loads(done.stdout):
         raise PipelineError(
-            f"{LOCK} does not belong to this workspace (changed, or not in DVC's cache: {', '.join(stale)}), so nobody "
+            f"{LOCK} does not belong to this workspace (changed, or not in DVC's cache: {', '.join(sorted(stale))}), so nobody "
             f"could make {MODEL} again: run `dvc repro` and `make gate`, or take the changes back"
         )
     return files.digest(MODEL, "md5")

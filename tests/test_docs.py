@@ -45,7 +45,7 @@ def follow(project: Project, page: str) -> int:
     return count
 
 
-@pytest.mark.parametrize(("page", "commands"), [("docs/bring-your-own-data.md", 12)])
+@pytest.mark.parametrize(("page", "commands"), [("docs/bring-your-own-data.md", 12), ("docs/registry.md", 12)])
 def test_a_page_works_as_written(project: Project, page: str, commands: int) -> None:
     """Every command of the page succeeds in a fresh clone and prints what the page shows."""
     assert follow(project, page) == commands

@@ -114,7 +114,7 @@ def test_promote_refuses_what_was_not_judged(reproduced: Project) -> None:
         assert "is 'none', expected 'promote'" in reproduced.stage("registry", "promote", code=1).stderr
     history.write_text(json.dumps(verdict) + "\n")
     reproduced.path(MODEL).write_bytes(b"other bytes")
-    assert "not in DVC's cache: select, evaluate" in reproduced.stage("registry", "promote", "--force", code=1).stderr
+    assert "not in DVC's cache: evaluate, select" in reproduced.stage("registry", "promote", "--force", code=1).stderr
     assert not reproduced.path(RECORD).exists()
 
 
