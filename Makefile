@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help model venv repro serve gate promote retrain drift sweep test test-slow bench check format lock image publish
+.PHONY: help model venv repro serve gate promote rollback fetch retrain drift sweep test test-slow bench check format lock image publish
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -43,6 +43,12 @@ gate: venv model ## may the new model replace the champion? exit 0 promote, 3 ke
 
 promote: venv ## make the model that the gate promoted the champion (FORCE=1 without a verdict)
 	python -m stages.registry promote $(if $(FORCE),--force)
+
+rollback: venv ## make the version before the champion again (TO=v1.0.0 for another)
+	python -m stages.registry rollback $(if $(TO),--to $(TO))
+
+fetch: venv ## bring the champion of a version or revision (REV=v1.0.0) to models/fetched.onnx
+	python -m stages.registry fetch --rev '$(or $(REV),$(error make fetch REV=v1.0.0, prod, or a Git revision))'
 
 drift: venv ## do the rows in data/live still look like the training rows?
 	dvc repro drift

@@ -68,6 +68,7 @@ def change(path: Path, block: str) -> None:
     ("page", "commands"),
     [
         ("docs/bring-your-own-data.md", 12),
+        ("docs/registry.md", 12),
         pytest.param("docs/add-a-family.md", 4, marks=pytest.mark.slow),
         pytest.param("docs/experiments.md", 22, marks=pytest.mark.slow),
     ],
