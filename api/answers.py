@@ -20,6 +20,16 @@ class Prediction(msgspec.Struct, frozen=True):
     imputed: list[str]
 
 
+class Feedback(msgspec.Struct, frozen=True):
+    """`id` is the server's own. `changed` is false where this value was known already; `previous` is the value that it
+    corrects."""
+
+    id: str
+    actual: float
+    changed: bool
+    previous: float | None
+
+
 class Health(msgspec.Struct, frozen=True):
     """`artifacts`: the model files in the order in which they are taken, and whether each is there."""
 

@@ -1,5 +1,6 @@
 """The Litestar application. Importing this does nothing; `create_app` makes it and its start loads the model."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,7 +14,10 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from api import openapi, problems, settings
+from api.fast import Application
+from api.log import Log
 from api.model import Serving
+from api.predictor import Predictor
 from api.routes import HANDLERS
 from api.settings import Settings
 
@@ -26,11 +30,16 @@ def create_app(given: Settings | None = None) -> Litestar:
     Raises PipelineError for a setting that is not valid. A model that cannot be loaded is no reason to stop: then
     /ready says why.
     """
-    serving = Serving(given or settings.load())
-    return Litestar(
+    chosen = given or settings.load()
+    serving = Serving(chosen)
+    log = Log(chosen)
+    predictor = Predictor(log)
+    return Application(
+        serving,
+        predictor,
         HANDLERS,
         lifespan=[_lifespan],
-        state=State({"serving": serving, "openapi": None}),
+        state=State({"serving": serving, "openapi": None, "log": log, "predictor": predictor}),
         plugins=[problems.plugin()],
         openapi_config=OpenAPIConfig(
             title="Predictions",
@@ -45,9 +54,16 @@ def create_app(given: Settings | None = None) -> Litestar:
 @asynccontextmanager
 async def _lifespan(app: Litestar) -> AsyncIterator[None]:
     serving: Serving = app.state.serving
+    log: Log = app.state.log
     serving.start()
-    app.state.openapi = openapi.document(app, serving.served.model.description if serving.served else None)
+    await log.start()
+    description = serving.served.model.description if serving.served else None
+    app.state.openapi = openapi.document(app, description, serving.settings.max_batch)
+    # What is loaded now stays: the garbage collector need not look at it again.
+    gc.collect()
+    gc.freeze()
     yield
+    await log.stop()
 
 
 def _closed() -> Router:

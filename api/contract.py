@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from api import explain
 from api.explain import Row
-from api.values import limits
+from api.values import limits, to_own
 from stages.schema import Column, Schema
 
 
@@ -18,7 +18,10 @@ class Contract:
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
+        self._count = len(schema.features)
         self._decoder = _decoder(schema)
+        others = [c.role for c in schema.columns if c.role not in ("feature", "target")]
+        self._id = self._count + others.index("id") if "id" in others else None
         self._nullable = [(place, c.name) for place, c in enumerate(schema.features) if c.nullable]
         self._codes = [
             (place, {category: float(code) for code, category in enumerate(column.categories)})
@@ -41,7 +44,7 @@ class Contract:
         # Each field has one colon. More of them: a key stands twice (msgspec keeps the last) or a text has one.
         if body.count(b":") != len(values) - values.count(UNSET):
             return explain.read(body, self.schema)
-        numbers: list[Any] = list(values[: len(self.schema.features)])
+        numbers: list[Any] = list(values[: self._count])
         imputed = []
         for place, name in self._nullable:
             if numbers[place] is None or numbers[place] is UNSET:
@@ -50,7 +53,7 @@ class Contract:
         for place, codes in self._codes:
             if isinstance(numbers[place], str):
                 numbers[place] = codes[numbers[place]]
-        return Row([float(number) for number in numbers], imputed)
+        return Row([float(number) for number in numbers], imputed, to_own(values[self._id]) if self._id else None)
 
 
 def _decoder(schema: Schema) -> msgspec.json.Decoder[Any] | None:

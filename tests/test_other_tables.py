@@ -92,7 +92,8 @@ def test_a_table_with_everything(project: Project) -> None:
     pipeline = joblib.load(project.path(f"models/candidates/{found['family']}.joblib"))
     rows = test.tail(40)
     expected = pipeline.predict(rows)
-    with TestClient(create_app(Settings(model_path=project.path("models/model.onnx")))) as client:
+    log_url = f"sqlite:///{project.path('log.db')}"
+    with TestClient(create_app(Settings(project.path("models/model.onnx"), log_url=log_url))) as client:
         for place, (_, row) in enumerate(rows.iterrows()):
             body = {name: None if pd.isna(row[name]) else row[name] for name in list(HOMES["columns"])[3:7]}
             body["verkauft am"] = row["verkauft am"].isoformat()

@@ -97,10 +97,16 @@ def contract(example: Example) -> Contract:
 
 
 @pytest.fixture(scope="session")
-def client(example: Example) -> Iterator[TestClient[Litestar]]:
+def client(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient[Litestar]]:
     """A client of the application that serves the example."""
-    with TestClient(create_app(Settings(model_path=example.path, max_body=4096))) as started:
+    url = log_url(tmp_path_factory.mktemp("log"))
+    chosen = Settings(model_path=example.path, max_body=4096, max_batch=20, max_batch_body=8192, log_url=url)
+    with TestClient(create_app(chosen)) as started:
         yield started
+
+
+def log_url(folder: Path) -> str:
+    return f"sqlite:///{folder}/log/predictions.db"
 
 
 def row(**changes: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from api.contract import Contract
 from api.explain import RefusedError
 from api.openapi import body_schema
 from api.settings import Settings
-from tests.api.conftest import PATIENT, row
+from tests.api.conftest import PATIENT, log_url, row
 from tests.api.test_contract import ANY, LEAVES, NAMES
 
 
@@ -32,7 +32,7 @@ def fields(document: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_path_is_in_it(document: dict[str, Any]) -> None:
     """The document lists what the server answers, and no page of the framework."""
-    assert set(document["paths"]) == {"/health", "/ready", "/metadata", "/predict"}
+    assert set(document["paths"]) == {"/health", "/ready", "/metadata", "/predict", "/predict/batch", "/feedback"}
     assert set(document["paths"]["/predict"]["post"]["responses"]) == {"200", "400", "413", "415", "422", "503"}
 
 
@@ -79,7 +79,7 @@ def test_the_answers_are_as_described(document: dict[str, Any], client: TestClie
 
 def test_without_a_model_the_body_is_any_object(tmp_path: Any) -> None:
     """A server that is not ready still describes itself."""
-    with TestClient(create_app(Settings(model_path=tmp_path / "away.onnx"))) as client:
+    with TestClient(create_app(Settings(model_path=tmp_path / "away.onnx", log_url=log_url(tmp_path)))) as client:
         assert fields(client.get("/openapi.json").json()) == {"schema": {"type": "object"}}
 
 

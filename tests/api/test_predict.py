@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,7 +17,7 @@ from api.settings import Settings
 from api.values import to_json
 from stages.files import digest
 from stages.matrix import to_matrix
-from tests.api.conftest import PATIENT, Example, row
+from tests.api.conftest import PATIENT, Example, log_url, row
 from tests.api.test_contract import ANY, JUNK, LEAVES, NAMES
 
 DOCUMENTED = {200, 400, 413, 415, 422}
@@ -128,10 +129,12 @@ def test_a_sum_beyond_float32_is_refused(client: TestClient[Litestar]) -> None:
 
 
 def test_an_error_of_ours_is_a_problem_and_is_logged(
-    example: Example, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A bug is answered with 500 in the form of all errors, tells nothing of the inside, and stands in the log."""
-    with TestClient(create_app(Settings(model_path=example.path)), raise_server_exceptions=False) as broken:
+    with TestClient(
+        create_app(Settings(model_path=example.path, log_url=log_url(tmp_path))), raise_server_exceptions=False
+    ) as broken:
         monkeypatch.setattr("api.contract.Contract.decode", lambda self, body: 1 / 0)
         content = assert_problem(broken.post("/predict", json=row()), 500)
     assert "ZeroDivision" not in json.dumps(content)

@@ -109,7 +109,9 @@ def test_importing_the_application_does_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("name", "value"), [("API_MAX_BODY", "wrong"), ("PORT", "70000")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("API_MAX_BODY", "wrong"), ("PORT", "70000"), ("PREDICTION_LOG_URL", "mysql://u:secret@h/d")]
+)
 def test_an_invalid_setting_stops_the_start(tmp_path: Path, name: str, value: str) -> None:
     """The server does not start with a setting that it does not understand; one line names it."""
     result = subprocess.run(
@@ -124,6 +126,7 @@ def test_an_invalid_setting_stops_the_start(tmp_path: Path, name: str, value: st
     assert result.returncode == 1
     assert result.stderr.startswith(f"error: environment variable {name}")
     assert result.stderr.count("\n") == 1
+    assert "secret" not in result.stderr
 
 
 def test_the_help_names_the_settings() -> None:
