@@ -90,7 +90,7 @@ class Entry(NamedTuple):
     promoted: bool
 
 
-class LogError(Exception):
+class LogError(PipelineError):
     """The database did not do what was asked; the message is its reason."""
 
 
@@ -122,6 +122,18 @@ def connect(url: str, synchronous: str = "FULL") -> Engine:
     raise PipelineError(
         f"environment variable PREDICTION_LOG_URL: {_EXPECTED}, found another URL ({parsed.drivername})"
     )
+
+
+def existing(url: str) -> Engine:
+    """An engine for a log that is there already, for the commands that read it.
+
+    Raises PipelineError where there is none.
+    """
+    engine = connect(url)
+    path = engine.url.database
+    if engine.dialect.name == "sqlite" and not (path and Path(path).is_file()):
+        raise PipelineError(f"there is no prediction log at {path}: set PREDICTION_LOG_URL as it is set for the server")
+    return engine
 
 
 def create(engine: Engine) -> None:

@@ -52,6 +52,10 @@ class Server:
                 return
         raise AssertionError("the server did not answer within 20 s")
 
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
     def stop(self) -> tuple[set[str], str]:
         """Interrupt it; the top-level modules that it had imported, and its log."""
         self.process.send_signal(signal.SIGINT)
@@ -66,8 +70,7 @@ def server(example: Example, tmp_path: Path) -> Iterator[Server]:
         started.wait()
         yield started
     finally:
-        started.process.kill()
-        started.process.communicate()
+        started.kill()
 
 
 def post_large(port: int) -> bytes:
