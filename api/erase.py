@@ -20,9 +20,7 @@ def main() -> None:
     erased = log_queries.erase(log_tables.existing(settings.load().log_url), given)
     if not erased.predictions:
         raise PipelineError(f"no prediction in the log has the id {given!r}; nothing was erased")
-    print(
-        f"erased: {erased.predictions} predictions, {erased.feedback} feedback values. Exported files are not touched."
-    )
+    print(f"erased: {erased.predictions} predictions, {erased.feedback} feedback values; exported files stay")
 
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ def test_many_rows_are_typed_in_parts(
 
 def test_the_erase_command(project: Project, logged: list[str]) -> None:
     """It says how much it erased, and an id that no prediction has is an error."""
-    assert project.run(erase, logged[0]).startswith("erased: 1 predictions, 2 feedback values.")
+    assert project.run(erase, logged[0]).startswith("erased: 1 predictions, 2 feedback values;")
     with pytest.raises(PipelineError, match="no prediction in the log has the id"):
         project.run(erase, logged[0])
     assert ": 59 rows, 0 with" in project.run(export)

@@ -1,5 +1,6 @@
 """A real server in its own process, on the loopback: what users start."""
 
+import contextlib
 import json
 import os
 import signal
@@ -38,6 +39,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # a group of its own, with its workers
         )
 
     def wait(self) -> None:
@@ -53,7 +55,9 @@ class Server:
         raise AssertionError("the server did not answer within 20 s")
 
     def kill(self) -> None:
-        self.process.kill()
+        """End it and its workers, whatever they do."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.communicate()
 
     def stop(self) -> tuple[set[str], str]:
