@@ -174,9 +174,10 @@ class Log:
             await asyncio.sleep(_PRUNE_EVERY)
 
 
-def new_id(milliseconds: int) -> str:
-    """A version 7 UUID as 32 hexadecimal digits: ids of one process grow, so an index takes them at its end."""
-    return f"{milliseconds << 80 | int.from_bytes(os.urandom(10)) & ~_FIXED | _VERSION:032x}"
+def new_ids(milliseconds: int, count: int) -> list[str]:
+    """Version 7 UUIDs as 32 hexadecimal digits: those of a later moment are greater, so an index grows at its end."""
+    fixed, random = milliseconds << 80 | _VERSION, os.urandom(10 * count)
+    return [f"{fixed | int.from_bytes(random[n : n + 10]) & ~_FIXED:032x}" for n in range(0, len(random), 10)]
 
 
 def _identity(path: str | None) -> tuple[int, int] | None:

@@ -9,10 +9,12 @@ import numpy as np
 
 from api.answers import Prediction
 from api.explain import Row
-from api.log import Log, new_id
+from api.log import Log, new_ids
 from api.log_queries import now
 from api.log_tables import Entry
 from api.model import Served
+
+_encode = msgspec.json.Encoder().encode
 
 
 class NotFiniteError(Exception):
@@ -103,12 +105,12 @@ def compute(served: Served, rows: list[Row], sent: list[str]) -> tuple[list[Pred
     names = served.model.description.features
     time, md5, promoted = now(), served.md5, served.promoted
     answers, entries = [], []
-    for row, text, (prediction, lower, upper) in zip(rows, sent, results, strict=True):
-        key = new_id(time)
+    keys = new_ids(time, len(rows))
+    for key, row, text, (prediction, lower, upper) in zip(keys, rows, sent, results, strict=True):
         used = row.numbers
         if row.imputed:
             used = [learned[name] if math.isnan(number) else number for name, number in zip(names, used, strict=True)]
-        as_json = msgspec.json.encode(used).decode()
+        as_json = _encode(used).decode()
         answers.append(Prediction(prediction, lower, upper, key, md5, row.imputed))
         entries.append(Entry(key, time, row.own, text, as_json, prediction, lower, upper, md5, promoted))
     return answers, entries

@@ -17,7 +17,7 @@ from litestar.testing import TestClient
 
 from api import log_queries, log_tables
 from api.app import create_app
-from api.log import Log, new_id
+from api.log import Log, new_ids
 from api.settings import Settings
 from stages.errors import PipelineError
 from stages.files import digest
@@ -163,10 +163,10 @@ def test_a_batch_that_cannot_be_read(client: TestClient[Litestar], content: byte
 
 def test_ids_grow_and_are_uuids() -> None:
     """An id is a version 7 UUID: ids of a later millisecond are greater."""
-    ids = [new_id(moment) for moment in (1, 2, 2**47, 2**48 - 1)]
+    ids = [new_ids(moment, 1)[0] for moment in (1, 2, 2**47, 2**48 - 1)]
     assert ids == sorted(ids)
     assert all(len(key) == 32 and key[12] == "7" and key[16] in "89ab" for key in ids)
-    assert len({new_id(5) for _ in range(1000)}) == 1000
+    assert len(set(new_ids(5, 1000))) == 1000
 
 
 def wait_until_ready(client: TestClient[Litestar]) -> None:
