@@ -35,7 +35,7 @@ class Result(NamedTuple):
     failed: int
 
 
-def post(url: str, body: bytes, seconds: float, connections: int) -> Result:
+def post(url: str, body: bytes, seconds: int, connections: int) -> Result:
     """Post the body again and again, on each connection one request at a time."""
     with tempfile.TemporaryDirectory() as folder:
         content, script = Path(folder) / "body", Path(folder) / "post.lua"
@@ -43,7 +43,7 @@ def post(url: str, body: bytes, seconds: float, connections: int) -> Result:
         script.write_text(_WRK % content)
         command = [sys.executable, "-m", "bench.load", url, str(content), str(seconds), str(connections)]
         if shutil.which("wrk"):
-            command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(script), url]
+            command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
     found = re.search(r"RESULT (\d+) (\S+) (\S+) (\d+)", done.stdout)
     if found is None:

@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from api.values import to_json
 from bench import load
 from bench.load import Result
 from stages import errors, files, tables
@@ -39,7 +38,7 @@ OURS = "this server, log on the disk (`FULL`)"
 MODEL = Path("models/model.onnx")
 
 
-def measure(rounds: int, seconds: float) -> list[str]:
+def measure(rounds: int, seconds: int) -> list[str]:
     """The lines of the report, in Markdown."""
     model = Model.load(MODEL)
     rows = _rows(model.description)
@@ -80,10 +79,13 @@ def measure(rounds: int, seconds: float) -> list[str]:
 
 
 def _rows(about: Description) -> list[dict[str, Any]]:
-    """BATCH training rows as bodies; none with a missing value, for no peer imputes."""
+    """BATCH training rows as bodies of numbers; none with a missing value, for no peer imputes."""
     table = tables.read(Path("models/reference.parquet")).dropna()
     matrix = to_matrix(table, about.columns)
-    known = [{c.name: to_json(n, c) for c, n in zip(about.columns, row, strict=True)} for row in matrix.tolist()]
+    known = [
+        {c.name: int(n) if c.dtype in ("int", "bool") else n for c, n in zip(about.columns, row, strict=True)}
+        for row in matrix.tolist()
+    ]
     return [known[number % len(known)] for number in range(BATCH)]
 
 
@@ -173,7 +175,7 @@ def _resident_mb(process: int) -> float:
     return int(status.split("VmRSS:")[1].split()[0]) * 1024 / 1e6
 
 
-def _bare_rows(matrix: np.ndarray, seconds: float) -> float:
+def _bare_rows(matrix: np.ndarray, seconds: int) -> float:
     """Rows a second of the model alone, with the server's options."""
     options: Any = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -188,7 +190,7 @@ def _bare_rows(matrix: np.ndarray, seconds: float) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.serving", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3, help="of each measurement (default: %(default)s)")
+    parser.add_argument("--seconds", type=int, default=3, help="of each measurement (default: %(default)s)")
     arguments = parser.parse_args()
     print(*measure(arguments.rounds, arguments.seconds), sep="\n")
 
