@@ -58,6 +58,9 @@ def test_the_example_works(document: dict[str, Any], client: TestClient[Litestar
     sent = fields(document)["example"]
     assert {"area m²", "rooms", "distrito"} <= set(sent)
     assert client.post("/predict", json=sent).status_code == 200
+    batch = document["paths"]["/predict/batch"]["post"]["requestBody"]["content"]["application/json"]
+    assert batch["schema"]["items"] == fields(document)["schema"]
+    assert len(client.post("/predict/batch", json=batch["example"]).json()) == 2
 
 
 def test_the_answers_are_as_described(document: dict[str, Any], client: TestClient[Litestar]) -> None:
@@ -66,6 +69,13 @@ def test_the_answers_are_as_described(document: dict[str, Any], client: TestClie
         ("post", "/predict", client.post("/predict", json=row())),
         ("post", "/predict", client.post("/predict", json=row(rooms=0, x=[1], slope="a", area=True))),
         ("post", "/predict", client.post("/predict", content=b"{")),
+        ("post", "/predict/batch", client.post("/predict/batch", json=[row(), row(rooms=4)])),
+        ("post", "/predict/batch", client.post("/predict/batch", json=[row(), row(rooms=0), 7])),
+        ("post", "/predict/batch", client.post("/predict/batch", json={})),
+        *(
+            ("post", "/feedback", client.post("/feedback", json={"id": key, "actual": 1}))
+            for key in (client.post("/predict", json=row()).json()["id"], "nobody", 1.5)
+        ),
         *(("get", path, client.get(path)) for path in ("/health", "/ready", "/metadata")),
     ]
     for method, path, response in answers:
