@@ -1,14 +1,23 @@
 """POST /feedback: the actual value of an earlier prediction."""
 
+import json
 from typing import Any
 
+import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from litestar import Litestar
 from litestar.testing import TestClient
 from sqlalchemy import select
 
+from api.contract import Contract
+from api.explain import RefusedError
+from api.feedback import decode
 from api.log_tables import feedback
-from tests.api.conftest import row
+from api.openapi import feedback_schema
+from tests.api.conftest import PATIENT, row
+from tests.api.test_contract import ANY, LEAVES
 from tests.api.test_predict import JSON, assert_problem
 
 
@@ -80,3 +89,16 @@ def test_what_cannot_be_read(client: TestClient[Litestar]) -> None:
     assert_problem(client.post("/feedback", content=b'{"id": NaN}', headers=JSON), 400)
     assert_problem(client.post("/feedback", content=b"{}", headers={"content-type": "text/plain"}), 415)
     assert_problem(client.post("/feedback", content=b"{}".ljust(4097), headers=JSON), 413)
+
+
+@PATIENT
+@given(st.fixed_dictionaries({}, optional={"id": LEAVES | ANY, "actual": LEAVES | ANY, "x": st.none()}))
+def test_the_document_and_the_server_agree(contract: Contract, body: dict[str, Any]) -> None:
+    """A body is a feedback exactly where the described JSON Schema says so."""
+    try:
+        decode(json.dumps(body).encode(), contract.schema.target)
+    except RefusedError:
+        accepted = False
+    else:
+        accepted = True
+    assert jsonschema.Draft202012Validator(feedback_schema(contract.schema)).is_valid(body) is accepted
