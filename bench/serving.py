@@ -57,12 +57,12 @@ def measure(rounds: int, seconds: int) -> list[str]:
             names = list(servers)[:: 1 if number % 2 else -1]
             for name in names:
                 found.setdefault(name, []).append(load.post(f"{servers[name][0]}/predict", body, seconds, CONNECTIONS))
-            batches.append(load.post(f"{servers[OURS][0]}/predict/batch", batch, seconds, 2).rate * BATCH)
+            batches.append(load.post(f"{servers[OURS][0]}/predict/batch", batch, seconds, 4).rate * BATCH)
             bare.append(_bare_rows(matrix, seconds))
         memory = _resident_mb(servers[OURS][1])
         ready = statistics.median(_seconds_to_ready(Path(folder)) for _ in range(3))
     return [
-        *_table(found),
+        *_table({name: found[name] for name in servers}),
         "",
         "| what | figure | goal | |",
         "|---|---|---|---|",
