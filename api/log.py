@@ -102,7 +102,7 @@ class Log:
                 self._next_try = time.monotonic() + PAUSE
                 raise
             if self.reason is not None:
-                log.info("the prediction log can be written: %s", self.engine.url)
+                log.info("the prediction log can be written: %s", self.engine.url.render_as_string())
                 self.reason = None
             self.seconds = time.perf_counter() - begun
 

@@ -26,6 +26,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from stages.errors import PipelineError
@@ -176,6 +177,8 @@ def translated() -> Iterator[None]:
         busy = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == 5
         reason = str(error.orig).strip().partition("\n")[0]
         raise (BusyError if busy else LogError)(reason) from None
+    except PoolTimeoutError as error:  # of the pool: all its connections are in use
+        raise LogError(str(error)) from None
 
 
 def insertion(engine: Engine) -> str:

@@ -215,6 +215,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     shutil.rmtree(folder)
 
 
+@pytest.mark.slow
 def test_postgresql(example: Example, tmp_path: Path, postgres: Postgres) -> None:
     """Two workers make the tables together and log to PostgreSQL; feedback, retention, the export's window and erasure
     work there; while it is away predictions are 503 and other paths answer, and when it is back all is well."""

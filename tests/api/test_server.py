@@ -19,7 +19,7 @@ from tests.api.conftest import Example, row
 ROOT = Path(__file__).parents[2]
 # Run the command's own main, and tell what the process has imported when it ends.
 PROGRAM = "import json, sys; from api.__main__ import main; main(); print(json.dumps(sorted(sys.modules)))"
-HEAVY = {"dvc", "pandas", "pyarrow", "scipy", "sklearn", "xgboost", "joblib", "onnx"}
+HEAVY = {"dvc", "fsspec", "pandas", "pyarrow", "scipy", "sklearn", "xgboost", "joblib", "onnx"}
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -141,5 +141,5 @@ def test_the_help_names_the_settings() -> None:
     result = subprocess.run(
         [sys.executable, "-m", "api", "--help"], env=environment(), cwd=ROOT, capture_output=True, text=True, check=True
     )
-    for name in ("--host", "--port", "PORT", "MODEL_PATH", "API_MAX_BODY", "GIT_REVISION"):
+    for name in ("--host", "--port", "PORT", "MODEL_PATH", "API_MAX_BODY", "GIT_REVISION", "WORKERS", "LOG_REQUIRED"):
         assert name in result.stdout
