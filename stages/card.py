@@ -28,7 +28,7 @@ def render(about: Description, judged: Judgement, level: float) -> str:
         [
             "## Model",
             f"Family {about.family}, settings {_settings(about.settings)}, chosen by cross-validation inside the "
-            f"training split: RMSE {number(training.cv_rmse)}. Intervals by {about.interval.method}.",
+            f"training split: RMSE {number(training.cv_rmse)}. Intervals from {about.interval.method}.",
         ],
         findings.limits(judged),
     ]

@@ -6,31 +6,27 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 from skl2onnx import convert_sklearn, update_registered_converter
+from skl2onnx.common._apply_operation import apply_cast
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.pipeline import Pipeline
+
+from stages.intervals import HalfWidth
+from stages.preparation import IsMissing
 
 OPSET = {"": 17, "ai.onnx.ml": 3}
 
 
-def to_onnx(pipeline: Pipeline, n_features: int, half_width: float) -> onnx.ModelProto:
+def to_onnx(pipeline: Pipeline, n_features: int, half: HalfWidth) -> onnx.ModelProto:
     """One float32 matrix `features` in; `prediction`, `lower`, `upper` out, each [rows, 1].
 
     Names inside the graph are fixed, so that the same fit gives the same bytes.
     """
+    _register_is_missing()
     _register_xgboost()
     features = FloatTensorType([None, n_features])
     model = convert_sklearn(pipeline, "model", [("features", features)], target_opset=OPSET)
     graph = model.graph
-    width = numpy_helper.from_array(np.array([half_width], dtype=np.float32), "half_width")
-    graph.initializer.append(width)
-    graph.node.extend(
-        [
-            helper.make_node("Reshape", [graph.output[0].name, "one_column"], ["prediction"]),
-            helper.make_node("Sub", ["prediction", "half_width"], ["lower"]),
-            helper.make_node("Add", ["prediction", "half_width"], ["upper"]),
-        ]
-    )
-    graph.initializer.append(numpy_helper.from_array(np.array([-1, 1], dtype=np.int64), "one_column"))
+    _add_interval(graph, half)
     del graph.output[:]
     for name in ("prediction", "lower", "upper"):
         graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, 1]))
@@ -40,6 +36,50 @@ def to_onnx(pipeline: Pipeline, n_features: int, half_width: float) -> onnx.Mode
     model.opset_import.extend(imports)
     onnx.checker.check_model(model)
     return model
+
+
+def _add_interval(graph: onnx.GraphProto, half: HalfWidth) -> None:
+    """Prediction -/+ half-width. The half-width is a sum of ramps: one starts at each knot but the last, and bends the
+    line by the change of its slope there."""
+    # A knot beyond the last one, at the same value: one knot alone has no slope.
+    knots = np.append(half.knots, half.knots[-1] + max(1.0, abs(half.knots[-1])))
+    values = np.append(half.values, half.values[-1])
+    slopes = np.diff(values) / np.diff(knots)
+    constants = {
+        "one_column": np.array([-1, 1], dtype=np.int64),
+        "first_knot": np.float32(knots[0]),
+        "last_knot": np.float32(knots[-1]),
+        "knots": knots[:-1].astype(np.float32),
+        "bends": np.diff(slopes, prepend=0).astype(np.float32)[:, None],
+        "first_value": np.float32(values[0]),
+    }
+    for name, value in constants.items():
+        graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+    raw = graph.output[0].name
+    steps = [
+        ("Reshape", [raw, "one_column"], "prediction"),
+        ("Clip", ["prediction", "first_knot", "last_knot"], "clipped"),
+        ("Sub", ["clipped", "knots"], "beyond_knots"),
+        ("Relu", ["beyond_knots"], "ramps"),
+        ("MatMul", ["ramps", "bends"], "rise"),
+        ("Add", ["rise", "first_value"], "half_width"),
+        ("Sub", ["prediction", "half_width"], "lower"),
+        ("Add", ["prediction", "half_width"], "upper"),
+    ]
+    graph.node.extend(helper.make_node(operator, inputs, [output]) for operator, inputs, output in steps)
+
+
+def _register_is_missing() -> None:
+    def shape(operator: Any) -> None:
+        columns = operator.inputs[0].get_second_dimension()
+        operator.outputs[0].type = FloatTensorType([None, columns])
+
+    def convert(scope: Any, operator: Any, container: Any) -> None:
+        name = scope.get_unique_variable_name("is_nan")
+        container.add_node("IsNaN", operator.inputs[0].full_name, name, name=scope.get_unique_operator_name("IsNaN"))
+        apply_cast(scope, name, operator.outputs[0].full_name, container, to=onnx.TensorProto.FLOAT)
+
+    update_registered_converter(IsMissing, "IsMissing", shape, convert, overwrite=True)
 
 
 def _register_xgboost() -> None:

@@ -8,14 +8,15 @@ import onnx
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from stages import edges
 from stages.convert import to_onnx
 from stages.errors import PipelineError
+from stages.intervals import half_width
 from stages.matrix import to_matrix
 from stages.onnx_file import KEY, Description, Golden, Interval, Model, Training
 from stages.params import Select
 from stages.records import Record
 from stages.schema import Schema
-from stages.scores import conformal_half_width
 
 GOLDEN_ROWS = 5  # of the training rows, beside the edge rows
 
@@ -43,7 +44,8 @@ def served_form(
     """
     matrix = to_matrix(training, schema.features)
     target = training[schema.target.name].to_numpy(float)
-    graph = to_onnx(pipeline[1:], matrix.shape[1], conformal_half_width(record.out_of_fold - target, level))
+    half = half_width(record.out_of_fold, target - record.out_of_fold, level)
+    graph = to_onnx(pipeline[1:], matrix.shape[1], half)
     description = Description(
         format=1,
         family=record.family,
@@ -51,20 +53,20 @@ def served_form(
         schema=schema,
         features=tuple(column.name for column in schema.features),
         imputed=_imputed(pipeline, schema),
-        interval=Interval(level, "absolute out-of-fold residuals"),
+        interval=Interval(level, "out-of-fold residuals, in units of their mean size near the prediction"),
         training=Training(len(target), sha256, float(np.median(target)), float(target.std()), record.cv_rmse),
     )
     tolerance = limits.onnx_tolerance * description.training.target_std
     model = Model(_file(graph, description), f"the ONNX form of {record.family}")
-    edges = _edge_rows(matrix)
-    probes = np.vstack([matrix, edges])
+    extremes = edges.extremes(matrix)
+    probes = np.vstack([matrix, extremes, edges.at_thresholds(matrix, graph, _order(pipeline))])
     gap = float(np.abs(model.predict(probes)[:, 0] - pipeline[1:].predict(probes)).max())
     if not gap <= tolerance:
         raise PipelineError(
             f"{record.family}: ONNX and the fitted model differ by {gap:.3g}, more than select.onnx_tolerance "
             f"x the target's standard deviation = {tolerance:.3g}: raise it in params.yaml, or scale the features less"
         )
-    golden = np.vstack([matrix[:GOLDEN_ROWS], edges])
+    golden = np.vstack([matrix[:GOLDEN_ROWS], extremes])
     content = _file(graph, msgspec.structs.replace(description, golden=_golden(model, golden, tolerance)))
     if len(content) > limits.max_model_mb * 1e6:
         raise PipelineError(
@@ -86,12 +88,10 @@ def _golden(model: Model, rows: np.ndarray, tolerance: float) -> Golden:
     return Golden(features, model.predict(rows).tolist(), tolerance)
 
 
-def _edge_rows(matrix: np.ndarray) -> np.ndarray:
-    """Rows where float32 could bite: all missing, each feature missing, all at the lowest, middle and highest."""
-    low, middle, high = (np.nanquantile(matrix, q, axis=0, method="nearest") for q in (0, 0.5, 1))
-    one_missing = np.tile(middle, (matrix.shape[1], 1))
-    np.fill_diagonal(one_missing, np.nan)
-    return np.vstack([np.full_like(low, np.nan), one_missing, low, middle, high])
+def _order(pipeline: Pipeline) -> list[int]:
+    """The feature behind each of the model's first columns: those that preparation neither splits nor adds."""
+    parts = {name: places for name, _, places in pipeline.named_steps["prepare"].transformers_}
+    return [*parts.get("numbers", []), *parts.get("booleans", [])]
 
 
 def _imputed(pipeline: Pipeline, schema: Schema) -> dict[str, float]:
@@ -100,6 +100,6 @@ def _imputed(pipeline: Pipeline, schema: Schema) -> dict[str, float]:
     return {
         schema.features[place].name: float(value)
         for name, _, places in prepare.transformers_
-        if name != "remainder"
+        if name not in ("missing", "remainder")
         for place, value in zip(places, prepare.named_transformers_[name][0].statistics_, strict=True)
     }

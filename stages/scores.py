@@ -65,15 +65,3 @@ def resampled_rmse(squared: np.ndarray, samples: int, seed: int) -> np.ndarray:
         for done in range(0, samples, block)
     )
     return np.concatenate([np.sqrt(part @ squared / n) for part in weights])
-
-
-def conformal_half_width(residuals: np.ndarray, level: float) -> float:
-    """The half-width that covers at least `level` of new rows if these residuals are like theirs.
-
-    The ceil((n + 1) level)-th smallest absolute out-of-fold residual; the largest where n is too small for that
-    (Lei, G'Sell, Rinaldo, Tibshirani and Wasserman 2018, section 2.2, with out-of-fold residuals for the split).
-    NaN residuals, of rows that no fold held, are left out.
-    """
-    ordered = np.sort(np.abs(residuals[~np.isnan(residuals)]))
-    rank = int(np.ceil((len(ordered) + 1) * level))
-    return float(ordered[min(rank, len(ordered)) - 1])

@@ -10,10 +10,11 @@ from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
 from stages.errors import PipelineError
-from stages.families import Growth
+from stages.families import Sharing
 
 Settings = dict[str, Any]
 Split = tuple[np.ndarray, np.ndarray]
+Make = Callable[[Settings], Pipeline]
 
 
 def combinations(grid: dict[str, list[Any]]) -> list[Settings]:
@@ -23,8 +24,8 @@ def combinations(grid: dict[str, list[Any]]) -> list[Settings]:
 
 def cross_validate(
     tried: list[Settings],
-    make: Callable[[Settings], Pipeline],
-    growth: Growth | None,
+    make: Make,
+    sharing: Sharing | None,
     matrix: np.ndarray,
     target: np.ndarray,
     splits: list[Split],
@@ -32,43 +33,61 @@ def cross_validate(
 ) -> np.ndarray:
     """Out-of-fold predictions [settings, rows]: each row's by the fit that did not see it, NaN where no fold holds it.
 
-    `make(settings)` gives an unfitted pipeline. Settings that differ in `growth.setting` alone share one fit, of the
-    largest: the smaller models are its beginnings.
+    `make(settings)` gives an unfitted pipeline; settings that differ in `sharing.settings` alone share their fits.
     Raises PipelineError naming settings that the model refuses.
     """
-    if growth is not None and any(growth.setting not in settings for settings in tried):
-        growth = None
-    tasks = [(group, train, held) for group in _groups(tried, growth) for train, held in splits]
+    groups = list(_groups(tried, sharing.settings if sharing else frozenset()))
+    tasks = [(group, split) for group in groups for split in splits]
     predictions = np.full((len(tried), len(target)), np.nan)
-
-    def predict(group: list[int], train: np.ndarray, held: np.ndarray) -> tuple[list[int], np.ndarray, np.ndarray]:
-        largest = tried[group[-1]]
-        try:
-            fitted = make(largest).fit(matrix[train], target[train])
-        except ValueError as error:  # of scikit-learn and xgboost: a setting that is out of range
-            reason = str(error).strip().splitlines()[0]
-            raise PipelineError(f"params.yaml: train.families.{label}: {largest} cannot be fitted: {reason}") from error
-        if growth is None:
-            return group, held, fitted.predict(matrix[held])[None, :]
-        sizes = [tried[place][growth.setting] for place in group]
-        return group, held, growth.predict(fitted[-1], fitted[:-1].transform(matrix[held]), sizes)
-
     # Threads: fitting releases Python's lock, and a process would first have to import what this one has.
-    run = joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator_unordered")
-    results = run(joblib.delayed(predict)(*task) for task in tasks)
-    for group, held, values in tqdm(results, total=len(tasks), desc=f"{label}: fits", disable=None):
+    run = joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator")
+    results = run(
+        joblib.delayed(_predict)([tried[place] for place in group], make, sharing, matrix, target, split, label)
+        for group, split in tasks
+    )
+    for (group, (_, held)), values in tqdm(
+        zip(tasks, results, strict=True), total=len(tasks), desc=f"{label}: fits", disable=None
+    ):
         predictions[np.ix_(group, held)] = values
     return predictions
 
 
-def _groups(tried: list[Settings], growth: Growth | None) -> Iterator[list[int]]:
-    """The places of settings that one fit serves, the largest last."""
-    if growth is None:
-        yield from ([place] for place in range(len(tried)))
-        return
+def _predict(
+    settings: list[Settings],
+    make: Make,
+    sharing: Sharing | None,
+    matrix: np.ndarray,
+    target: np.ndarray,
+    split: Split,
+    label: str,
+) -> np.ndarray:
+    """Predictions [settings, held rows] of settings that may share their fits."""
+    train, held = split
+    pipelines = [make(each) for each in settings]
+    prepare, models = pipelines[0][:-1], [pipeline[-1] for pipeline in pipelines]
+    try:
+        prepared = prepare.fit_transform(matrix[train])
+        if sharing and len(models) > 1:
+            return sharing.predict(models, prepared, target[train], prepare.transform(matrix[held]))
+        return models[0].fit(prepared, target[train]).predict(prepare.transform(matrix[held]))[None, :]
+    except (ValueError, TypeError) as error:  # of scikit-learn and xgboost: a setting that is out of range
+        reason = str(error).strip().splitlines()[0]
+        raise PipelineError(
+            f"params.yaml: train.families.{label}: {settings[-1]} cannot be fitted: {reason}"
+        ) from error
+
+
+def _groups(tried: list[Settings], shared: frozenset[str]) -> Iterator[list[int]]:
+    """The places of settings that share their fits: those that have the same value of all that is not `shared`."""
     groups: dict[str, list[int]] = {}
     for place, settings in enumerate(tried):
-        rest = {name: value for name, value in settings.items() if name != growth.setting}
-        groups.setdefault(repr(rest), []).append(place)
-    for group in groups.values():
-        yield sorted(group, key=lambda place: tried[place][growth.setting])
+        mine = {name: value for name, value in settings.items() if name in shared}
+        # What the model may refuse is fitted alone, so that the message names it.
+        alone = place if not all(value is None or _is_count(value) for value in mine.values()) else None
+        rest = {name: value for name, value in settings.items() if name not in shared}
+        groups.setdefault(repr((rest, sorted(mine), alone)), []).append(place)
+    yield from groups.values()
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

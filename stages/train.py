@@ -10,22 +10,32 @@ import argparse
 import time
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import joblib
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from stages import errors, export, families, files, params, rows, schema, search, tables
+from stages import errors, export, families, files, params, preparation, rows, schema, search, tables
 from stages.errors import PipelineError
 from stages.matrix import to_matrix
 from stages.params import Train
 from stages.records import Record
 from stages.schema import Schema
-from stages.scores import rmse
 
 TRAIN = Path("data/clean/train.parquet")
 OUT = Path("models/candidates")
+
+
+class Found(NamedTuple):
+    """What cross-validation chose: settings, the places of the features with a missing indicator, and its out-of-fold
+    predictions [rows]; `tried` counts the settings."""
+
+    settings: search.Settings
+    indicators: tuple[int, ...]
+    out_of_fold: np.ndarray
+    tried: int
 
 
 def fit(table: pd.DataFrame, schema: Schema, params: Train, family: str) -> tuple[Pipeline, Record]:
@@ -42,28 +52,42 @@ def fit(table: pd.DataFrame, schema: Schema, params: Train, family: str) -> tupl
     training = table[table["fold"] != rows.TEST]
     matrix = to_matrix(training, schema.features)
     target = training[schema.target.name].to_numpy(float)
-    tried = search.combinations(params.families[family])
-    make = partial(families.numeric_pipeline, schema.features, family, params.seed)
-    splits = rows.splits(training["fold"].to_numpy(), schema)
-    growth = families.get(family).growth
-    out_of_fold = search.cross_validate(tried, make, growth, matrix, target, splits, family)
-    # With a time, the first block is never validated: its predictions are NaN.
-    held = ~np.isnan(out_of_fold[0])
-    squared = np.square(out_of_fold - target)[:, held]
+    found = choose(matrix, target, rows.splits(training["fold"].to_numpy(), schema), schema, params, family)
+    model = families.numeric_pipeline(schema.features, family, params.seed, found.settings, found.indicators)
+    model.fit(matrix, target)
+    pipeline = Pipeline([("matrix", preparation.ToMatrix(schema.features).fit(training)), *model.steps])
+    squared = np.square(found.out_of_fold - target)
+    squared = squared[~np.isnan(squared)]
+    cv_rmse = float(np.sqrt(squared.mean()))
+    # The standard error of a root of a mean, by the delta method.
+    error = float(squared.std(ddof=1) / np.sqrt(len(squared)) / (2 * cv_rmse)) if cv_rmse else 0.0
+    names = tuple(schema.features[place].name for place in found.indicators)
+    return pipeline, Record(family, found.settings, cv_rmse, error, found.out_of_fold, found.tried, names)
+
+
+def choose(
+    matrix: np.ndarray, target: np.ndarray, splits: list[search.Split], schema: Schema, params: Train, family: str
+) -> Found:
+    """The settings of the family's grid with the lowest squared error over all held rows together; then, where features
+    have missing values, whether telling the model which ones were missing lowers it further."""
+    kind, grid = families.get(family), params.families[family]
+    tried = search.combinations(kind.bounded(grid, len(target), params.max_leaves))
+
+    def cross_validate(settings: list[search.Settings], indicators: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        make = partial(families.numeric_pipeline, schema.features, family, params.seed, indicators=indicators)
+        predictions = search.cross_validate(settings, make, kind.sharing, matrix, target, splits, family)
+        # With a time, the first block is never held: its predictions are NaN.
+        return predictions, np.nanmean(np.square(predictions - target), axis=1)
+
+    out_of_fold, error = cross_validate(tried, ())
     # The first of equals, so that the order of the grid and not the order of finishing decides.
-    best = int(np.argmin(squared.mean(axis=1)))
-    model = make(tried[best]).fit(matrix, target)
-    pipeline = Pipeline([("matrix", families.ToMatrix(schema.features).fit(training)), *model.steps])
-    record = Record(
-        family,
-        tried[best],
-        rmse(target[held], out_of_fold[best][held]),
-        # The standard error of a root of a mean, by the delta method.
-        float(squared[best].std(ddof=1) / np.sqrt(held.sum()) / (2 * np.sqrt(squared[best].mean()))),
-        out_of_fold[best],
-        len(tried),
-    )
-    return pipeline, record
+    best = int(np.argmin(error))
+    missing = tuple(np.flatnonzero(np.isnan(matrix).any(axis=0)).tolist())
+    if missing:
+        told, error_told = cross_validate([tried[best]], missing)
+        if error_told[0] < error[best]:
+            return Found(tried[best], missing, told[0], len(tried))
+    return Found(tried[best], (), out_of_fold[best], len(tried))
 
 
 def main() -> None:
@@ -91,6 +115,7 @@ def save(pipeline: Pipeline, record: Record, served: export.Served, training: pd
         "cv_rmse": record.cv_rmse,
         "cv_rmse_se": record.cv_rmse_se,
         "settings": record.settings,
+        "missing_indicators": len(record.indicators),
         "onnx_max_abs_diff": served.max_abs_diff,
         "model_mb": len(served.content) / 1e6,
     }

@@ -83,7 +83,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Example:
     (folder / "schema.yaml").write_text(text, encoding="utf-8")
     loaded = schema.load(folder / "schema.yaml")
     table = clean(table_of(200), loaded, params.Clean(50, 0.2, 3, 0.05)).table
-    pipeline, record = fit(table, loaded, params.Train(1, 0.9, {"linear": {}}), "linear")
+    pipeline, record = fit(table, loaded, params.Train(1, 0.9, 1000, {"linear": {}}), "linear")
     training = table[table["fold"] != TEST]
     served = served_form(pipeline, record, training, loaded, 0.9, "0" * 64, params.Select("min", 1e-4, 50, 100))
     path = folder / "linear.onnx"

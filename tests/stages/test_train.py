@@ -1,16 +1,20 @@
 """Fitting: no leakage, nothing learned from the test split, and a served form that answers as the fit does."""
 
+from functools import partial
+
 import joblib
 import msgspec
 import numpy as np
+import onnxruntime
 import pandas as pd
 import pytest
-from sklearn.pipeline import Pipeline
 
-from stages import families, rows, select
+from stages import edges, ensembles, families, rows, select
 from stages.clean import clean
+from stages.convert import to_onnx
 from stages.errors import PipelineError
 from stages.export import served_form
+from stages.intervals import HalfWidth, half_width
 from stages.matrix import to_matrix
 from stages.onnx_file import Model
 from stages.params import Clean, Select, Train
@@ -26,7 +30,7 @@ GRIDS = {
     "random_forest": {"n_estimators": [5], "min_samples_leaf": [1, 30]},
     "xgboost": {"n_estimators": [20], "max_depth": [3]},
 }
-PARAMS = Train(seed=1, interval_level=0.8, families=GRIDS)
+PARAMS = Train(seed=1, interval_level=0.8, max_leaves=100_000, families=GRIDS)
 LIMITS = Select(rule="min", onnx_tolerance=1e-4, max_model_mb=5, reference_rows=10)
 HOMES = make_schema(
     Column("area", "float", nullable=True),
@@ -81,7 +85,9 @@ def test_the_test_split_teaches_nothing(table: pd.DataFrame, family: str) -> Non
 @pytest.mark.parametrize(
     ("family", "grid"),
     [
-        ("random_forest", {"n_estimators": [7, 3, 20], "max_depth": [None, 3]}),
+        ("random_forest", {"n_estimators": [7, 3, 20], "max_depth": [6, None, 3], "min_samples_leaf": [1, 4]}),
+        ("random_forest", {"n_estimators": [9], "max_depth": [5, 3], "bootstrap": [False], "max_features": [0.5]}),
+        ("random_forest", {"n_estimators": [9, 4], "max_depth": [None, 3], "max_leaf_nodes": [20]}),
         ("xgboost", {"max_depth": [2, 4], "n_estimators": [5, 40], "subsample": [0.7]}),
     ],
 )
@@ -92,11 +98,9 @@ def test_shared_fits_change_nothing(table: pd.DataFrame, family: str, grid: dict
     tried = combinations(grid)
     splits = rows.splits(training["fold"].to_numpy(), HOMES)
 
-    def make(settings: dict) -> Pipeline:
-        return families.numeric_pipeline(HOMES.features, family, 1, settings)
-
-    growth = families.get(family).growth
-    shared, alone = (cross_validate(tried, make, g, matrix, target, splits, family) for g in (growth, None))
+    make = partial(families.numeric_pipeline, HOMES.features, family, 1)
+    sharing = families.get(family).sharing
+    shared, alone = (cross_validate(tried, make, s, matrix, target, splits, family) for s in (sharing, None))
     assert len({part.tobytes() for part in alone}) == len(tried)
     assert np.array_equal(shared, alone)
 
@@ -145,15 +149,73 @@ def test_the_served_form_answers_as_the_fit(table: pd.DataFrame, family: str) ->
     assert again.content == served.content
 
 
-def test_intervals_cover_what_they_promise(table: pd.DataFrame) -> None:
-    """Of the training rows' out-of-fold residuals, the asked share lies within the half-width."""
+def test_the_served_interval_is_the_one_that_was_learned(table: pd.DataFrame) -> None:
+    """`lower` and `upper` are the prediction less and plus the half-width at that prediction, beyond the training rows
+    too, and the asked share of out-of-fold residuals lies within."""
     training = table[table["fold"] != TEST]
     pipeline, record = fit(table, HOMES, PARAMS, "ridge")
     model = Model(served_form(pipeline, record, training, HOMES, 0.8, "sha", LIMITS).content, "m")
-    answers = model.predict(to_matrix(training, HOMES.features))
-    half = (answers[:, 2] - answers[:, 1]) / 2
-    inside = np.abs(record.out_of_fold - training["price"].to_numpy()) <= half
+    target = training["price"].to_numpy(float)
+    half = half_width(record.out_of_fold, target - record.out_of_fold, 0.8)
+    assert len(half.knots) > 1
+    matrix = to_matrix(training, HOMES.features)
+    small, large = matrix.copy(), matrix.copy()
+    small[:, 0], large[:, 0] = -1e3, 1e3
+    prediction, lower, upper = model.predict(np.vstack([matrix, small, large])).T
+    assert (prediction.min() < half.knots[0], prediction.max() > half.knots[-1]) == (True, True)
+    assert upper - prediction == pytest.approx(half.at(prediction), rel=1e-4)
+    assert prediction - lower == pytest.approx(half.at(prediction), rel=1e-4)
+    inside = np.abs(record.out_of_fold - target) <= half.at(record.out_of_fold)
     assert 0.8 <= inside.mean() <= 0.8 + 2 / len(training) + 0.01
+
+
+def test_indicators_are_used_where_they_help(table: pd.DataFrame) -> None:
+    """Where it costs more not to tell, the model is told which values were missing, and its served form is told too;
+    where nothing is missing, there is nothing to tell."""
+    secret = table.copy()
+    secret.loc[secret["area"].isna(), "price"] += 500
+    training = secret[secret["fold"] != TEST]
+    for family in ("ridge", "xgboost"):
+        pipeline, record = fit(secret, HOMES, PARAMS, family)
+        assert record.indicators == ("area", "rooms", "garden", "street")
+        model = Model(served_form(pipeline, record, training, HOMES, 0.8, "sha", LIMITS).content, "m")
+        matrix = to_matrix(training, HOMES.features)
+        assert np.abs(model.predict(matrix)[:, 0] - pipeline.predict(training)).max() < 1e-4 * training["price"].std()
+        known = training.assign(area=training["area"].fillna(training["area"].median()))
+        told = pipeline.predict(training) - pipeline.predict(known)
+        assert told[training["area"].isna()].mean() > 200
+    whole = table.dropna()
+    assert fit(whole, HOMES, PARAMS, "ridge")[1].indicators == ()
+
+
+def test_forests_stay_servable_as_rows_grow(table: pd.DataFrame) -> None:
+    """A forest that would have more than train.max_leaves leaves is bounded, which its settings say; a grid that names
+    max_leaf_nodes, and a small table, are left as they are."""
+    few = msgspec.structs.replace(PARAMS, max_leaves=100, families={"random_forest": {"n_estimators": [5, 10]}})
+    pipeline, record = fit(table, HOMES, few, "random_forest")
+    assert record.settings["max_leaf_nodes"] == 10
+    assert max(tree.get_n_leaves() for tree in pipeline[-1].estimators_) == 10
+    assert "max_leaf_nodes" not in fit(table, HOMES, PARAMS, "random_forest")[1].settings
+    own = {"n_estimators": [5], "max_leaf_nodes": [50]}
+    assert ensembles.bounded(own, 1_000, 100) == own
+
+
+@pytest.mark.parametrize("family", ["random_forest", "xgboost"])
+def test_thresholds_are_compared_too(table: pd.DataFrame, family: str) -> None:
+    """Rows with a value exactly at a threshold of a tree, or at the next float, are answered as the fit does."""
+    training = table[table["fold"] != TEST]
+    pipeline, _ = fit(table, HOMES, PARAMS, family)
+    graph = to_onnx(pipeline[1:], 4, HalfWidth(np.zeros(1), np.ones(1)))
+    del graph.metadata_props[:]
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    at = edges.at_thresholds(to_matrix(training, HOMES.features), graph, [0, 1, 2])
+    assert len(np.unique(at[:, 0])) > 20
+    for toward in (0, np.inf, -np.inf):
+        probes = at.astype(np.float32)
+        if toward:
+            probes[:, 0] = np.nextafter(probes[:, 0], np.float32(toward))
+        served = session.run(["prediction"], {"features": probes})[0][:, 0]
+        assert np.abs(served - pipeline[1:].predict(probes.astype(float))).max() < 1e-3
 
 
 @pytest.mark.parametrize(
