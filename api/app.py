@@ -12,10 +12,13 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from api import openapi, problems, settings
+from api import logs, metrics, page, problems, settings
+from api.edge import Edge
+from api.metrics import Metrics
 from api.model import Serving
 from api.routes import HANDLERS
 from api.settings import Settings
+from api.swap import Swapper
 
 VERSION = "1"  # of the HTTP contract
 
@@ -26,12 +29,14 @@ def create_app(given: Settings | None = None) -> Litestar:
     Raises PipelineError for a setting that is not valid. A model that cannot be loaded is no reason to stop: then
     /ready says why.
     """
-    serving = Serving(given or settings.load())
-    return Litestar(
-        HANDLERS,
+    chosen = given or settings.load()
+    counted = Metrics()
+    app = Litestar(
+        [*HANDLERS, metrics.metrics, *page.HANDLERS],
         lifespan=[_lifespan],
-        state=State({"serving": serving, "openapi": None}),
+        state=State({"serving": Serving(chosen), "metrics": counted}),
         plugins=[problems.plugin()],
+        template_config=page.TEMPLATES,
         openapi_config=OpenAPIConfig(
             title="Predictions",
             version=VERSION,
@@ -40,14 +45,16 @@ def create_app(given: Settings | None = None) -> Litestar:
         ),
         logging_config=None,
     )
+    lines = logs.RequestLines(logs.is_json(chosen))
+    app.asgi_handler = Edge(app.asgi_handler, counted, lines, chosen.allowed_hosts)
+    app.on_shutdown += [lines.flush, counted.close]
+    return app
 
 
 @asynccontextmanager
 async def _lifespan(app: Litestar) -> AsyncIterator[None]:
-    serving: Serving = app.state.serving
-    serving.start()
-    app.state.openapi = openapi.document(app, serving.served.model.description if serving.served else None)
-    yield
+    async with Swapper(app.state.serving, app.state.metrics).watching():
+        yield
 
 
 def _closed() -> Router:

@@ -26,6 +26,13 @@ def md5_of(path: Path) -> str | None:
     return None
 
 
+def md5_of_input(stage: str, path: Path) -> str | None:
+    """The md5 of a file when a stage last read it, by dvc.lock; None where there is no such record."""
+    stages = read_mapping(LOCK).get("stages") if LOCK.is_file() else None
+    record = stages.get(stage) if isinstance(stages, dict) else None
+    return _md5(record.get("deps"), path.as_posix(), LOCK) if isinstance(record, dict) else None
+
+
 def project_name(path: Path) -> str:
     """The path as DVC writes it, from the project's folder; links are not followed, for DVC's cache may use them."""
     try:

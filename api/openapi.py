@@ -4,13 +4,20 @@ from typing import Any
 
 from litestar import Litestar
 
+from api import problems
 from api.values import expected, limits, to_json
 from stages.onnx_file import Description
 from stages.schema import Column, Schema
 
+# What API_KEYS protects.
+PROTECTED = ("/predict", "/predict/batch", "/feedback", "/metrics")
 
-def document(app: Litestar, description: Description | None) -> dict[str, Any]:
-    """The document for the application with this model, or with none: then a body is any object."""
+
+def document(app: Litestar, description: Description | None, secured: bool) -> dict[str, Any]:
+    """The document for the application with this model, or with none: then a body is any object.
+
+    `secured`: requests need a key.
+    """
     content = app.openapi_schema.to_schema()
     predict = content["paths"]["/predict"]["post"]
     schema = {"type": "object"} if description is None else body_schema(description.schema)
@@ -22,7 +29,27 @@ def document(app: Litestar, description: Description | None) -> dict[str, Any]:
         answer["prediction"]["description"] = _text(target)
         answer["lower"]["description"] = f"The interval from lower to upper should hold {level:.0%} of actual values"
     predict["requestBody"] = {"required": True, "content": {"application/json": body}}
+    if secured:
+        _secure(content)
     return content
+
+
+def _secure(content: dict[str, Any]) -> None:
+    """Say which operations want a key, how it is sent, and what happens without."""
+    content.setdefault("components", {})["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    }
+    form = {"$ref": "#/components/schemas/Problem"}
+    refused = {
+        "description": "There is no valid key",
+        "headers": {"WWW-Authenticate": {"schema": {"type": "string"}}},
+        "content": {problems.MEDIA_TYPE: {"schema": form}},
+    }
+    for path in PROTECTED:
+        for operation in content["paths"].get(path, {}).values():
+            operation["security"] = [{"bearer": []}, {"header": []}]
+            operation["responses"]["401"] = refused
 
 
 def body_schema(schema: Schema) -> dict[str, Any]:

@@ -6,13 +6,14 @@ from http import HTTPStatus
 from typing import Any
 
 import numpy as np
-from litestar import MediaType, Request, get, post
+from litestar import Request, get, post
 from litestar.datastructures import State
 from litestar.types import Receive
 
-from api import problems
+from api import keys, problems
 from api.answers import Health, Metadata, Prediction, Ready
 from api.explain import MalformedError, RefusedError
+from api.metrics import Metrics
 from api.model import Served, Serving
 
 Asked = Request[Any, Any, State]
@@ -57,6 +58,7 @@ async def metadata(request: Asked) -> Metadata:
 @post(
     "/predict",
     status_code=200,
+    guards=[keys.required],
     operation_id="predict",
     summary="The prediction for one row",
     responses={
@@ -76,15 +78,10 @@ async def predict(request: Asked) -> Prediction:
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"expected the header Content-Type: application/json, found {content_type[:100]!r}",
         )
-    return answer(_served(request), body)
+    return answer(_served(request), body, request.app.state.metrics)
 
 
-@get("/openapi.json", include_in_schema=False, media_type=MediaType.JSON)
-async def openapi_json(request: Asked) -> dict[str, Any]:
-    return request.app.state.openapi
-
-
-def answer(served: Served, body: bytes) -> Prediction:
+def answer(served: Served, body: bytes, metrics: Metrics) -> Prediction:
     """The prediction for one row as JSON.
 
     Raises the problems 400 and 422.
@@ -94,6 +91,7 @@ def answer(served: Served, body: bytes) -> Prediction:
     except MalformedError as error:
         raise problems.problem(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}") from None
     except RefusedError as error:
+        metrics.rejected(error.mistakes, served.contract.schema)
         raise problems.refused(error) from None
     prediction, lower, upper = served.model.predict(np.array([row.numbers]))[0].tolist()
     if not all(map(math.isfinite, (prediction, lower, upper))):
@@ -104,6 +102,7 @@ def answer(served: Served, body: bytes) -> Prediction:
             problems.INVALID_FEATURES,
             errors=[],
         )
+    metrics.predicted(prediction)
     return Prediction(prediction, lower, upper, uuid.uuid4().hex, served.md5, row.imputed)
 
 
@@ -143,4 +142,4 @@ def _served(request: Asked) -> Served:
     return serving.served
 
 
-HANDLERS = [health, ready, metadata, predict, openapi_json]
+HANDLERS = [health, ready, metadata, predict]

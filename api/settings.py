@@ -3,31 +3,66 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal, get_args
 
 import msgspec
 
+from api import keys
+from stages.config import nearest
 from stages.errors import PipelineError
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
+
+NAMES = (
+    "MODEL_PATH",
+    "GIT_REVISION",
+    "PORT",
+    "WORKERS",
+    "ALLOWED_HOSTS",
+    "LOG_LEVEL",
+    "LOG_FORMAT",
+    "API_MAX_BODY",
+    "API_KEYS",
+)
+# A variable that begins so and is nearly one of ours is a slip. Others may belong to another program.
+PREFIX = "API_"
 
 
 class Settings(msgspec.Struct, frozen=True):
     """`model_path` (MODEL_PATH): the file to serve in place of the project's own models. `max_body` (API_MAX_BODY):
-    the largest request body in bytes. `git_revision` (GIT_REVISION): the commit that the code was built from."""
+    the largest request body in bytes. `git_revision` (GIT_REVISION): the commit that the code was built from.
+    `api_keys` (API_KEYS): SHA-256 of each key, none for a server that is open to all. `allowed_hosts` (ALLOWED_HOSTS):
+    the Host headers that are answered, all where empty. `log_format` (LOG_FORMAT): by default text at a terminal and
+    JSON elsewhere."""
 
     model_path: Path | None = None
     max_body: int = 65536
     git_revision: str | None = None
+    api_keys: tuple[bytes, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    log_level: LogLevel = "info"
+    log_format: LogFormat | None = None
+    workers: int = 1
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings of this process; a variable that is empty counts as absent, as images and shells set such.
 
-    Raises PipelineError naming the variable, its value and what is allowed.
+    Raises PipelineError naming the variable, its value (but for keys) and what is allowed.
     """
+    _check_names(environment)
     path = environment.get("MODEL_PATH")
+    level = _one_of(environment, "LOG_LEVEL", get_args(LogLevel))
     return Settings(
         model_path=Path(path) if path else None,
         max_body=whole_number(environment, "API_MAX_BODY", 65536, 1, 2**30),
         git_revision=environment.get("GIT_REVISION") or None,
+        api_keys=tuple(map(keys.digest, _listed(environment, "API_KEYS", secret=True))),
+        allowed_hosts=_listed(environment, "ALLOWED_HOSTS"),
+        log_level=level or "info",  # type: ignore[arg-type]
+        log_format=_one_of(environment, "LOG_FORMAT", get_args(LogFormat)),  # type: ignore[arg-type]
+        workers=whole_number(environment, "WORKERS", 1, 1, 64),
     )
 
 
@@ -46,3 +81,35 @@ def whole_number(environment: Mapping[str, str], name: str, default: int, low: i
             f"correct it, or unset it for {default}"
         )
     return int(text)
+
+
+def _one_of(environment: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str | None:
+    text = environment.get(name) or None
+    if text is None or text.lower() in allowed:
+        return text and text.lower()
+    raise PipelineError(
+        f"environment variable {name}: expected one of {', '.join(allowed)}, found {text!r}; correct or unset it"
+    )
+
+
+def _listed(environment: Mapping[str, str], name: str, secret: bool = False) -> tuple[str, ...]:
+    """Words between commas. An empty one is a slip: what was meant to be there would be missing."""
+    text = environment.get(name)
+    words = [word.strip() for word in text.split(",")] if text else []
+    for word in words:
+        if not word.isascii() or not word.isprintable() or not word or " " in word:
+            found = "" if secret else f", found {text!r}"
+            raise PipelineError(
+                f"environment variable {name}: expected words of visible ASCII between commas, none empty and none "
+                f"with a space{found}; correct or unset it"
+            )
+    return tuple(words)
+
+
+def _check_names(environment: Mapping[str, str]) -> None:
+    for name in environment:
+        if name.startswith(PREFIX) and name not in NAMES and (question := nearest(name, NAMES)):
+            raise PipelineError(
+                f"environment variable {name}: no such setting{question}; correct its name or unset it. The settings "
+                f"are {', '.join(NAMES)}"
+            )

@@ -1,0 +1,117 @@
+"""What the process tells of itself: text at a terminal, else one JSON object a line.
+
+Lifecycle and errors go to stderr through `logging`, one line for each request to stdout past it: `logging` would cost
+more than the prediction.
+"""
+
+import logging
+import os
+import sys
+import time
+from asyncio import AbstractEventLoop, TimerHandle
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from api.settings import Settings
+
+# Of the request that is being answered; empty outside of one.
+REQUEST_ID: ContextVar[str] = ContextVar("REQUEST_ID", default="")
+REQUESTS = logging.getLogger("api.requests")
+
+# Bytes. POSIX writes no more than this to a pipe in one piece, and lines of several workers must not mix.
+_PIECE = 4096
+_LONGEST_PATH = 200  # characters
+_DELAY = 0.1  # seconds that a line may wait for others
+
+
+class JsonFormatter(logging.Formatter):
+    """time (UTC), level, message, and the request id and the traceback where there are such."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {"time": stamp(record.created), "level": record.levelname, "message": record.getMessage()}
+        if identity := REQUEST_ID.get():
+            line["request_id"] = identity
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line).decode()
+
+
+class RequestLines:
+    """The lines of requests, gathered for a moment. Made by and for one event loop."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.wanted = REQUESTS.isEnabledFor(logging.INFO)
+        self._form = _json_line if as_json else _text_line
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._timer: TimerHandle | None = None
+
+    def add(self, loop: AbstractEventLoop, identity: str, method: str, path: str, status: int, seconds: float) -> None:
+        line = self._form(identity, method, path[:_LONGEST_PATH], status, seconds)
+        if self._size + len(line) > _PIECE:
+            self.flush()
+        self._lines.append(line)
+        self._size += len(line)
+        if self._timer is None:
+            self._timer = loop.call_later(_DELAY, self.flush)
+
+    def flush(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+        content, self._lines, self._size, self._timer = b"".join(self._lines), [], 0, None
+        try:
+            while content:
+                content = content[os.write(sys.stdout.fileno(), content) :]
+        except (OSError, ValueError):
+            # Nobody reads any more, or stdout is closed: no reason to answer nobody.
+            self.wanted = False
+
+
+def is_json(settings: Settings) -> bool:
+    return settings.log_format == "json" or (settings.log_format is None and not sys.stderr.isatty())
+
+
+def config(settings: Settings) -> dict[str, Any]:
+    """For `logging.config.dictConfig`, which Uvicorn calls in each worker."""
+    level = settings.log_level.upper()
+    text = {"()": "uvicorn.logging.DefaultFormatter", "fmt": "%(levelprefix)s %(message)s", "use_colors": None}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"default": {"()": "api.logs.JsonFormatter"} if is_json(settings) else text},
+        "handlers": {
+            "default": {"class": "logging.StreamHandler", "formatter": "default", "stream": "ext://sys.stderr"}
+        },
+        "root": {"handlers": ["default"], "level": "WARNING"},
+        "loggers": {
+            "uvicorn": {"handlers": ["default"], "level": level, "propagate": False},
+            "api": {"handlers": ["default"], "level": level, "propagate": False},
+        },
+    }
+
+
+def stamp(seconds: float) -> str:
+    """A time as ISO 8601 in UTC with milliseconds."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{int(seconds % 1 * 1000):03d}Z"
+
+
+def _json_line(identity: str, method: str, path: str, status: int, seconds: float) -> bytes:
+    line = {
+        "time": stamp(time.time()),
+        "level": "INFO",
+        "message": "request",
+        "request_id": identity,
+        "method": method,
+        "path": path,
+        "status": status,
+        "ms": round(seconds * 1000, 3),
+    }
+    return msgspec.json.encode(line) + b"\n"
+
+
+def _text_line(identity: str, method: str, path: str, status: int, seconds: float) -> bytes:
+    shown = path if path.isprintable() else repr(path)
+    return f"INFO:     {method} {shown} {status} {seconds * 1000:.1f} ms {identity}\n".encode(errors="replace")
