@@ -50,7 +50,7 @@ class RequestLines:
         self._timer: TimerHandle | None = None
 
     def add(self, loop: AbstractEventLoop, identity: str, method: str, path: str, status: int, seconds: float) -> None:
-        line = self._form(identity, method, path[:_LONGEST_PATH], status, seconds)
+        line = self._form(identity, method, _text(path), status, seconds)
         if self._size + len(line) > _PIECE:
             self.flush()
         self._lines.append(line)
@@ -98,6 +98,10 @@ def stamp(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{int(seconds % 1 * 1000):03d}Z"
 
 
+def _text(path: str) -> str:
+    return path[:_LONGEST_PATH].encode(errors="replace").decode()
+
+
 def _json_line(identity: str, method: str, path: str, status: int, seconds: float) -> bytes:
     line = {
         "time": stamp(time.time()),
@@ -114,4 +118,4 @@ def _json_line(identity: str, method: str, path: str, status: int, seconds: floa
 
 def _text_line(identity: str, method: str, path: str, status: int, seconds: float) -> bytes:
     shown = path if path.isprintable() else repr(path)
-    return f"INFO:     {method} {shown} {status} {seconds * 1000:.1f} ms {identity}\n".encode(errors="replace")
+    return f"INFO:     {method} {shown} {status} {seconds * 1000:.1f} ms {identity}\n".encode()

@@ -119,7 +119,8 @@ def _field(column: Column, typical: Any) -> Field:
         options = (("true", "yes"), ("false", "no"))
     else:
         return Field(column, "" if typical is None else _plain(typical), _allowed(column), ())
-    return Field(column, "" if typical is None else _json(typical), "", options)
+    unit = "" if column.dtype == "bool" else column.unit
+    return Field(column, "" if typical is None else _json(typical), unit, options)
 
 
 def _typical(column: Column, description: Description) -> Any:

@@ -59,7 +59,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         max_body=whole_number(environment, "API_MAX_BODY", 65536, 1, 2**30),
         git_revision=environment.get("GIT_REVISION") or None,
         api_keys=tuple(map(keys.digest, _listed(environment, "API_KEYS", secret=True))),
-        allowed_hosts=_listed(environment, "ALLOWED_HOSTS"),
+        allowed_hosts=_hosts(environment, "ALLOWED_HOSTS"),
         log_level=level or "info",  # type: ignore[arg-type]
         log_format=_one_of(environment, "LOG_FORMAT", get_args(LogFormat)),  # type: ignore[arg-type]
         workers=whole_number(environment, "WORKERS", 1, 1, 64),
@@ -104,6 +104,17 @@ def _listed(environment: Mapping[str, str], name: str, secret: bool = False) -> 
                 f"with a space{found}; correct or unset it"
             )
     return tuple(words)
+
+
+def _hosts(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    hosts = _listed(environment, name)
+    for host in hosts:
+        if "*" in host.removeprefix("*.") and host != "*":
+            raise PipelineError(
+                f"environment variable {name}: expected hosts such as example.com or *.example.com, found {host!r}; "
+                "correct or unset it"
+            )
+    return hosts
 
 
 def _check_names(environment: Mapping[str, str]) -> None:

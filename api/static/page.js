@@ -38,7 +38,7 @@ function show(answer, body) {
   const [lower, upper] = [format.format(answer.lower), format.format(answer.upper)];
   at("prediction").value = answer.prediction;
   at("prediction").textContent = format.format(answer.prediction);
-  at("interval").textContent = `The interval is ${lower} to ${upper}${unit && " "}${unit}.`;
+  at("interval").textContent = `${result.dataset.level}% interval: ${lower} to ${upper}${unit && " "}${unit}`;
   at("range").setAttribute("aria-label", `prediction ${format.format(answer.prediction)}, interval ${lower} to ${upper}`);
   at("imputed").textContent = `Imputed: ${answer.imputed.join(", ")}.`;
   at("imputed").hidden = answer.imputed.length === 0;
@@ -55,9 +55,12 @@ function showMistakes(mistakes) {
     const input = field.querySelector("input, select");
     const found = (mistake) => (mistake.value === null ? "" : `, found ${JSON.stringify(mistake.value)}`);
     field.querySelector(".error").textContent = mine.map((one) => `Expected ${one.expected}${found(one)}.`).join(" ");
-    input.toggleAttribute("aria-invalid", mine.length > 0);
-    if (mine.length > 0) input.setAttribute("aria-invalid", "true");
-    if (mine.length > 0 && !first) first = input;
+    if (mine.length === 0) {
+      input.removeAttribute("aria-invalid");
+      continue;
+    }
+    input.setAttribute("aria-invalid", "true");
+    first ??= input;
   }
   if (first) first.focus();
   return first !== null;
@@ -96,6 +99,7 @@ form.addEventListener("submit", async (event) => {
       if (result.getBoundingClientRect().top > innerHeight - 200) result.scrollIntoView({ block: "center" });
     } else {
       state("problem", named ? "Not predicted: see the marked fields." : `${content.title}: ${content.detail}`);
+      if (content.status === 401 && at("key")) at("key").focus();
     }
   } catch (error) {
     state("problem", `The server did not answer: ${error.message}`);

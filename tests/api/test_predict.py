@@ -113,7 +113,7 @@ def test_a_body_over_the_limit_is_413(client: TestClient[Litestar], size: int, s
 
 def test_no_such_path_and_no_such_method_are_problems(client: TestClient[Litestar]) -> None:
     """404 and 405 have the form of all errors, and 405 says what is allowed."""
-    for path in ("/nope", "/schema", "/schema/swagger", "/docs", "/predict/x"):
+    for path in ("/nope", "/schema", "/schema/swagger", "/docs/x", "/predict/x"):
         assert_problem(client.get(path), 404)
     response = client.get("/predict")
     assert "POST" in assert_problem(response, 405)["detail"]
