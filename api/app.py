@@ -47,7 +47,7 @@ def create_app(given: Settings | None = None) -> Litestar:
     )
     lines = logs.RequestLines(logs.is_json(chosen))
     app.asgi_handler = Edge(app.asgi_handler, counted, lines, chosen.allowed_hosts)
-    app.on_shutdown += [lines.flush, counted.close]
+    app.on_shutdown += [lines.close, counted.close]
     return app
 
 

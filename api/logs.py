@@ -6,9 +6,11 @@ more than the prediction.
 
 import logging
 import os
+import stat
 import sys
 import time
 from asyncio import AbstractEventLoop, TimerHandle
+from collections import deque
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +25,7 @@ REQUESTS = logging.getLogger("api.requests")
 
 # Bytes. POSIX writes no more than this to a pipe in one piece, and lines of several workers must not mix.
 _PIECE = 4096
+MOST_WAITING = 256  # pieces
 _LONGEST_PATH = 200  # characters
 _DELAY = 0.1  # seconds that a line may wait for others
 
@@ -40,14 +43,20 @@ class JsonFormatter(logging.Formatter):
 
 
 class RequestLines:
-    """The lines of requests, gathered for a moment. Made by and for one event loop."""
+    """The lines of requests, gathered for a moment. Made by and for one event loop.
+
+    Whoever reads them may be slow or gone: then they wait, and beyond MOST_WAITING are dropped. Requests never wait.
+    """
 
     def __init__(self, as_json: bool) -> None:
         self.wanted = REQUESTS.isEnabledFor(logging.INFO)
         self._form = _json_line if as_json else _text_line
         self._lines: list[bytes] = []
         self._size = 0
+        self._pieces: deque[bytes] = deque()
+        self._dropped = 0
         self._timer: TimerHandle | None = None
+        self._file: int | None = None
 
     def add(self, loop: AbstractEventLoop, identity: str, method: str, path: str, status: int, seconds: float) -> None:
         line = self._form(identity, method, _text(path), status, seconds)
@@ -59,15 +68,51 @@ class RequestLines:
             self._timer = loop.call_later(_DELAY, self.flush)
 
     def flush(self) -> None:
+        """Write what can be written now."""
         if self._timer:
             self._timer.cancel()
-        content, self._lines, self._size, self._timer = b"".join(self._lines), [], 0, None
+            self._timer = None
+        if self._lines:
+            self._pieces.append(b"".join(self._lines))
+            self._lines, self._size = [], 0
         try:
-            while content:
-                content = content[os.write(sys.stdout.fileno(), content) :]
+            if self._file is None:
+                self._file = _open()
+            while self._pieces:
+                os.write(self._file, self._pieces[0])
+                self._pieces.popleft()
+        except BlockingIOError:
+            pass
         except (OSError, ValueError):
             # Nobody reads any more, or stdout is closed: no reason to answer nobody.
             self.wanted = False
+        while len(self._pieces) > MOST_WAITING:
+            self._dropped += self._pieces.pop().count(b"\n")
+        if self._dropped and not self._pieces:
+            REQUESTS.warning("%d lines of requests were dropped: stdout was not read", self._dropped)
+            self._dropped = 0
+
+    def close(self) -> None:
+        """Write what is left; a reader who is behind has a second."""
+        deadline = time.monotonic() + 1
+        self.flush()
+        while self.wanted and self._pieces and time.monotonic() < deadline:
+            time.sleep(0.02)
+            self.flush()
+
+
+def _open() -> int:
+    """A file number for stdout that never blocks, where stdout is a pipe.
+
+    Opened anew: the mode of the pipe that we were given belongs to others too.
+    """
+    file = sys.stdout.fileno()
+    try:
+        if stat.S_ISFIFO(os.fstat(file).st_mode):
+            return os.open(f"/proc/self/fd/{file}", os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:  # no /proc
+        pass
+    return file
 
 
 def is_json(settings: Settings) -> bool:

@@ -89,7 +89,7 @@ class Metrics:
         self._time: dict[str, Callable[[float], None]] = {}
         self._predictions: Histogram | None = None
         self._training: Training | None = None
-        self._model_labels: list[tuple[str, ...]] = []
+        self._labels: tuple[str, ...] = ()
         self.predicted: Callable[[float], None] = _ignore
         """Count one prediction, in the target's unit."""
 
@@ -111,14 +111,14 @@ class Metrics:
 
     def serves(self, served: Served) -> None:
         """From now on this model answers."""
-        # Set before it is cleared: what other processes read of this one would stay.
-        for labels in self._model_labels:
-            self._model.labels(*labels).set(0)
-        self._model.clear()
+        if self._labels and self._several:
+            self._model.labels(*self._labels).set(0)  # what several processes share cannot be taken away
+        elif self._labels:
+            self._model.remove(*self._labels)
         about = served.model.description
         labels = (served.md5, about.family, str(served.promoted).lower(), served.revision or "")
         self._model.labels(*labels).set(1)
-        self._model_labels = [labels]
+        self._labels = labels
         if about.training != self._training:
             if self._predictions:
                 self._registry.unregister(self._predictions)
@@ -152,11 +152,8 @@ class Metrics:
 
     def _judge(self) -> None:
         drift = facts.drift()
-        if drift is None:
-            self._drift.clear()
-            return
-        for verdict in facts.VERDICTS:
-            self._drift.labels(verdict).set(verdict == drift.verdict)
+        for verdict in facts.VERDICTS if drift else ():
+            self._drift.labels(verdict).set(drift is not None and verdict == drift.verdict)
 
     def close(self) -> None:
         """This process ends: its gauges count no more."""

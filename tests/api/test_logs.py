@@ -61,6 +61,27 @@ def test_pieces_are_small_enough_to_stay_whole(capfdbinary: Any, monkeypatch: py
     assert all(len(piece) <= 4096 and piece.endswith(b"\n") for piece in pieces)
 
 
+def test_a_reader_that_does_not_read_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where stdout is full, lines wait and then are dropped, and no request waits; whole lines follow later."""
+    read, write = os.pipe()
+    with os.fdopen(write, "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        monkeypatch.setattr(logs, "MOST_WAITING", 3)
+
+        async def act() -> None:
+            lines = RequestLines(True)
+            for _ in range(2000):
+                lines.add(asyncio.get_running_loop(), "id-1", "GET", "/predict", 200, 0.001)
+            first = os.read(read, 2**20)
+            lines.flush()
+            content = first + os.read(read, 2**20)
+            assert 65536 / 2 < len(content) < 2000 * 100
+            assert all(json.loads(line)["status"] == 200 for line in content.splitlines())
+
+        asyncio.run(act())
+    os.close(read)
+
+
 def test_a_closed_stdout_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody reads the lines any more they are no longer written, and requests are answered as before."""
     read, write = os.pipe()

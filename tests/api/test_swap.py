@@ -225,13 +225,12 @@ def test_swaps_under_load_lose_nothing(tmp_path: Path, example: Example, dearer:
         assert 'api_model_swaps_total{result="refused"} 0.0' in metrics
         assert f'api_requests_total{{path="/predict",status="200"}} {float(len(load.answers))}' in metrics
         print(f"{len(load.answers)} answers over 20 swaps with {workers} workers, none lost")
-        server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(20) == 0
     finally:
         if load:
             load.stop()
-        server.process.kill()
-        server.process.communicate()
+        server.process.terminate()  # and not kill: its workers would live on
+        server.process.communicate(timeout=20)
+    assert server.process.returncode == 0
 
 
 def _table(model: Example) -> Any:
