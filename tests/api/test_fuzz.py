@@ -81,9 +81,9 @@ def test_schemathesis_finds_nothing(server: Server) -> None:
 @pytest.mark.slow
 def test_schemathesis_finds_nothing_in_thousands(server: Server) -> None:
     """The same with thousands."""
-    seen = fuzz(server.url, 5000)
+    seen = fuzz(server.url, 3000)
     print(seen)
-    assert sum(seen.values()) > 5000
+    assert sum(seen.values()) > 3000
 
 
 @pytest.mark.parametrize("count", [1000, pytest.param(10_000, marks=pytest.mark.slow)])
