@@ -17,6 +17,7 @@ from stages.files import digest
 from stages.onnx_file import Training
 from tests.api.conftest import Example, row
 from tests.api.test_predict import assert_problem
+from tests.conftest import ROOT
 
 Client = TestClient[Litestar]
 
@@ -231,3 +232,11 @@ def test_the_callers_request_id_is_kept(client: Client, sent: str, kept: bool) -
     """A sane X-Request-Id comes back; what could break a log line or a header does not."""
     answer = client.get("/health", headers={"X-Request-Id": sent})
     assert (answer.headers["x-request-id"] == sent) is kept
+
+
+def test_every_metric_is_documented(fresh: Client) -> None:
+    """docs/serving.md names each metric that /metrics has."""
+    page = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
+    families = re.findall(r"^# TYPE (api_\w+) ", fresh.get("/metrics").text, re.MULTILINE)
+    assert len(families) > 5
+    assert [name for name in families if f"`{name}`" not in page] == []

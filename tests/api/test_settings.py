@@ -7,6 +7,7 @@ import pytest
 from api import keys, settings
 from api.settings import Settings
 from stages.errors import PipelineError
+from tests.conftest import ROOT
 
 
 def test_defaults() -> None:
@@ -89,3 +90,9 @@ def test_a_misspelt_name_is_refused(wrong: str, right: str) -> None:
     with pytest.raises(PipelineError, match=rf"variable {wrong}: .*did you mean '{right}'"):
         settings.load({wrong: "1"})
     settings.load({"API_GATEWAY_URL": "x", "KEYS": "y"})
+
+
+def test_every_setting_is_documented() -> None:
+    """docs/serving.md has a line for each variable."""
+    page = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
+    assert [name for name in settings.NAMES if f"| `{name}` |" not in page] == []
