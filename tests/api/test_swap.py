@@ -199,9 +199,9 @@ def test_swaps_under_load_lose_nothing(tmp_path: Path, example: Example, dearer:
         server.wait()
         load = Load(server.url, 4)
 
-        def all_serve(md5: str) -> bool:
-            # A connection stays with its worker: ask over new ones.
-            return all(httpx.get(f"{server.url}/ready").json()["model"] == md5 for _ in range(10))
+        def swapped(times: int) -> bool:
+            # Of all workers together; one that is busy may be a moment behind.
+            return f'api_model_swaps_total{{result="ok"}} {float(times)}\n' in httpx.get(f"{server.url}/metrics").text
 
         expected = {}
         for number in range(20):
@@ -213,7 +213,7 @@ def test_swaps_under_load_lose_nothing(tmp_path: Path, example: Example, dearer:
             record(CHAMPION, md5)
             if number % 4 < 2:
                 server.process.send_signal(signal.SIGHUP)
-            until(lambda md5=md5: all_serve(md5))
+            until(lambda times=workers * (number + 1): swapped(times))
         load.stop()
         metrics = httpx.get(f"{server.url}/metrics").text
         assert load.failures == []
@@ -221,7 +221,6 @@ def test_swaps_under_load_lose_nothing(tmp_path: Path, example: Example, dearer:
         for md5, prediction in load.answers:
             assert prediction == pytest.approx(expected[md5], rel=1e-4)
         assert {md5 for md5, _ in load.answers} == set(expected)
-        assert f'api_model_swaps_total{{result="ok"}} {20.0 * workers}' in metrics
         assert 'api_model_swaps_total{result="refused"} 0.0' in metrics
         assert f'api_requests_total{{path="/predict",status="200"}} {float(len(load.answers))}' in metrics
         print(f"{len(load.answers)} answers over 20 swaps with {workers} workers, none lost")
