@@ -14,11 +14,9 @@ from contextlib import suppress
 from sqlalchemy import Connection
 
 from api import log_queries, log_tables
-from api.log_tables import PATIENCE, BusyError, Entry, LogError
+from api.log_tables import PATIENCE, PAUSE, BusyError, Entry, LogError
 from api.settings import Settings
 
-# Seconds after a failure in which nothing is tried; also what callers are told to wait.
-PAUSE = 1
 _PRUNE_EVERY = 60  # seconds
 # Bits of a version 7 UUID (RFC 9562, section 5.7): 48 of time, 4 of version, 2 of variant, the rest random.
 _FIXED = 0xF << 76 | 0x3 << 62
@@ -29,7 +27,8 @@ log = logging.getLogger("uvicorn.error")
 
 class Log:
     """`written` and `lost` count entries: lost ones were answered without being logged, where that is allowed.
-    `reason` says why the log is away, None while it works. `seconds` is what the last transaction took."""
+    `pending` ones are being written. `seconds` is what the last transaction took. `reason` says why the log is away,
+    None while it works."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -45,6 +44,7 @@ class Log:
         self.reason: str | None = "not open yet"
         self.written = 0
         self.lost = 0
+        self.pending = 0
         self.seconds = 0.0
 
     @property
@@ -72,6 +72,7 @@ class Log:
 
         Raises LogError where they are not and the log is required; otherwise counts them as lost.
         """
+        self.pending += len(entries)
         try:
             await self._transact(entries)
         except LogError:
@@ -80,6 +81,8 @@ class Log:
             self.lost += len(entries)
         else:
             self.written += len(entries)
+        finally:
+            self.pending -= len(entries)
 
     async def probe(self) -> str | None:
         """Why the log cannot be written now, or None; where it was away a write is tried."""

@@ -33,6 +33,8 @@ from stages.errors import PipelineError
 
 # Seconds that a transaction may wait for another one's lock, or for a database that does not answer.
 PATIENCE = 5
+# Seconds after a failure in which nothing is tried; also what callers are told to wait.
+PAUSE = 1
 _EXPECTED = "expected sqlite:///PATH, sqlite:////ABSOLUTE/PATH or postgresql://USER@HOST/DATABASE"
 # Any constant: processes that start together make the tables one after the other.
 _SETUP_LOCK = 5_217_304_118

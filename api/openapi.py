@@ -4,30 +4,55 @@ from typing import Any
 
 from litestar import Litestar
 
+from api import problems
+from api.settings import Settings
 from api.values import LONGEST_ID, expected, limits, to_json
 from stages.onnx_file import Description
 from stages.schema import Column, Schema
 
+# What API_KEYS protects.
+PROTECTED = ("/predict", "/predict/batch", "/feedback", "/metrics")
 
-def document(app: Litestar, description: Description | None, max_batch: int) -> dict[str, Any]:
+
+def document(app: Litestar, description: Description | None, settings: Settings) -> dict[str, Any]:
     """The document for the application with this model, or with none: then a row is any object."""
     content = app.openapi_schema.to_schema()
     row: dict[str, Any] = {"type": "object"} if description is None else body_schema(description.schema)
     bodies: dict[str, dict[str, Any]] = {
         "/predict": {"schema": row},
-        "/predict/batch": {"schema": {"type": "array", "maxItems": max_batch, "items": row}},
+        "/predict/batch": {"schema": {"type": "array", "maxItems": settings.max_batch, "items": row}},
         "/feedback": {"schema": feedback_schema(description.schema if description else None)},
     }
     if description is not None:
         bodies["/predict"]["example"] = example(description)
-        bodies["/predict/batch"]["example"] = [example(description)] * min(2, max_batch)
+        bodies["/predict/batch"]["example"] = [example(description)] * min(2, settings.max_batch)
         answer = content["components"]["schemas"]["Prediction"]["properties"]
         target, level = description.schema.target, description.interval.level
         answer["prediction"]["description"] = _text(target)
         answer["lower"]["description"] = f"The interval from lower to upper should hold {level:.0%} of actual values"
     for path, body in bodies.items():
         content["paths"][path]["post"]["requestBody"] = {"required": True, "content": {"application/json": body}}
+    if settings.api_keys:
+        _secure(content)
     return content
+
+
+def _secure(content: dict[str, Any]) -> None:
+    """Say which operations want a key, how it is sent, and what happens without."""
+    content.setdefault("components", {})["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    }
+    form = {"$ref": "#/components/schemas/Problem"}
+    refused = {
+        "description": "There is no valid key",
+        "headers": {"WWW-Authenticate": {"schema": {"type": "string"}}},
+        "content": {problems.MEDIA_TYPE: {"schema": form}},
+    }
+    for path in PROTECTED:
+        for operation in content["paths"].get(path, {}).values():
+            operation["security"] = [{"bearer": []}, {"header": []}]
+            operation["responses"]["401"] = refused
 
 
 def body_schema(schema: Schema) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from contextvars import Context
 from typing import NamedTuple
 
 import msgspec
@@ -12,6 +13,7 @@ from api.explain import Row
 from api.log import Log, new_ids
 from api.log_queries import now
 from api.log_tables import Entry
+from api.metrics import Metrics
 from api.model import Served
 
 _encode = msgspec.json.Encoder().encode
@@ -34,10 +36,13 @@ class Waiting(NamedTuple):
 
 
 class Predictor:
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, metrics: Metrics) -> None:
         self._log = log
+        self._metrics = metrics
         self._waiting: list[Waiting] = []
         self._work: asyncio.Task[None] | None = None
+        # A group is of many requests: what is logged meanwhile has the id of none.
+        self._context = Context()
 
     def one(self, served: Served, row: Row, sent: str) -> "asyncio.Future[Prediction]":
         """The answer to one row, in the log before it is there.
@@ -48,7 +53,7 @@ class Predictor:
         answer: asyncio.Future[Prediction] = loop.create_future()
         self._waiting.append(Waiting(served, row, sent, answer))
         if self._work is None:
-            self._work = loop.create_task(self._answer_all())
+            self._work = loop.create_task(self._answer_all(), context=self._context)
         return answer
 
     async def many(self, served: Served, rows: list[Row], sent: list[str]) -> list[Prediction]:
@@ -58,6 +63,8 @@ class Predictor:
         """
         answers, entries = await asyncio.to_thread(_all_finite, served, rows, sent)
         await self._log.write(entries)
+        for answer in answers:
+            self._metrics.predicted(answer.prediction)
         return answers
 
     async def _answer_all(self) -> None:
@@ -93,6 +100,7 @@ class Predictor:
                     waiting.answer.set_exception(error)
             return
         for waiting, answer in done:
+            self._metrics.predicted(answer.prediction)
             if not waiting.answer.done():
                 waiting.answer.set_result(answer)
 

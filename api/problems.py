@@ -10,7 +10,7 @@ from litestar.openapi import ResponseSpec
 from litestar.plugins.problem_details import ProblemDetailsConfig, ProblemDetailsException, ProblemDetailsPlugin
 
 from api.explain import Mistake, MistakeInRow, RefusedError
-from api.log import PAUSE
+from api.log_tables import PAUSE
 
 MEDIA_TYPE = "application/problem+json"
 # A type with a meaning beyond its status; all others are `about:blank`, as section 4.2.1 has it.

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
-from litestar import MediaType, Request, get, post
+from litestar import Request, get, post
 from litestar.datastructures import State
 from litestar.types import Receive
 
-from api import batch, feedback, log_queries, problems
+from api import batch, feedback, keys, log_queries, problems
 from api.answers import Feedback, Health, Metadata, Prediction, Ready
 from api.explain import MalformedError, RefusedError
 from api.log import Log
@@ -59,6 +59,7 @@ async def metadata(request: Asked) -> Metadata:
         path=served.path.as_posix(),
         md5=served.md5,
         revision=served.revision,
+        version=served.version,
         settings=about.settings,
         interval=about.interval,
         imputed=about.imputed,
@@ -79,6 +80,7 @@ _INVALID = "every field at fault, its value and what was expected"
 @post(
     "/predict",
     status_code=200,
+    guards=[keys.required],
     operation_id="predict",
     summary="The prediction for one row",
     responses={
@@ -89,7 +91,7 @@ _INVALID = "every field at fault, its value and what was expected"
 async def predict(request: Asked) -> Prediction:
     body = await _json_body(request, _serving(request).settings.max_body, "API_MAX_BODY")
     served = _served(request)
-    with _refusals():
+    with _refusals(), _counted(request, served):
         row = served.contract.decode(body)
         return await _predictor(request).one(served, row, body.decode())
 
@@ -97,6 +99,7 @@ async def predict(request: Asked) -> Prediction:
 @post(
     "/predict/batch",
     status_code=200,
+    guards=[keys.required],
     operation_id="predict_batch",
     summary="The predictions for many rows: all of them, or an error and none",
     responses={
@@ -109,7 +112,7 @@ async def predict_batch(request: Asked) -> list[Prediction]:
     settings = _serving(request).settings
     body = await _json_body(request, settings.max_batch_body, "API_MAX_BATCH_BODY")
     served = _served(request)
-    with _refusals():
+    with _refusals(), _counted(request, served):
         # In a thread: a batch may take long, and others wait meanwhile.
         rows, sent = await asyncio.to_thread(batch.decode, body, served.contract, settings.max_batch)
         return await _predictor(request).many(served, rows, sent) if rows else []
@@ -118,6 +121,7 @@ async def predict_batch(request: Asked) -> list[Prediction]:
 @post(
     "/feedback",
     status_code=200,
+    guards=[keys.required],
     operation_id="feedback",
     summary="The actual value of an earlier prediction",
     responses={
@@ -139,11 +143,6 @@ async def give_feedback(request: Asked) -> Feedback:
     return Feedback(noted.id, actual.value, noted.changed, noted.previous)
 
 
-@get("/openapi.json", include_in_schema=False, media_type=MediaType.JSON)
-async def openapi_json(request: Asked) -> dict[str, Any]:
-    return request.app.state.openapi
-
-
 @contextmanager
 def _refusals() -> Iterator[None]:
     """What can be wrong with a request whose body has arrived, as the problems 400, 413, 422 and 503."""
@@ -159,6 +158,16 @@ def _refusals() -> Iterator[None]:
         raise problems.problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error)) from None
     except LogError:
         raise problems.no_log() from None
+
+
+@contextmanager
+def _counted(request: Asked, served: Served) -> Iterator[None]:
+    """Each mistake in a row counts in the metrics."""
+    try:
+        yield
+    except RefusedError as error:
+        request.app.state.metrics.rejected(error.mistakes, served.contract.schema)
+        raise
 
 
 async def _json_body(request: Asked, limit: int, setting: str) -> bytes:
@@ -217,4 +226,4 @@ def _served(request: Asked) -> Served:
     return serving.served
 
 
-HANDLERS = [health, ready, metadata, predict, predict_batch, give_feedback, openapi_json]
+HANDLERS = [health, ready, metadata, predict, predict_batch, give_feedback]

@@ -104,6 +104,8 @@ def test_a_table_with_everything(project: Project) -> None:
             )
             assert answer.status_code == 200, answer.text
             assert answer.json()["prediction"] == pytest.approx(expected[place], abs=1e-4 * train["profit"].std())
+        assert "größe m²" in client.get("/").text
+        assert "NA-Straße" in json.dumps(client.get("/openapi.json").json(), ensure_ascii=False)
 
     table.tail(200).to_csv(project.path("data/live/live.csv"), index=False)
     project.dvc("repro")

@@ -15,9 +15,10 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from api import log_queries, log_tables
+from api import log_queries, log_tables, model
 from api.app import create_app
 from api.log import Log, new_ids
+from api.predictor import Predictor
 from api.settings import Settings
 from stages.errors import PipelineError
 from stages.files import digest
@@ -25,6 +26,8 @@ from tests.api.conftest import Example, log_url, row
 from tests.api.test_predict import assert_problem, bodies
 
 JSON = {"content-type": "application/json"}
+# Relative: the order in which float32 numbers are added depends on how many rows are computed together.
+FLOAT32 = 1e-6
 
 
 def logged(client: TestClient[Litestar]) -> list[dict[str, Any]]:
@@ -72,7 +75,7 @@ def test_what_is_refused_is_not_logged(fresh: TestClient[Litestar]) -> None:
 def test_both_ways_to_predict_answer_alike(fresh: TestClient[Litestar]) -> None:
     """What is answered past the framework's handlers and what is answered by them differs in the id alone."""
     fast, slow = (
-        fresh.post("/predict", content=json.dumps(row()), headers={"content-type": kind})
+        fresh.post("/predict", content=json.dumps(row()), headers={"content-type": kind, "x-request-id": "same"})
         for kind in ("application/json", "application/json; charset=utf-8")
     )
     assert fast.headers == slow.headers
@@ -81,8 +84,8 @@ def test_both_ways_to_predict_answer_alike(fresh: TestClient[Litestar]) -> None:
 
 
 def test_concurrent_rows_equal_one_batch(example: Example, tmp_path: Path) -> None:
-    """200 requests at once get, row for row and digit for digit, what one batch of these rows gets; the log has all of
-    them, with fewer transactions than requests."""
+    """200 requests at once get, row for row, what one batch of these rows gets; the log has all of them, with fewer
+    transactions than requests."""
     rows = bodies(example, example.table.head(200))
     app = create_app(Settings(example.path, log_url=log_url(tmp_path)))
 
@@ -110,14 +113,38 @@ def test_concurrent_rows_equal_one_batch(example: Example, tmp_path: Path) -> No
     with sqlite3.connect(app.state.log.engine.url.database) as connection:
         ids = [found for (found,) in connection.execute("SELECT id FROM predictions")]
     assert sorted(ids) == sorted(answer["id"] for answer in singles + batch)
-    assert [{**answer, "id": ""} for answer in singles] == [{**answer, "id": ""} for answer in batch]
+    for single, other in zip(singles, batch, strict=True):
+        for name in ("prediction", "lower", "upper"):
+            assert single.pop(name) == pytest.approx(other.pop(name), rel=FLOAT32)
+        assert {**single, "id": ""} == {**other, "id": ""}
+
+
+def test_a_group_of_two_models(fresh: TestClient[Litestar], example: Example, dearer: Example) -> None:
+    """Requests that a swap parts and that are answered together are each answered, and logged, by the model that
+    decoded them."""
+    old = fresh.app.state.serving.served
+    new = model.load(dearer.path, Settings())
+    order = [old, new, new, old, new]
+
+    async def ask() -> list[Any]:
+        predictor: Predictor = fresh.app.state.predictor
+        text = json.dumps(row())
+        return await asyncio.gather(*(predictor.one(by, by.contract.decode(text.encode()), text) for by in order))
+
+    answers = fresh.blocking_portal.call(ask)
+    assert [answer.model for answer in answers] == [by.md5 for by in order]
+    assert answers[1].prediction == pytest.approx(2 * answers[0].prediction, rel=1e-3)
+    assert answers[0].prediction == answers[3].prediction
+    entries = {entry["id"]: (entry["model"], entry["prediction"]) for entry in logged(fresh)}
+    assert entries == {answer.id: (answer.model, answer.prediction) for answer in answers}
 
 
 def test_a_batch_answers_in_the_order_of_its_rows(client: TestClient[Litestar]) -> None:
     """Each row has its own answer, an id of its own, and its own list of what was imputed."""
     answers = client.post("/predict/batch", json=[row(), row(rooms=4, slope=None), row()]).json()
     singles = [client.post("/predict", json=body).json() for body in (row(), row(rooms=4, slope=None))]
-    assert [answer["prediction"] for answer in answers] == [singles[n]["prediction"] for n in (0, 1, 0)]
+    expected = [singles[n]["prediction"] for n in (0, 1, 0)]
+    assert [answer["prediction"] for answer in answers] == pytest.approx(expected, rel=FLOAT32)
     assert [answer["imputed"] for answer in answers] == [[], ["slope"], []]
     assert len({answer["id"] for answer in answers}) == 3
     assert client.post("/predict/batch", json=[]).json() == []

@@ -8,8 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import pytest
 from sqlalchemy import text
 
 from api import log_queries, log_tables
-from tests.api.conftest import Example, log_url, row
+from tests.api.conftest import Example, log_url, row, until
 from tests.api.test_server import Server
 
 BODY = json.dumps(row(listing="L-1", heating=None))
@@ -64,14 +63,7 @@ class Load:
             thread.join(timeout=30)
 
     def wait_for(self, count: int) -> None:
-        wait(lambda: len(self.ids) >= count)
-
-
-def wait(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+        until(lambda: len(self.ids) >= count)
 
 
 def ids_in(folder: Path) -> set[str]:
@@ -122,7 +114,7 @@ def test_an_interrupt_finishes_what_was_begun(example: Example, tmp_path: Path) 
 
 
 def test_two_workers_write_one_log(example: Example, tmp_path: Path) -> None:
-    """Both processes of `--workers 2` have the log open and write it, and no request fails over that."""
+    """Both processes of `WORKERS=2` have the log open and write it, and no request fails over that."""
     with serving(example, tmp_path, WORKERS="2") as server:
         children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
         if not children.exists():
@@ -160,7 +152,7 @@ def test_a_full_disk(example: Example, tmp_path: Path, small_disk: Path) -> None
         ballast = small_disk / "ballast"
         ballast.write_bytes(b"x" * 150_000)
         load = Load(server.url, 4)
-        wait(lambda: 503 in load.statuses)
+        until(lambda: 503 in load.statuses)
         load.end()
         assert load.statuses == {200, 503}
         response = httpx.post(f"{server.url}/predict", content=BODY, headers=JSON)
@@ -168,7 +160,7 @@ def test_a_full_disk(example: Example, tmp_path: Path, small_disk: Path) -> None
         ready = httpx.get(f"{server.url}/ready")
         assert (ready.status_code, "full" in ready.json()["detail"]) == (503, True)
         ballast.unlink()
-        wait(lambda: httpx.get(f"{server.url}/ready").status_code == 200)
+        until(lambda: httpx.get(f"{server.url}/ready").status_code == 200)
         after = httpx.post(f"{server.url}/predict", content=BODY, headers=JSON)
         assert after.status_code == 200
         assert ids_in(small_disk) >= {*load.ids, after.json()["id"]}
@@ -253,4 +245,4 @@ def away_and_back(client: httpx.Client, postgres: Postgres) -> None:
     assert "127.0.0.1" not in client.get("/ready").text
     postgres.start()
     for _ in range(4):  # each worker finds out by itself
-        wait(lambda: status("/predict", json=row()) == 200)
+        until(lambda: status("/predict", json=row()) == 200)

@@ -32,7 +32,9 @@ def fields(document: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_path_is_in_it(document: dict[str, Any]) -> None:
     """The document lists what the server answers, and no page of the framework."""
-    assert set(document["paths"]) == {"/health", "/ready", "/metadata", "/predict", "/predict/batch", "/feedback"}
+    assert set(document["paths"]) == {
+        *("/health", "/ready", "/metadata", "/metrics", "/predict", "/predict/batch", "/feedback")
+    }
     assert set(document["paths"]["/predict"]["post"]["responses"]) == {"200", "400", "413", "415", "422", "503"}
 
 

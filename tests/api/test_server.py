@@ -90,7 +90,7 @@ def test_a_real_server_answers_everything(server: Server) -> None:
     """Each path answers over a socket, a large body is refused with an answer and not with a reset, and the process
     has imported none of the libraries that only training needs."""
     with httpx.Client(base_url=server.url) as client:
-        for path in ("/health", "/ready", "/metadata", "/openapi.json"):
+        for path in ("/health", "/ready", "/metadata", "/metrics", "/openapi.json", "/docs", "/"):
             assert client.get(path).status_code == 200
         assert client.post("/predict", json=row()).json()["prediction"] > 0
         assert post_large(client.base_url.port or 80) == b"HTTP/1.1 413 Request Entity Too Large"
@@ -102,6 +102,41 @@ def test_a_real_server_answers_everything(server: Server) -> None:
     assert "linear, 7 features" in log
     assert "unpromoted" in log
     assert "Traceback" not in log
+
+
+def test_sigterm_finishes_requests_and_flushes(server: Server) -> None:
+    """A request that has begun when SIGTERM comes is answered, its line is written, and the exit code is 0."""
+    body = json.dumps(row()).encode()
+    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=20) as connection:
+        connection.sendall(f"{head}X-Request-Id: the-last\r\n\r\n".encode() + body[:20])
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert server.process.poll() is None
+        connection.sendall(body[20:])
+        assert connection.makefile("rb").readline().strip() == b"HTTP/1.1 200 OK"
+    out, err = server.process.communicate(timeout=20)
+    assert server.process.returncode == 0
+    [line] = [json.loads(line) for line in out.splitlines() if "the-last" in line]
+    assert (line["path"], line["status"], line["request_id"]) == ("/predict", 200, "the-last")
+    assert all(json.loads(line)["level"] == "INFO" for line in err.splitlines())
+
+
+def test_text_for_people(example: Example, tmp_path: Path) -> None:
+    """With LOG_FORMAT=text the start says what is served as the README shows it; LOG_LEVEL says how much is told."""
+    started = Server(tmp_path, MODEL_PATH=str(example.path), LOG_FORMAT="text")
+    quiet = Server(tmp_path, MODEL_PATH=str(example.path), LOG_LEVEL="warning")
+    try:
+        started.wait()
+        quiet.wait()
+        _, log = started.stop()
+        assert f"INFO:     serving {example.path}: linear, 7 features, md5 " in log
+        quiet.process.terminate()
+        assert quiet.process.communicate(timeout=20) == ("", "")
+    finally:
+        started.process.kill()
+        quiet.process.kill()
 
 
 def test_importing_the_application_does_nothing(tmp_path: Path) -> None:
@@ -117,7 +152,13 @@ def test_importing_the_application_does_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("API_MAX_BODY", "wrong"), ("PORT", "70000"), ("PREDICTION_LOG_URL", "mysql://u:secret@h/d")]
+    ("name", "value"),
+    [
+        ("API_MAX_BODY", "wrong"),
+        ("PORT", "70000"),
+        ("API_KEY", "x"),
+        ("PREDICTION_LOG_URL", "mysql://u:secret@h/d"),
+    ],
 )
 def test_an_invalid_setting_stops_the_start(tmp_path: Path, name: str, value: str) -> None:
     """The server does not start with a setting that it does not understand; one line names it."""
