@@ -38,8 +38,8 @@ OURS = "this server, log on the disk (`FULL`)"
 MODEL = Path("models/model.onnx")
 
 
-def measure(rounds: int, seconds: int) -> list[str]:
-    """The lines of the report, in Markdown."""
+def lines(rounds: int = 5, seconds: int = 3) -> Iterator[str]:
+    """The tables in Markdown; `seconds` of each measurement."""
     model = Model.load(MODEL)
     rows = _rows(model.description)
     body, batch = json.dumps(rows[0]).encode(), json.dumps(rows).encode()
@@ -61,21 +61,17 @@ def measure(rounds: int, seconds: int) -> list[str]:
             bare.append(_bare_rows(matrix, seconds))
         memory = _resident_mb(servers[OURS][1])
         ready = statistics.median(_seconds_to_ready(Path(folder)) for _ in range(3))
-    return [
-        *_table({name: found[name] for name in servers}),
-        "",
-        "| what | figure | goal | |",
-        "|---|---|---|---|",
-        _line(
-            "rows/s in batches of 1000, as a share of the bare ONNX session's",
-            _ratio(batches, bare),
-            0.5,
-            True,
-            f"{statistics.median(batches):,.0f} of {statistics.median(bare):,.0f}",
-        ),
-        _line("seconds from start to ready", ready, 1, False),
-        _line("MB resident after the load", memory, 150, False),
-    ]
+    yield from _table({name: found[name] for name in servers})
+    yield from ("", "| what | figure | goal | |", "|---|---|---|---|")
+    yield _line(
+        "rows/s in batches of 1000, as a share of the bare ONNX session's",
+        _ratio(batches, bare),
+        0.5,
+        True,
+        f"{statistics.median(batches):,.0f} of {statistics.median(bare):,.0f}",
+    )
+    yield _line("seconds from start to ready", ready, 1, False)
+    yield _line("MB resident after the load", memory, 150, False)
 
 
 def _rows(about: Description) -> list[dict[str, Any]]:
@@ -192,7 +188,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3, help="of each measurement (default: %(default)s)")
     arguments = parser.parse_args()
-    print(*measure(arguments.rounds, arguments.seconds), sep="\n")
+    print(*lines(arguments.rounds, arguments.seconds), sep="\n")
 
 
 if __name__ == "__main__":
