@@ -5,9 +5,9 @@ Ratios against a peer measured in the same run: absolute times say more of the m
 
 import argparse
 
-from bench import gate, pipeline
+from bench import gate, intervals, pipeline, serving
 
-TABLES = {"pipeline": pipeline.lines, "gate": gate.lines}
+TABLES = {"pipeline": pipeline.lines, "gate": gate.lines, "intervals": intervals.lines, "serving": serving.lines}
 
 
 def main() -> None:
