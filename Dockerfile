@@ -21,6 +21,9 @@ COPY api api
 COPY stages/__init__.py stages/config.py stages/errors.py stages/onnx_file.py stages/
 COPY stages/schema/__init__.py stages/schema/
 COPY models/champion.onnx models/champion.onnx.dvc models/
+# The prediction log; mount a volume here to keep it. The rest of the image may be read-only.
+RUN install -d -o 10001 -g 10001 data/log
+VOLUME /app/data/log
 # A number, so that an orchestrator can see that it is not root.
 USER 10001:10001
 EXPOSE 8000

@@ -3,6 +3,9 @@
 PYTHON ?= python3
 PORT ?= 8000
 IMAGE ?= mlops_boston
+BASE ?= origin/main
+BRANCH ?= main
+BY ?= push
 LOCK := requirements/dev.txt
 
 # DVC runs `python` of the PATH, and does not put its own environment there.
@@ -10,7 +13,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help model venv repro serve gate promote retrain drift test test-slow bench check format lock image publish
+.PHONY: help model venv repro serve gate promote rollback fetch retrain deliver report drift sweep test test-slow bench check format lock image publish
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -44,6 +47,12 @@ gate: venv model ## may the new model replace the champion? exit 0 promote, 3 ke
 promote: venv ## make the model that the gate promoted the champion (FORCE=1 without a verdict)
 	python -m stages.registry promote $(if $(FORCE),--force)
 
+rollback: venv ## make the version before the champion again (TO=v1.0.0 for another)
+	python -m stages.registry rollback $(if $(TO),--to $(TO))
+
+fetch: venv ## bring the champion of a version or revision (REV=v1.0.0) to models/fetched.onnx
+	python -m stages.registry fetch --rev '$(or $(REV),$(error make fetch REV=v1.0.0, prod, or a Git revision))'
+
 drift: venv ## do the rows in data/live still look like the training rows?
 	dvc repro drift
 	@test -z "$$GITHUB_OUTPUT" || python -c "import json; print('drift=' + \
@@ -51,6 +60,28 @@ drift: venv ## do the rows in data/live still look like the training rows?
 
 retrain: venv ## on drift (or FORCE=1): repro, gate, promote or keep
 	python -m stages.retrain $(if $(FORCE),--force)
+
+# A proposal goes without its tags: what is not merged is not in production. `make promote` on the merged branch adds them.
+deliver: ## push what retrain promoted to BRANCH=, or BY=pull-request propose it
+	@set -e; if [ "$$(git rev-parse HEAD)" = "$$(git rev-parse origin/$(BRANCH))" ]; then \
+	  echo "deliver: nothing was promoted"; exit 0; fi; \
+	test -z "$$GITHUB_ACTIONS" || gh auth setup-git; \
+	case '$(BY)' in \
+	  push) git push --atomic --follow-tags origin HEAD:refs/heads/$(BRANCH);; \
+	  pull-request) proposal=retrain-$$(git rev-parse --short HEAD); \
+	    git push origin HEAD:refs/heads/$$proposal; \
+	    gh pr create --fill --base $(BRANCH) --head $$proposal;; \
+	  *) echo "error: BY is '$(BY)', expected push or pull-request (in CI: variable RETRAIN_BY)" >&2; exit 1;; \
+	esac
+
+report: repro ## what this branch changes against BASE=, as Markdown and plots in report/
+	@python -m stages.pull_request --base $(BASE)
+	@test -z "$$GITHUB_STEP_SUMMARY" || cat report/summary.md >> "$$GITHUB_STEP_SUMMARY"
+
+sweep: venv ## run a small grid as experiments and name the best by cross-validation
+	@python -m stages.mend
+	dvc repro
+	@python -m stages.sweep
 
 test: venv ## the test suite
 	python -m pytest -q -n auto -m "not slow"
@@ -86,8 +117,14 @@ image: venv ## build the container image of the champion
 
 publish: ## push the image (IMAGE=, REGISTRY_USER=, REGISTRY_TOKEN=)
 	@printf '%s' "$$REGISTRY_TOKEN" | docker login $(firstword $(subst /, ,$(IMAGE))) -u "$$REGISTRY_USER" --password-stdin
-	docker tag mlops_boston $(IMAGE):latest
-	docker push $(IMAGE):latest
+	@set -e; for tag in $(VERSION) latest; do \
+	  docker tag mlops_boston $(NAME):$$tag; \
+	  docker push $(NAME):$$tag; \
+	done
+
+# A registry takes lower case alone, and GitHub's owners need not be.
+NAME = $(shell printf '%s' '$(IMAGE)' | tr '[:upper:]' '[:lower:]')
+VERSION = $(shell sed -n 's/^  version: //p' models/champion.onnx.dvc)
 
 # Only where there is none yet: a model that is there is judged and served as it is.
 model: venv

@@ -4,12 +4,30 @@ python -m api --host 0.0.0.0 --port 8080
 """
 
 import argparse
+import contextlib
 import os
+import signal
+import sys
+import tempfile
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 
-from api import settings
+from api import log_tables, logs, settings
 from stages import errors
+
+# Seconds that requests may take to end once the process is told to stop.
+GRACE = 30
+
+
+class Workers(Multiprocess):
+    """Uvicorn's processes, but SIGHUP is for each of them, to look for another model, and restarts none."""
+
+    def handle_hup(self) -> None:
+        for process in self.processes:
+            if process.pid:
+                os.kill(process.pid, signal.SIGHUP)
 
 
 def main() -> None:
@@ -17,15 +35,42 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m api",
         description="Serve predictions over HTTP.",
-        epilog="The model: MODEL_PATH, else models/champion.onnx, else models/model.onnx. "
-        "Other settings: API_MAX_BODY (bytes of a request body, 65536), GIT_REVISION (shown by /metadata).",
+        epilog="The model: MODEL_PATH, else models/champion.onnx, else models/model.onnx. Settings are environment "
+        f"variables, explained in docs/serving.md: {', '.join(settings.NAMES)}.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", default=port, type=int, help="port to listen on (default: $PORT or 8000)")
     arguments = parser.parse_args()
     # Read here too: a setting that is not valid then ends the start with one line and no traceback.
-    settings.load()
-    uvicorn.run("api.app:create_app", factory=True, host=arguments.host, port=arguments.port)
+    chosen = settings.load()
+    log_tables.connect(chosen.log_url)
+    # Uvicorn stops in good order and then raises the signal again; without this the exit code would be -15.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    config = uvicorn.Config(
+        "api.app:create_app",
+        factory=True,
+        host=arguments.host,
+        port=arguments.port,
+        workers=chosen.workers,
+        log_config=logs.config(chosen),
+        access_log=False,  # api.edge writes a line for each request
+        timeout_graceful_shutdown=GRACE,
+        server_header=False,
+    )
+    if chosen.workers == 1:
+        _run_here(config)
+    else:
+        with tempfile.TemporaryDirectory(prefix="metrics-") as folder:
+            os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", folder)
+            Workers(config, sockets=[config.bind_socket()]).run()
+
+
+def _run_here(config: uvicorn.Config) -> None:
+    server = uvicorn.Server(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,16 @@ class Prediction(msgspec.Struct, frozen=True):
     imputed: list[str]
 
 
+class Feedback(msgspec.Struct, frozen=True):
+    """`id` is the server's own. `changed` is false where this value was known already; `previous` is the value that it
+    corrects."""
+
+    id: str
+    actual: float
+    changed: bool
+    previous: float | None
+
+
 class Health(msgspec.Struct, frozen=True):
     """`artifacts`: the model files in the order in which they are taken, and whether each is there."""
 
@@ -34,13 +44,14 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """What is served. `revision` is a git commit, `md5` of the model file, `training` has the sha256 of the training
-    table and the cross-validated RMSE in the target's unit."""
+    """What is served. `version` and `revision` (a git commit) are what promote noted, `md5` is of the model file,
+    `training` has the sha256 of the training table and the cross-validated RMSE in the target's unit."""
 
     family: str
     promoted: bool
     path: str
     md5: str
+    version: str | None
     revision: str | None
     settings: dict[str, Any]
     interval: Interval

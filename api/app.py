@@ -1,5 +1,6 @@
 """The Litestar application. Importing this does nothing; `create_app` makes it and its start loads the model."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,10 +13,16 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from api import openapi, problems, settings
+from api import logs, metrics, page, problems, settings
+from api.edge import Edge
+from api.fast import Fast
+from api.log import Log
+from api.metrics import Metrics
 from api.model import Serving
+from api.predictor import Predictor
 from api.routes import HANDLERS
 from api.settings import Settings
+from api.swap import Swapper
 
 VERSION = "1"  # of the HTTP contract
 
@@ -26,12 +33,16 @@ def create_app(given: Settings | None = None) -> Litestar:
     Raises PipelineError for a setting that is not valid. A model that cannot be loaded is no reason to stop: then
     /ready says why.
     """
-    serving = Serving(given or settings.load())
-    return Litestar(
-        HANDLERS,
+    chosen = given or settings.load()
+    serving, log = Serving(chosen), Log(chosen)
+    counted = Metrics(log)
+    predictor = Predictor(log, counted)
+    app = Litestar(
+        [*HANDLERS, metrics.metrics, *page.HANDLERS],
         lifespan=[_lifespan],
-        state=State({"serving": serving, "openapi": None}),
+        state=State({"serving": serving, "metrics": counted, "log": log, "predictor": predictor}),
         plugins=[problems.plugin()],
+        template_config=page.TEMPLATES,
         openapi_config=OpenAPIConfig(
             title="Predictions",
             version=VERSION,
@@ -40,14 +51,24 @@ def create_app(given: Settings | None = None) -> Litestar:
         ),
         logging_config=None,
     )
+    lines = logs.RequestLines(logs.is_json(chosen))
+    app.asgi_handler = Edge(Fast(app.asgi_handler, serving, predictor), counted, lines, chosen.allowed_hosts)
+    app.on_shutdown += [lines.close, counted.close]
+    return app
 
 
 @asynccontextmanager
 async def _lifespan(app: Litestar) -> AsyncIterator[None]:
-    serving: Serving = app.state.serving
-    serving.start()
-    app.state.openapi = openapi.document(app, serving.served.model.description if serving.served else None)
-    yield
+    log: Log = app.state.log
+    async with Swapper(app.state.serving, app.state.metrics).watching():
+        await log.start()
+        # What is loaded now stays: the garbage collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        try:
+            yield
+        finally:
+            await log.stop()
 
 
 def _closed() -> Router:

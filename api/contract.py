@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from api import explain
 from api.explain import Row
-from api.values import limits
+from api.values import limits, to_own
 from stages.schema import Column, Schema
 
 
@@ -18,8 +18,12 @@ class Contract:
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
+        self._count = len(schema.features)
         self._decoder = _decoder(schema)
+        others = [c.role for c in schema.columns if c.role not in ("feature", "target")]
+        self._id = self._count + others.index("id") if "id" in others else None
         self._nullable = [(place, c.name) for place, c in enumerate(schema.features) if c.nullable]
+        self._whole = [place for place, c in enumerate(schema.features) if c.dtype in ("int", "bool")]
         self._codes = [
             (place, {category: float(code) for code, category in enumerate(column.categories)})
             for place, column in enumerate(schema.features)
@@ -36,12 +40,15 @@ class Contract:
         try:
             values = msgspec.structs.astuple(self._decoder.decode(body))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            # Wrong, or right in a way that msgspec does not know: 24.0 is an integer.
+            # Wrong; or right in a way that msgspec does not know.
             return explain.read(body, self.schema)
         # Each field has one colon. More of them: a key stands twice (msgspec keeps the last) or a text has one.
         if body.count(b":") != len(values) - values.count(UNSET):
             return explain.read(body, self.schema)
-        numbers: list[Any] = list(values[: len(self.schema.features)])
+        numbers: list[Any] = list(values[: self._count])
+        for place in self._whole:
+            if isinstance(numbers[place], float) and not numbers[place].is_integer():
+                return explain.read(body, self.schema)
         imputed = []
         for place, name in self._nullable:
             if numbers[place] is None or numbers[place] is UNSET:
@@ -50,7 +57,7 @@ class Contract:
         for place, codes in self._codes:
             if isinstance(numbers[place], str):
                 numbers[place] = codes[numbers[place]]
-        return Row([float(number) for number in numbers], imputed)
+        return Row([float(number) for number in numbers], imputed, to_own(values[self._id]) if self._id else None)
 
 
 def _decoder(schema: Schema) -> msgspec.json.Decoder[Any] | None:
@@ -82,8 +89,9 @@ def _kind(column: Column) -> Any:
     if column.dtype == "category":
         return Literal[column.categories]
     if column.dtype == "bool":
-        return bool | Literal[0, 1]
+        return bool | Annotated[int, Meta(ge=0, le=1)] | Annotated[float, Meta(ge=0, le=1)]
     low, high = limits(column)
     if column.dtype == "int":
-        return Annotated[int, Meta(ge=math.ceil(low), le=math.floor(high))]
+        # 24.0 is an integer too; 24.5 is seen later.
+        return Annotated[int, Meta(ge=math.ceil(low), le=math.floor(high))] | Annotated[float, Meta(ge=low, le=high)]
     return Annotated[float, Meta(ge=low, le=high)]

@@ -26,6 +26,13 @@ def md5_of(path: Path) -> str | None:
     return None
 
 
+def md5_of_input(stage: str, path: Path) -> str | None:
+    """The md5 of a file when a stage last read it, by dvc.lock; None where there is no such record."""
+    stages = read_mapping(LOCK).get("stages") if LOCK.is_file() else None
+    record = stages.get(stage) if isinstance(stages, dict) else None
+    return _md5(record.get("deps"), path.as_posix(), LOCK) if isinstance(record, dict) else None
+
+
 def project_name(path: Path) -> str:
     """The path as DVC writes it, from the project's folder; links are not followed, for DVC's cache may use them."""
     try:
@@ -35,15 +42,18 @@ def project_name(path: Path) -> str:
 
 
 def champion() -> dict[str, str]:
-    """`md5` of the promoted model and, where it was noted, its `revision`; empty before the first promotion."""
+    """`md5` of the promoted model and, where they were noted, its `version` and `revision`; empty before the first
+    promotion."""
     path = CHAMPION.with_name(f"{CHAMPION.name}.dvc")
     if not path.is_file():
         return {}
     content = read_mapping(path)
-    meta = content.get("meta")
+    noted = content.get("meta")
+    meta = noted if isinstance(noted, dict) else {}
     found = {
         "md5": _md5(content.get("outs"), CHAMPION.name, path),
-        "revision": meta.get("revision") if isinstance(meta, dict) else None,
+        "version": meta.get("version"),
+        "revision": meta.get("revision"),
     }
     return {key: str(value) for key, value in found.items() if value is not None}
 

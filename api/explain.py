@@ -1,16 +1,17 @@
 """A request body read slowly, in plain Python, to say everything that is wrong with it.
 
-It takes exactly what the fast decoder of `api.contract` takes, and what that one leaves to it: integers written as
-24.0, keys given twice, colons inside of text.
+It takes exactly what the fast decoder of `api.contract` takes, and what that one leaves to it: keys given twice and
+colons inside of text.
 """
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
-from api.values import Overflow, Problem, RefusalError, expected, to_number
+from api.values import Overflow, Problem, RefusalError, expected, to_number, to_own
 from stages.config import nearest
 from stages.schema import Schema
 
@@ -20,10 +21,12 @@ _LONGEST_TEXT = 100  # characters of a name or value that an answer repeats
 
 
 class Row(NamedTuple):
-    """The numbers in the order of the model's features (NaN: missing), and the names of the missing ones."""
+    """The numbers in the order of the model's features (NaN: missing), the names of the missing ones, and the caller's
+    own id, None where there is none."""
 
     numbers: list[float]
     imputed: list[str]
+    own: str | None = None
 
 
 class Mistake(msgspec.Struct, frozen=True):
@@ -35,6 +38,12 @@ class Mistake(msgspec.Struct, frozen=True):
     expected: str
 
 
+class MistakeInRow(Mistake, frozen=True):
+    """`row`: which row of the batch, counted from 0; null where the whole body is at fault."""
+
+    row: int | None
+
+
 class MalformedError(Exception):
     """The body is not JSON; the message says where."""
 
@@ -42,12 +51,12 @@ class MalformedError(Exception):
 class RefusedError(Exception):
     """The body is JSON and not a row: the first MOST_MISTAKES of `total` mistakes."""
 
-    def __init__(self, mistakes: list[Mistake], total: int) -> None:
+    def __init__(self, mistakes: Sequence[Mistake], total: int) -> None:
         self.mistakes = mistakes
         self.total = total
 
 
-class _Members(list[tuple[str, Any]]):
+class Members(list[tuple[str, Any]]):
     """The members of an object as they stand, so that a key given twice shows."""
 
 
@@ -56,13 +65,14 @@ def read(body: bytes, schema: Schema) -> Row:
 
     Raises MalformedError, or RefusedError with the mistakes in the order of the body and then what is missing.
     """
-    members = _parse(body)
-    if not isinstance(members, _Members):
-        raise RefusedError([Mistake("", "body", _shown(members), "one JSON object with the features as keys")], 1)
-    ignored = {c.name for c in schema.columns if c.role not in ("feature", "target")}
+    members = parse(body)
+    if not isinstance(members, Members):
+        raise RefusedError([not_a("one JSON object with the features as keys", members)], 1)
+    ignored = {c.name: c.role for c in schema.columns if c.role not in ("feature", "target")}
     features = {column.name: column for column in schema.features}
     given: dict[str, float] = {}
     seen: set[str] = set()
+    own = None
     mistakes: list[Mistake] = []
     total = 0
 
@@ -70,7 +80,7 @@ def read(body: bytes, schema: Schema) -> Row:
         nonlocal total
         total += 1
         if len(mistakes) < MOST_MISTAKES:
-            mistakes.append(Mistake(_short(name), problem, _shown(value), wanted))
+            mistakes.append(mistake(name, problem, value, wanted))
 
     for name, value in members:
         if name in seen:
@@ -83,6 +93,8 @@ def read(body: bytes, schema: Schema) -> Row:
         elif name not in ignored:
             # The search for a similar name costs: only for those that are listed.
             note(name, "unknown", value, _unknown(name, schema) if total < MOST_MISTAKES else "")
+        elif ignored[name] == "id":
+            own = to_own(value)
         seen.add(name)
     for name, column in features.items():
         if name not in seen and not column.nullable:
@@ -90,15 +102,30 @@ def read(body: bytes, schema: Schema) -> Row:
     if mistakes:
         raise RefusedError(mistakes, total)
     numbers = [given.get(name, math.nan) for name in features]
-    return Row(numbers, [name for name, number in zip(features, numbers, strict=True) if math.isnan(number)])
+    imputed = [name for name, number in zip(features, numbers, strict=True) if math.isnan(number)]
+    return Row(numbers, imputed, own)
 
 
-def _parse(body: bytes) -> Any:
+def mistake(name: str, problem: Problem, value: Any, wanted: str) -> Mistake:
+    """A mistake in one field, its name and value cut to a length that an answer may have."""
+    return Mistake(_short(name), problem, _shown(value), wanted)
+
+
+def not_a(wanted: str, value: Any) -> Mistake:
+    """The mistake of a whole body."""
+    return mistake("", "body", value, wanted)
+
+
+def parse(body: bytes) -> Any:
+    """The JSON value in a body, with objects as `Members`.
+
+    Raises MalformedError.
+    """
     try:
         # Decoded here: json.loads would guess UTF-16 and UTF-32 from bytes.
         value = json.loads(
             body.decode(),
-            object_pairs_hook=_Members,
+            object_pairs_hook=Members,
             parse_float=lambda text: _number(text, float),
             parse_int=lambda text: _number(text, int),
             parse_constant=_no_constant,
@@ -134,7 +161,7 @@ def _unknown(name: str, schema: Schema) -> str:
 
 def _shown(value: Any) -> str | float | bool | None:
     if isinstance(value, list):
-        return f"an object of {len(value)}" if isinstance(value, _Members) else f"a list of {len(value)}"
+        return f"an object of {len(value)}" if isinstance(value, Members) else f"a list of {len(value)}"
     if isinstance(value, str):
         return _short(str(value))  # a plain one: an encoder knows no Overflow
     # The answer's encoder holds integers of 64 bits.

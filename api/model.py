@@ -22,13 +22,15 @@ log = logging.getLogger("uvicorn.error")
 
 
 class Served(msgspec.Struct, frozen=True):
-    """A verified model and what is known of its file. `revision`: the git commit, None where nobody said."""
+    """A verified model and what is known of its file. `version` and `revision` (the git commit): None where
+    nobody said."""
 
     path: Path
     model: Model
     contract: Contract
     md5: str
     promoted: bool
+    version: str | None
     revision: str | None
 
 
@@ -99,7 +101,8 @@ def load(path: Path, settings: Settings) -> Served:
     is_champion = md5 == champion.get("md5")
     promoted = project_name(path) == CHAMPION.as_posix() or (is_champion and project_name(path) != WORKSPACE.as_posix())
     revision = settings.git_revision or (champion.get("revision") if is_champion else None)
-    return Served(path, model, contract, md5, promoted, revision)
+    version = champion.get("version") if is_champion else None
+    return Served(path, model, contract, md5, promoted, version, revision)
 
 
 def summary(served: Served) -> str:

@@ -4,25 +4,55 @@ from typing import Any
 
 from litestar import Litestar
 
-from api.values import expected, limits, to_json
+from api import problems
+from api.settings import Settings
+from api.values import LONGEST_ID, expected, limits, to_json
 from stages.onnx_file import Description
 from stages.schema import Column, Schema
 
+# What API_KEYS protects.
+PROTECTED = ("/predict", "/predict/batch", "/feedback", "/metrics")
 
-def document(app: Litestar, description: Description | None) -> dict[str, Any]:
-    """The document for the application with this model, or with none: then a body is any object."""
+
+def document(app: Litestar, description: Description | None, settings: Settings) -> dict[str, Any]:
+    """The document for the application with this model, or with none: then a row is any object."""
     content = app.openapi_schema.to_schema()
-    predict = content["paths"]["/predict"]["post"]
-    schema = {"type": "object"} if description is None else body_schema(description.schema)
-    body: dict[str, Any] = {"schema": schema}
+    row: dict[str, Any] = {"type": "object"} if description is None else body_schema(description.schema)
+    bodies: dict[str, dict[str, Any]] = {
+        "/predict": {"schema": row},
+        "/predict/batch": {"schema": {"type": "array", "maxItems": settings.max_batch, "items": row}},
+        "/feedback": {"schema": feedback_schema(description.schema if description else None)},
+    }
     if description is not None:
-        body["example"] = example(description)
+        bodies["/predict"]["example"] = example(description)
+        bodies["/predict/batch"]["example"] = [example(description)] * min(2, settings.max_batch)
         answer = content["components"]["schemas"]["Prediction"]["properties"]
         target, level = description.schema.target, description.interval.level
         answer["prediction"]["description"] = _text(target)
         answer["lower"]["description"] = f"The interval from lower to upper should hold {level:.0%} of actual values"
-    predict["requestBody"] = {"required": True, "content": {"application/json": body}}
+    for path, body in bodies.items():
+        content["paths"][path]["post"]["requestBody"] = {"required": True, "content": {"application/json": body}}
+    if settings.api_keys:
+        _secure(content)
     return content
+
+
+def _secure(content: dict[str, Any]) -> None:
+    """Say which operations want a key, how it is sent, and what happens without."""
+    content.setdefault("components", {})["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    }
+    form = {"$ref": "#/components/schemas/Problem"}
+    refused = {
+        "description": "There is no valid key",
+        "headers": {"WWW-Authenticate": {"schema": {"type": "string"}}},
+        "content": {problems.MEDIA_TYPE: {"schema": form}},
+    }
+    for path in PROTECTED:
+        for operation in content["paths"].get(path, {}).values():
+            operation["security"] = [{"bearer": []}, {"header": []}]
+            operation["responses"]["401"] = refused
 
 
 def body_schema(schema: Schema) -> dict[str, Any]:
@@ -35,6 +65,26 @@ def body_schema(schema: Schema) -> dict[str, Any]:
             **{c.name: {"description": f"Accepted and not used ({c.role}): {_text(c)}"} for c in others},
         },
         "required": [column.name for column in schema.features if not column.nullable],
+        "additionalProperties": False,
+    }
+
+
+def feedback_schema(schema: Schema | None) -> dict[str, Any]:
+    """The JSON Schema of a feedback: the actual value is one that the target may have."""
+    own = schema.with_role("id") if schema else ()
+    key = {
+        "description": "The id of an answer" + (f", or the {own[0].name} that was sent with the row" if own else ""),
+        "type": ["string", "integer"],
+        "minLength": 1,
+        "maxLength": LONGEST_ID,
+        "pattern": "^[^\\u0000]*$",
+        "exclusiveMinimum": -(2**63),
+        "exclusiveMaximum": 2**63,
+    }
+    return {
+        "type": "object",
+        "properties": {"id": key, "actual": _field(schema.target) if schema else {"type": "number"}},
+        "required": ["id", "actual"],
         "additionalProperties": False,
     }
 

@@ -9,12 +9,14 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import ResponseSpec
 from litestar.plugins.problem_details import ProblemDetailsConfig, ProblemDetailsException, ProblemDetailsPlugin
 
-from api.explain import Mistake, RefusedError
+from api.explain import Mistake, MistakeInRow, RefusedError
+from api.log_tables import PAUSE
 
 MEDIA_TYPE = "application/problem+json"
 # A type with a meaning beyond its status; all others are `about:blank`, as section 4.2.1 has it.
 INVALID_FEATURES = "urn:problem-type:invalid-features"
 NO_MODEL = "urn:problem-type:no-model"
+NO_LOG = "urn:problem-type:no-log"
 
 log = logging.getLogger("uvicorn.error")
 
@@ -34,6 +36,12 @@ class InvalidFeatures(Problem, frozen=True):
     errors: list[Mistake]
 
 
+class InvalidRows(Problem, frozen=True):
+    """What is wrong with each field of the rows of a batch."""
+
+    errors: list[MistakeInRow]
+
+
 def problem(status: int, detail: str, kind: str = "about:blank", **more: Any) -> ProblemDetailsException:
     """An error to raise; `detail` tells the caller what was expected, what was found and what to do."""
     headers = more.pop("headers", None)
@@ -47,10 +55,31 @@ def no_model(reason: str) -> ProblemDetailsException:
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, reason, NO_MODEL)
 
 
+def no_log() -> ProblemDetailsException:
+    # The reason may name hosts and paths: it stands in the server's log and not here.
+    return problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        f"the prediction log cannot be written now, so nothing is answered; try again in {PAUSE} s",
+        NO_LOG,
+        headers={"retry-after": str(PAUSE)},
+    )
+
+
+def not_finite(rows: list[int] | None = None) -> ProblemDetailsException:
+    where = "" if rows is None else f" of row {rows[0]}" + (f" and {len(rows) - 1} more" if len(rows) > 1 else "")
+    return problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        f"the model has no finite answer to these values{where}: expected values nearer to those of the training rows",
+        INVALID_FEATURES,
+        errors=[],
+    )
+
+
 def refused(error: RefusedError) -> ProblemDetailsException:
     listed = len(error.mistakes)
     first = error.mistakes[0]
-    detail = f"{first.field or 'the body'}: expected {first.expected}"
+    row = f"row {first.row}, " if isinstance(first, MistakeInRow) and first.row is not None else ""
+    detail = f"{row}{first.field or 'the body'}: expected {first.expected}"
     if error.total > 1:
         detail += f"; {error.total - 1} more"
     if error.total > listed:
@@ -67,9 +96,8 @@ def plugin() -> ProblemDetailsPlugin:
     )
 
 
-def documented(status: int, description: str) -> ResponseSpec:
+def documented(status: int, description: str, form: type[Problem] = Problem) -> ResponseSpec:
     """A problem as the OpenAPI document shows it."""
-    form = InvalidFeatures if status == HTTPStatus.UNPROCESSABLE_ENTITY else Problem
     return ResponseSpec(form, generate_examples=False, description=description, media_type=MEDIA_TYPE)
 
 

@@ -1,19 +1,22 @@
 """The handlers: what each request is answered with."""
 
-import math
-import uuid
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
-import numpy as np
-from litestar import MediaType, Request, get, post
+from litestar import Request, get, post
 from litestar.datastructures import State
 from litestar.types import Receive
 
-from api import problems
-from api.answers import Health, Metadata, Prediction, Ready
+from api import batch, feedback, keys, log_queries, problems
+from api.answers import Feedback, Health, Metadata, Prediction, Ready
 from api.explain import MalformedError, RefusedError
+from api.log import Log
+from api.log_tables import LogError
 from api.model import Served, Serving
+from api.predictor import NotFiniteError, Predictor
 
 Asked = Request[Any, Any, State]
 
@@ -23,6 +26,9 @@ DRAINED = 2**26
 
 
 _NO_MODEL = problems.documented(503, "No verified model is loaded; the detail says why")
+_NOT_READY = problems.documented(
+    503, "No verified model is loaded, or the prediction log cannot be written; the detail says why"
+)
 
 
 @get("/health", operation_id="health", summary="The process is alive; which model files it found")
@@ -31,9 +37,16 @@ async def health(request: Asked) -> Health:
     return Health("ok", serving.served is not None, serving.artifacts())
 
 
-@get("/ready", operation_id="ready", summary="A verified model is loaded", responses={503: _NO_MODEL})
+@get("/ready", operation_id="ready", summary="A prediction would be answered now", responses={503: _NOT_READY})
 async def ready(request: Asked) -> Ready:
-    return Ready("ready", _served(request).md5)
+    served = _served(request)
+    if _log(request).required and (reason := await _log(request).probe()):
+        raise problems.problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            f"the prediction log cannot be written (PREDICTION_LOG_URL): {reason}",
+            problems.NO_LOG,
+        )
+    return Ready("ready", served.md5)
 
 
 @get("/metadata", operation_id="metadata", summary="What is served", responses={503: _NO_MODEL})
@@ -46,6 +59,7 @@ async def metadata(request: Asked) -> Metadata:
         path=served.path.as_posix(),
         md5=served.md5,
         revision=served.revision,
+        version=served.version,
         settings=about.settings,
         interval=about.interval,
         imputed=about.imputed,
@@ -54,60 +68,121 @@ async def metadata(request: Asked) -> Metadata:
     )
 
 
+_REFUSALS = {
+    400: problems.documented(400, "The body is not JSON"),
+    413: problems.documented(413, "The body is larger than API_MAX_BODY"),
+    415: problems.documented(415, "The content type is not application/json"),
+    503: problems.documented(503, "No verified model is loaded, or the prediction log cannot be written"),
+}
+_INVALID = "every field at fault, its value and what was expected"
+
+
 @post(
     "/predict",
     status_code=200,
+    guards=[keys.required],
     operation_id="predict",
     summary="The prediction for one row",
     responses={
-        400: problems.documented(400, "The body is not JSON"),
-        413: problems.documented(413, "The body is larger than API_MAX_BODY"),
-        415: problems.documented(415, "The content type is not application/json"),
-        422: problems.documented(422, "The body is no row: every field at fault, its value and what was expected"),
-        503: _NO_MODEL,
+        **_REFUSALS,
+        422: problems.documented(422, f"The body is no row: {_INVALID}", problems.InvalidFeatures),
     },
 )
 async def predict(request: Asked) -> Prediction:
+    body = await _json_body(request, _serving(request).settings.max_body, "API_MAX_BODY")
+    served = _served(request)
+    with _refusals(), _counted(request, served):
+        row = served.contract.decode(body)
+        return await _predictor(request).one(served, row, body.decode())
+
+
+@post(
+    "/predict/batch",
+    status_code=200,
+    guards=[keys.required],
+    operation_id="predict_batch",
+    summary="The predictions for many rows: all of them, or an error and none",
+    responses={
+        **_REFUSALS,
+        413: problems.documented(413, "More rows than API_MAX_BATCH, or bytes than API_MAX_BATCH_BODY"),
+        422: problems.documented(422, f"Some rows are none: {_INVALID}, by row number", problems.InvalidRows),
+    },
+)
+async def predict_batch(request: Asked) -> list[Prediction]:
+    settings = _serving(request).settings
+    body = await _json_body(request, settings.max_batch_body, "API_MAX_BATCH_BODY")
+    served = _served(request)
+    with _refusals(), _counted(request, served):
+        # In a thread: a batch may take long, and others wait meanwhile.
+        rows, sent = await asyncio.to_thread(batch.decode, body, served.contract, settings.max_batch)
+        return await _predictor(request).many(served, rows, sent) if rows else []
+
+
+@post(
+    "/feedback",
+    status_code=200,
+    guards=[keys.required],
+    operation_id="feedback",
+    summary="The actual value of an earlier prediction",
+    responses={
+        **_REFUSALS,
+        404: problems.documented(404, "The log has no prediction with this id"),
+        422: problems.documented(422, f"The body is no feedback: {_INVALID}", problems.InvalidFeatures),
+    },
+)
+async def give_feedback(request: Asked) -> Feedback:
+    body = await _json_body(request, _serving(request).settings.max_body, "API_MAX_BODY")
+    served = _served(request)
+    with _refusals():
+        actual = feedback.decode(body, served.contract.schema.target)
+        noted = await asyncio.to_thread(log_queries.note_actual, _log(request).engine, *actual)
+    if noted is None:
+        raise problems.problem(
+            HTTPStatus.NOT_FOUND, f"expected the id of a logged prediction, found {actual.id!r}, which the log has not"
+        )
+    return Feedback(noted.id, actual.value, noted.changed, noted.previous)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What can be wrong with a request whose body has arrived, as the problems 400, 413, 422 and 503."""
+    try:
+        yield
+    except MalformedError as error:
+        raise problems.problem(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}") from None
+    except RefusedError as error:
+        raise problems.refused(error) from None
+    except NotFiniteError as error:
+        raise problems.not_finite(error.rows) from None
+    except batch.TooManyError as error:
+        raise problems.problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error)) from None
+    except LogError:
+        raise problems.no_log() from None
+
+
+@contextmanager
+def _counted(request: Asked, served: Served) -> Iterator[None]:
+    """Each mistake in a row counts in the metrics."""
+    try:
+        yield
+    except RefusedError as error:
+        request.app.state.metrics.rejected(error.mistakes, served.contract.schema)
+        raise
+
+
+async def _json_body(request: Asked, limit: int, setting: str) -> bytes:
     # The body first, whatever the answer: an answer to a half-sent request may never be read.
-    body = await read_body(request.receive, _serving(request).settings.max_body)
+    body = await read_body(request.receive, limit, setting)
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise problems.problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"expected the header Content-Type: application/json, found {content_type[:100]!r}",
         )
-    return answer(_served(request), body)
+    return body
 
 
-@get("/openapi.json", include_in_schema=False, media_type=MediaType.JSON)
-async def openapi_json(request: Asked) -> dict[str, Any]:
-    return request.app.state.openapi
-
-
-def answer(served: Served, body: bytes) -> Prediction:
-    """The prediction for one row as JSON.
-
-    Raises the problems 400 and 422.
-    """
-    try:
-        row = served.contract.decode(body)
-    except MalformedError as error:
-        raise problems.problem(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}") from None
-    except RefusedError as error:
-        raise problems.refused(error) from None
-    prediction, lower, upper = served.model.predict(np.array([row.numbers]))[0].tolist()
-    if not all(map(math.isfinite, (prediction, lower, upper))):
-        # Each value is allowed, and their sum leaves the range of float32.
-        raise problems.problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "the model has no finite answer to these values: expected values nearer to those of the training rows",
-            problems.INVALID_FEATURES,
-            errors=[],
-        )
-    return Prediction(prediction, lower, upper, uuid.uuid4().hex, served.md5, row.imputed)
-
-
-async def read_body(receive: Receive, limit: int) -> bytes:
+async def read_body(receive: Receive, limit: int, setting: str) -> bytes:
     """The whole body, of which never more than `limit` bytes are held.
 
     Raises the problem 413 for a larger one, after its end.
@@ -127,13 +202,21 @@ async def read_body(receive: Receive, limit: int) -> bytes:
         more = message.get("more_body", False)
     if size > limit:
         raise problems.problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"expected a body of at most {limit} bytes (API_MAX_BODY), found more"
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"expected a body of at most {limit} bytes ({setting}), found more"
         )
     return b"".join(parts)
 
 
 def _serving(request: Asked) -> Serving:
     return request.app.state.serving
+
+
+def _log(request: Asked) -> Log:
+    return request.app.state.log
+
+
+def _predictor(request: Asked) -> Predictor:
+    return request.app.state.predictor
 
 
 def _served(request: Asked) -> Served:
@@ -143,4 +226,4 @@ def _served(request: Asked) -> Served:
     return serving.served
 
 
-HANDLERS = [health, ready, metadata, predict, openapi_json]
+HANDLERS = [health, ready, metadata, predict, predict_batch, give_feedback]

@@ -9,6 +9,7 @@ from stages.schema import Column
 FLOAT32_MAX = 3.4028234663852886e38
 # The largest integer to which every smaller one is exact in float64; training refuses larger ones too.
 EXACT = 2.0**53
+LONGEST_ID = 200  # characters
 
 Problem = Literal["missing", "unknown", "duplicate", "type", "bounds", "category", "body"]
 
@@ -61,6 +62,15 @@ def to_number(value: Any, column: Column) -> float:
     if not low <= value <= high:
         raise RefusalError("bounds")
     return float(value)
+
+
+def to_own(value: Any) -> str | None:
+    """The caller's own id as text, by which feedback and erasure find a prediction: a text of 1 to 200 characters or a
+    whole number. None for anything else: such a value is accepted, and names nothing."""
+    if type(value) in (int, float) and abs(value) < 2**63 and value % 1 == 0:
+        value = str(int(value))
+    # PostgreSQL's text has no NUL, and its indexes have no long entries.
+    return value if type(value) is str and 0 < len(value) <= LONGEST_ID and "\0" not in value else None
 
 
 def to_json(number: float | None, column: Column) -> Any:

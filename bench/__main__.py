@@ -1,18 +1,26 @@
-"""Every benchmark as one table: `python -m bench`, or `make bench`.
+"""Every benchmark, a table each: `python -m bench`, or `make bench`; `python -m bench gate` prints that one alone.
 
 Ratios against a peer measured in the same run: absolute times say more of the machine than of the code.
 """
 
-from bench import pipeline
+import argparse
+
+from bench import gate, intervals, pipeline, serving
+
+TABLES = {"pipeline": pipeline.lines, "gate": gate.lines, "intervals": intervals.lines, "serving": serving.lines}
 
 
 def main() -> None:
-    print("| what | seconds | peer | seconds | ratio | goal | |", "|---|---|---|---|---|---|---|", sep="\n")
-    for row in pipeline.rows():
-        ratio = row.ours / row.theirs
-        verdict = "met" if ratio <= row.goal else "missed"
-        figures = f"{row.what} | {row.ours:.2f} | {row.peer} | {row.theirs:.2f} | {ratio:.2f} | {row.goal} {verdict}"
-        print(f"| {figures} | {row.note} |", flush=True)
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Run the benchmarks; each prints a table.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(TABLES)}; without one, all of them")
+    names = parser.parse_args().names
+    if unknown := set(names) - set(TABLES):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(TABLES)}")
+    for place, name in enumerate(names or TABLES):
+        if place:
+            print()
+        for line in TABLES[name]():
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -22,21 +22,20 @@ from stages.matrix import to_matrix
 CLEAN = Path("data/clean")
 
 
-def main() -> None:
-    splits = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+def lines(splits: int = 20) -> Iterator[str]:
+    """The table in Markdown."""
     found: dict[str, list[tuple[float, float, float]]] = {}
     for seed in range(splits):
         for method, figures in _split(seed):
             found.setdefault(method, []).append(figures)
     base = np.array(found["MAPIE base (one width)"])
-    print(
-        "| intervals | coverage | width | width / MAPIE base | coverage of the highest tenth |", "|---|" * 5, sep="\n"
-    )
+    yield "| intervals | coverage | width | width / MAPIE base | coverage of the highest tenth |"
+    yield "|---" * 5 + "|"
     for method, figures in found.items():
         values = np.array(figures)
         ratio = values[:, 1] / base[:, 1]
         cells = [_cell(values[:, 0]), _cell(values[:, 1], 2), _cell(ratio), _cell(values[:, 2], 2)]
-        print(f"| {method} | {' | '.join(cells)} |")
+        yield f"| {method} | {' | '.join(cells)} |"
 
 
 def _split(seed: int) -> Iterator[tuple[str, tuple[float, float, float]]]:
@@ -80,6 +79,10 @@ def _figures(
 def _cell(values: np.ndarray, digits: int = 3) -> str:
     """The mean and its standard error over the splits."""
     return f"{values.mean():.{digits}f} +- {values.std(ddof=1) / np.sqrt(len(values)):.{digits}f}"
+
+
+def main() -> None:
+    print(*lines(*map(int, sys.argv[1:])), sep="\n")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def intervals(actual: np.ndarray, predictions: np.ndarray, limits: Evaluate) -> 
     for name, value in figures(actual, predictions).items():
         values = [resample[name] for resample in resamples if resample[name] is not None]
         found[name] = _bounds(np.array(values, dtype=float), limits.level) if value is not None and values else None
-    # The one figure with an interval in the contract: as `scores` resamples it for the gate, too.
+    # The one figure with an interval in the contract.
     return {**found, "rmse": rmse_interval(actual, predictions[:, 0], limits)}
 
 

@@ -17,4 +17,6 @@ def run(main: Callable[[], int | None]) -> None:
     except OSError as error:
         # A full disk or a missing permission: the system's own words name the file and the reason.
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("stopped")
     sys.exit(code)

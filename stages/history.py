@@ -35,6 +35,22 @@ def read(path: Path = PATH) -> list[dict[str, Any]]:
         try:
             entry = json.loads(line)
         except ValueError:
-            raise PipelineError(f"{path}, line {number}: expected one JSON object, found {line[:60]!r}") from None
+            raise PipelineError(
+                f"{path}, line {number}: expected one JSON object, found {line[:60]!r}; remove it"
+            ) from None
         entries.append(entry)
     return entries
+
+
+def earlier(entries: list[dict[str, Any]], test: str, challenger: str) -> int:
+    """How many other models the test split (its hash) has judged against a champion: distinct files, so that asking
+    twice costs nothing. First models and a champion judged against itself took no test."""
+    return len(
+        {
+            entry["challenger"]
+            for entry in entries
+            if entry.get("test") == test
+            and entry.get("challenger") not in (None, challenger, entry.get("champion"))
+            and entry.get("rmse_current", 0) is not None
+        }
+    )

@@ -55,11 +55,17 @@ class Evaluate(Section, frozen=True):
 
 
 class Gate(Section, frozen=True):
-    seed: Seed
-    bootstrap_samples: Count
+    policy: Literal["superior", "non_inferior"]
     alpha: Share
-    min_skill: NotNegative
-    min_improvement: NotNegative
+    min_improvement: Annotated[float, msgspec.Meta(ge=0, lt=1)]
+    margin: NotNegative
+    min_skill: Annotated[float, msgspec.Meta(ge=0, lt=1)]
+    max_rmse: Positive | None
+    coverage_tolerance: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    min_slice_rows: Annotated[int, msgspec.Meta(ge=2)]
+    max_slice_regression: NotNegative
+    seed: Seed
+    samples: Count
 
 
 class Drift(Section, frozen=True):

@@ -2,41 +2,56 @@
 
     python -m stages.retrain [--force]
 
-Runs `dvc repro drift`; when it asks, `dvc repro`, the gate, and promote or keep. Without a reason it says so.
+Exports the logged predictions where PREDICTION_LOG_URL names their database, and runs `dvc repro drift`; when that
+asks, `dvc repro`, the gate, and promote or keep. Without a reason it says so. After a kill, run it again.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-from stages import errors, files, gate
+from stages import errors, files, gate, git, lock, registry
 from stages.errors import PipelineError
+
+# Where drift is the reason, a model that is as good on all rows and better on the most recent ones is what is wanted.
+DRIFT_POLICY = ("--policy", "non_inferior")
 
 
 def reason(report: dict[str, object], force: bool) -> str | None:
     """Why to retrain, or None."""
-    if report.get("drift_detected"):
+    if report.get("retrain", report.get("drift_detected")):
         return f"drift: {report.get('verdict')}"
     return "asked for" if force else None
+
+
+def retrain(force: bool) -> str:
+    """Go through the loop and say in one line how it ended."""
+    git.check_ready()
+    _run("stages.mend")
+    registry.complete()
+    if os.environ.get("PREDICTION_LOG_URL"):
+        _run("api.export")
+    _run("dvc", "repro", "drift")
+    report = files.read_json(Path("metrics/drift.json"))
+    why = reason(report, force)
+    if why is None:
+        return f"retrain: no reason (drift: {report['verdict']}); the champion stays"
+    print(f"retrain: {why}", flush=True)
+    _run("dvc", "repro")
+    policy = DRIFT_POLICY if why != "asked for" else ()
+    if _run("stages.gate", *policy, ok=tuple(gate.EXIT_CODES.values())) == gate.EXIT_CODES["promote"]:
+        return registry.promote(force=False)
+    return f"{registry.keep()}\nretrain: the champion stays"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.retrain", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--force", action="store_true", help="retrain without drift")
     force = parser.parse_args().force
-    _run("dvc", "repro", "drift")
-    report = files.read_json(Path("metrics/drift.json"))
-    why = reason(report, force)
-    if why is None:
-        print(f"retrain: no reason (drift: {report['verdict']}); the champion stays")
-        return
-    print(f"retrain: {why}")
-    _run("dvc", "repro")
-    if _run("stages.gate", ok=tuple(gate.EXIT_CODES.values())) == gate.EXIT_CODES["promote"]:
-        _run("stages.registry", "promote")
-    else:
-        print("retrain: the champion stays")
+    with lock.held("retrain"):
+        print(retrain(force))
 
 
 def _run(module: str, *arguments: str, ok: tuple[int, ...] = (0,)) -> int:

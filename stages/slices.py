@@ -41,7 +41,7 @@ def measure(table: pd.DataFrame, schema: Schema, predictions: np.ndarray, limits
     """
     actual = table[schema.target.name].to_numpy(float)
     found = []
-    for feature, value, rows in _members(table, schema, actual):
+    for feature, value, rows in members(table, schema, actual):
         truth, (predicted, lower, upper) = actual[rows], predictions[rows].T
         interval = bootstrap.rmse_interval(truth, predicted, limits)
         bias, inside = float((predicted - truth).mean()), scores.interval_scores(truth, lower, upper)["coverage"]
@@ -64,7 +64,7 @@ def terciles(actual: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield f"high, above {second:.4g}", actual > second
 
 
-def _members(table: pd.DataFrame, schema: Schema, actual: np.ndarray) -> Iterator[tuple[str, str, np.ndarray]]:
+def members(table: pd.DataFrame, schema: Schema, actual: np.ndarray) -> Iterator[tuple[str, str, np.ndarray]]:
     """Feature, value and mask of each slice that has a row."""
     for value, rows in terciles(actual):
         if rows.any():

@@ -1,7 +1,6 @@
-"""The gate, promote and retrain through their real commands, in a project of their own."""
+"""Promote and retrain through their real commands, in a project of their own."""
 
 import json
-import shutil
 
 import pytest
 
@@ -16,10 +15,9 @@ def history(project: Project) -> list[dict]:
 
 @pytest.fixture
 def promoted(reproduced: Project) -> Project:
-    """A project whose model was promoted and committed."""
+    """A project whose model was promoted."""
     reproduced.stage("gate")
     reproduced.stage("registry", "promote")
-    reproduced.commit("promoted")
     return reproduced
 
 
@@ -29,18 +27,8 @@ def test_a_first_model_is_promoted(reproduced: Project) -> None:
     reproduced.stage("registry", "promote")
     assert reproduced.path(CHAMPION).read_bytes() == reproduced.path("models/model.onnx").read_bytes()
     assert "md5: " in reproduced.path("models/champion.onnx.dvc").read_text()
-    reproduced.commit()
     assert reproduced.run("git", "ls-files", CHAMPION).stdout == ""
     assert [("verdict" in line, "promoted" in line) for line in history(reproduced)] == [(True, False), (False, True)]
-
-
-def test_the_same_model_keeps_the_champion(promoted: Project) -> None:
-    """A challenger with the champion's bytes is a tie: exit 3, the champion stays; --json and --md say the same."""
-    line = promoted.stage("gate", code=3).stdout.splitlines()[0]
-    assert line.endswith("| keep")
-    assert line.split("|")[0].split(": ")[1] == line.split("|")[1].split(": ")[1]
-    assert json.loads(promoted.stage("gate", "--json", code=3).stdout)["verdict"] == "keep"
-    assert promoted.stage("gate", "--md", code=3).stdout.startswith(f"**{line}**")
 
 
 def only(family: str, grid: dict) -> dict:
@@ -58,63 +46,6 @@ def test_a_worse_model_is_kept_out(promoted: Project) -> None:
     promoted.stage("registry", "promote", "--force")
     assert promoted.path(CHAMPION).read_bytes() == promoted.path("models/model.onnx").read_bytes()
     assert history(promoted)[-1]["forced"] is True
-
-
-def test_a_better_model_is_promoted(reproduced: Project) -> None:
-    """A challenger that is better beyond doubt exits 0 against the champion of an earlier revision."""
-    grids = json.dumps({"ridge": {"alpha": [1000]}})
-    reproduced.edit_params(lambda p: p["train"].update(families=json.loads(grids)))
-    reproduced.dvc("repro")
-    reproduced.stage("gate")
-    reproduced.stage("registry", "promote")
-    reproduced.commit("a weak champion")
-    reproduced.run("git", "checkout", "-q", "HEAD~1", "--", "params.yaml", "dvc.lock")
-    reproduced.dvc("repro")
-    assert reproduced.stage("gate").stdout.splitlines()[0].endswith("| promote")
-
-
-def test_the_champion_comes_from_dvcs_cache(promoted: Project) -> None:
-    """Without the champion's file in the workspace, or with another file in its place, the gate takes DVC's copy."""
-    promoted.path(CHAMPION).unlink()
-    assert promoted.stage("gate", code=3).stdout.splitlines()[0].endswith("| keep")
-    promoted.path(CHAMPION).write_bytes(b"swapped")
-    assert promoted.stage("gate", code=3).stdout.splitlines()[0].endswith("| keep")
-
-
-def test_a_champion_that_is_nowhere_is_an_error(promoted: Project) -> None:
-    """Without the file, the cache and a remote the gate could not decide: exit 1 and the way out."""
-    promoted.path(CHAMPION).unlink()
-    shutil.rmtree(promoted.path(".dvc/cache"))
-    said = promoted.stage("gate", code=1).stderr
-    assert "error: the champion of HEAD" in said
-    assert "dvc pull" in said
-    assert "Traceback" not in said
-
-
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        (lambda p: p.path("metrics/evaluate.json").unlink(), "metrics/evaluate.json is missing"),
-        (lambda p: p.path("metrics/evaluate.json").write_text('{"rmse": 1.5}'), "records rmse 1.5, but"),
-        (lambda p: p.path("models/model.onnx").unlink(), "models/model.onnx is missing: run `dvc repro`"),
-        (lambda p: p.path("models/model.onnx").write_bytes(b"junk"), "models/model.onnx is no usable ONNX model"),
-        (lambda p: p.path("data/clean/test.parquet").unlink(), "test.parquet is missing: run `dvc repro`"),
-        (lambda p: p.path("params.yaml").unlink(), "params.yaml is missing"),
-    ],
-)
-def test_what_cannot_be_decided_exits_1(reproduced: Project, spoil, said: str) -> None:
-    """A missing or contradicting file or metric is exit 1 with one clear line and no traceback, never a verdict."""
-    spoil(reproduced)
-    done = reproduced.stage("gate", code=1)
-    assert done.stderr.startswith("error: ")
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not reproduced.path("metrics/history.jsonl").exists()
-
-
-def test_an_unknown_revision_is_an_error(reproduced: Project) -> None:
-    """A --champion that is no revision is exit 1 and named."""
-    assert "'nowhere' is no revision" in reproduced.stage("gate", "--champion", "nowhere", code=1).stderr
 
 
 def test_retrain_needs_a_reason(promoted: Project) -> None:

@@ -8,7 +8,9 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
+from stages import files
 from tests.conftest import Project
 
 RUN = "python -m stages.mend && dvc repro --force --no-run-cache"
@@ -35,6 +37,23 @@ def test_a_damaged_lock_is_brought_back(reproduced: Project, damage: bytes) -> N
     assert "Running stage" not in reproduced.dvc("repro").stdout
 
 
+def killed(project: Project, command: str, seconds: float) -> None:
+    """Run a shell line and kill it, with all that it started, after this time."""
+    run = subprocess.Popen(
+        ["bash", "-c", command],
+        cwd=project.folder,
+        env=project.env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        run.wait(seconds)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+
+
 @pytest.mark.slow
 def test_twenty_kills_change_nothing(reproduced: Project) -> None:
     """Killed at 20 random moments (SIGKILL to the whole process group) and started again, the run ends in the same
@@ -42,20 +61,33 @@ def test_twenty_kills_change_nothing(reproduced: Project) -> None:
     expected = reproduced.path("dvc.lock").read_bytes()
     moments = random.Random(20)  # noqa: S311 - a seed, no secret
     for _ in range(20):
-        run = subprocess.Popen(
-            ["bash", "-c", RUN],
-            cwd=reproduced.folder,
-            env=reproduced.env,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            run.wait(moments.uniform(0.2, 16))
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
+        killed(reproduced, RUN, moments.uniform(0.2, 16))
     reproduced.run("bash", "-c", "python -m stages.mend && dvc repro")
     assert reproduced.path("dvc.lock").read_bytes() == expected
     assert not list(reproduced.folder.rglob("*.partial"))
     assert reproduced.run(sys.executable, "-m", "dvc", "status").stdout == "Data and pipelines are up to date.\n"
+
+
+@pytest.mark.slow
+def test_a_killed_retrain_is_finished_by_the_next_one(reproduced: Project) -> None:
+    """Killed at 15 random moments while it makes and promotes a better model, retrain leaves a branch, a record and a
+    champion that belong together; the next one ends with the better model as the one next version."""
+    better = reproduced.path("params.yaml").read_bytes()
+    reproduced.edit_params(lambda p: p["train"].update(families={"ridge": {"alpha": [1000]}}))
+    reproduced.commit("a weak model")
+    reproduced.run("bash", "-c", "dvc repro && python -m stages.gate && python -m stages.registry promote")
+    reproduced.path("params.yaml").write_bytes(better)
+    reproduced.commit("a better one")
+    moments = random.Random(15)  # noqa: S311 - a seed, no secret
+    for _ in range(15):
+        killed(reproduced, "python -m stages.retrain --force", moments.uniform(0.2, 25))
+        assert reproduced.run("git", "symbolic-ref", "HEAD").stdout == "refs/heads/main\n"
+        recorded = yaml.safe_load(reproduced.path("models/champion.onnx.dvc").read_text())["outs"][0]["md5"]
+        champion = reproduced.path("models/champion.onnx")
+        assert not champion.exists() or files.digest(champion, "md5") == recorded
+    reproduced.stage("retrain", "--force")
+    assert champion.read_bytes() == reproduced.path("models/model.onnx").read_bytes()
+    tags = ["housing#prod#1", "housing#prod#2", "housing@v1.0.0", "housing@v1.1.0"]
+    assert reproduced.run("git", "tag").stdout.split() == tags
+    assert reproduced.run("git", "status", "--short", "--", ":!metrics/history.jsonl", ":!dvc.lock").stdout == ""
+    assert not list(reproduced.folder.rglob("*.partial"))

@@ -92,7 +92,8 @@ def test_a_table_with_everything(project: Project) -> None:
     pipeline = joblib.load(project.path(f"models/candidates/{found['family']}.joblib"))
     rows = test.tail(40)
     expected = pipeline.predict(rows)
-    with TestClient(create_app(Settings(model_path=project.path("models/model.onnx")))) as client:
+    log_url = f"sqlite:///{project.path('log.db')}"
+    with TestClient(create_app(Settings(project.path("models/model.onnx"), log_url=log_url))) as client:
         for place, (_, row) in enumerate(rows.iterrows()):
             body = {name: None if pd.isna(row[name]) else row[name] for name in list(HOMES["columns"])[3:7]}
             body["verkauft am"] = row["verkauft am"].isoformat()
@@ -103,6 +104,8 @@ def test_a_table_with_everything(project: Project) -> None:
             )
             assert answer.status_code == 200, answer.text
             assert answer.json()["prediction"] == pytest.approx(expected[place], abs=1e-4 * train["profit"].std())
+        assert "größe m²" in client.get("/").text
+        assert "NA-Straße" in json.dumps(client.get("/openapi.json").json(), ensure_ascii=False)
 
     table.tail(200).to_csv(project.path("data/live/live.csv"), index=False)
     project.dvc("repro")

@@ -117,7 +117,8 @@ def test_an_excluded_feature_is_not_used(reproduced: Project) -> None:
     assert json.loads(reproduced.path("metrics/clean.json").read_text()) == before
     assert "B" not in pd.read_parquet(reproduced.path("models/reference.parquet"))
     body = {"CRIM": 0.1, "NOX": 0.538, "RM": 6.575, "DIS": 4.09, "RAD": 1, "TAX": 296, "PTRATIO": 15.3}
-    with TestClient(create_app(Settings(model_path=reproduced.path("models/model.onnx")))) as client:
+    log_url = f"sqlite:///{reproduced.path('log.db')}"
+    with TestClient(create_app(Settings(reproduced.path("models/model.onnx"), log_url=log_url))) as client:
         answers = [client.post("/predict", json={**body, **more}) for more in ({}, {"B": 396.9}, {"B": "anything"})]
     assert [answer.status_code for answer in answers] == [200, 200, 200]
     assert len({answer.json()["prediction"] for answer in answers}) == 1

@@ -70,10 +70,15 @@ def test_imports_run_one_way() -> None:
         assert not {name for name in direct if name.startswith("api/")}, module
 
 
+def server_modules() -> list[Path]:
+    """All of `api` but the one command that runs in the pipeline's environment."""
+    return [path for path in (ROOT / "api").glob("*.py") if path.name != "export.py"]
+
+
 def test_the_server_imports_only_light_leaves() -> None:
-    """What `api` takes from the pipeline imports neither pandas, pyarrow, scikit-learn, xgboost nor dvc."""
+    """What the server takes from the pipeline imports neither pandas, pyarrow, scikit-learn, xgboost nor dvc."""
     heavy = re.compile(r"^\s*(?:import|from) (pandas|pyarrow|sklearn|xgboost|dvc|skl2onnx|scipy)\b", re.MULTILINE)
-    used = {path for module in (ROOT / "api").glob("*.py") for path in closure(module)}
+    used = {path for module in server_modules() for path in closure(module)}
     assert used
     assert {path.name: heavy.findall(path.read_text()) for path in used if heavy.search(path.read_text())} == {}
 
@@ -177,7 +182,7 @@ def test_every_param_has_its_comment() -> None:
 def test_the_image_has_what_the_server_imports() -> None:
     """The Dockerfile copies exactly the pipeline's modules that `api` imports, directly or not."""
     copied = re.findall(r"(stages/\S+\.py)", (ROOT / "Dockerfile").read_text())
-    needed = {path for module in (ROOT / "api").glob("*.py") for path in closure(module)}
+    needed = {path for module in server_modules() for path in closure(module)}
     assert set(copied) == {name for name in names(needed) if name.startswith("stages/")} | {"stages/__init__.py"}
 
 

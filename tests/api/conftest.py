@@ -1,6 +1,7 @@
 """A small table with every kind of column, a fit on it, and its model file: made by the pipeline's own functions."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,12 +84,22 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Example:
     (folder / "schema.yaml").write_text(text, encoding="utf-8")
     loaded = schema.load(folder / "schema.yaml")
     table = clean(table_of(200), loaded, params.Clean(50, 0.2, 3, 0.05)).table
-    pipeline, record = fit(table, loaded, params.Train(1, 0.9, 1000, {"linear": {}}), "linear")
+    return fitted(table, loaded, folder / "linear.onnx")
+
+
+@pytest.fixture(scope="session")
+def dearer(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Example:
+    """A model of the same table that answers twice as much."""
+    table = example.table.assign(price=2 * example.table["price"])
+    return fitted(table, example.schema, tmp_path_factory.mktemp("dearer") / "linear.onnx")
+
+
+def fitted(table: pd.DataFrame, schema: Schema, path: Path) -> Example:
+    pipeline, record = fit(table, schema, params.Train(1, 0.9, 1000, {"linear": {}}), "linear")
     training = table[table["fold"] != TEST]
-    served = served_form(pipeline, record, training, loaded, 0.9, "0" * 64, params.Select("min", 1e-4, 50, 100))
-    path = folder / "linear.onnx"
+    served = served_form(pipeline, record, training, schema, 0.9, "0" * 64, params.Select("min", 1e-4, 50, 100))
     path.write_bytes(served.content)
-    return Example(loaded, table, pipeline, path)
+    return Example(schema, table, pipeline, path)
 
 
 @pytest.fixture(scope="session")
@@ -97,10 +108,24 @@ def contract(example: Example) -> Contract:
 
 
 @pytest.fixture(scope="session")
-def client(example: Example) -> Iterator[TestClient[Litestar]]:
+def client(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient[Litestar]]:
     """A client of the application that serves the example."""
-    with TestClient(create_app(Settings(model_path=example.path, max_body=4096))) as started:
+    url = log_url(tmp_path_factory.mktemp("log"))
+    chosen = Settings(model_path=example.path, max_body=4096, max_batch=20, max_batch_body=8192, log_url=url)
+    with TestClient(create_app(chosen)) as started:
         yield started
+
+
+def log_url(folder: Path) -> str:
+    return f"sqlite:///{folder}/log/predictions.db"
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for it; a busy machine may take long."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "not within a minute"
+        time.sleep(0.02)
 
 
 def row(**changes: Any) -> dict[str, Any]:

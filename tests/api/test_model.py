@@ -208,9 +208,10 @@ def test_any_damage_of_the_description_is_a_reason(put: Callable[..., str], dama
     ("given", "noted", "told"), [("abc", "def", "abc"), (None, "def", "def"), (None, None, None), ("abc", None, "abc")]
 )
 def test_the_revision(put: Callable[..., str], given: str | None, noted: str | None, told: str | None) -> None:
-    """The git revision is GIT_REVISION, else the one that promote noted, else unknown."""
-    record(put(CHAMPION), **({"meta": {"revision": noted}} if noted else {}))
-    assert metadata(git_revision=given)["revision"] == told
+    """The git revision is GIT_REVISION, else the one that promote noted, else unknown; the version is promote's."""
+    record(put(CHAMPION), **({"meta": {"revision": noted, "version": "v1.2.0"}} if noted else {}))
+    about = metadata(git_revision=given)
+    assert (about["revision"], about["version"]) == (told, "v1.2.0" if noted else None)
 
 
 def test_metadata_tells_what_is_served(put: Callable[..., str], example: Example) -> None:

@@ -15,7 +15,7 @@ from api.contract import Contract
 from api.explain import RefusedError
 from api.openapi import body_schema
 from api.settings import Settings
-from tests.api.conftest import PATIENT, row
+from tests.api.conftest import PATIENT, log_url, row
 from tests.api.test_contract import ANY, LEAVES, NAMES
 
 
@@ -32,7 +32,9 @@ def fields(document: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_path_is_in_it(document: dict[str, Any]) -> None:
     """The document lists what the server answers, and no page of the framework."""
-    assert set(document["paths"]) == {"/health", "/ready", "/metadata", "/predict"}
+    assert set(document["paths"]) == {
+        *("/health", "/ready", "/metadata", "/metrics", "/predict", "/predict/batch", "/feedback")
+    }
     assert set(document["paths"]["/predict"]["post"]["responses"]) == {"200", "400", "413", "415", "422", "503"}
 
 
@@ -58,6 +60,9 @@ def test_the_example_works(document: dict[str, Any], client: TestClient[Litestar
     sent = fields(document)["example"]
     assert {"area m²", "rooms", "distrito"} <= set(sent)
     assert client.post("/predict", json=sent).status_code == 200
+    batch = document["paths"]["/predict/batch"]["post"]["requestBody"]["content"]["application/json"]
+    assert batch["schema"]["items"] == fields(document)["schema"]
+    assert len(client.post("/predict/batch", json=batch["example"]).json()) == 2
 
 
 def test_the_answers_are_as_described(document: dict[str, Any], client: TestClient[Litestar]) -> None:
@@ -66,6 +71,13 @@ def test_the_answers_are_as_described(document: dict[str, Any], client: TestClie
         ("post", "/predict", client.post("/predict", json=row())),
         ("post", "/predict", client.post("/predict", json=row(rooms=0, x=[1], slope="a", area=True))),
         ("post", "/predict", client.post("/predict", content=b"{")),
+        ("post", "/predict/batch", client.post("/predict/batch", json=[row(), row(rooms=4)])),
+        ("post", "/predict/batch", client.post("/predict/batch", json=[row(), row(rooms=0), 7])),
+        ("post", "/predict/batch", client.post("/predict/batch", json={})),
+        *(
+            ("post", "/feedback", client.post("/feedback", json={"id": key, "actual": 1}))
+            for key in (client.post("/predict", json=row()).json()["id"], "nobody", 1.5)
+        ),
         *(("get", path, client.get(path)) for path in ("/health", "/ready", "/metadata")),
     ]
     for method, path, response in answers:
@@ -79,7 +91,7 @@ def test_the_answers_are_as_described(document: dict[str, Any], client: TestClie
 
 def test_without_a_model_the_body_is_any_object(tmp_path: Any) -> None:
     """A server that is not ready still describes itself."""
-    with TestClient(create_app(Settings(model_path=tmp_path / "away.onnx"))) as client:
+    with TestClient(create_app(Settings(model_path=tmp_path / "away.onnx", log_url=log_url(tmp_path)))) as client:
         assert fields(client.get("/openapi.json").json()) == {"schema": {"type": "object"}}
 
 

@@ -1,5 +1,6 @@
 """A real server in its own process, on the loopback: what users start."""
 
+import contextlib
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ from tests.api.conftest import Example, row
 ROOT = Path(__file__).parents[2]
 # Run the command's own main, and tell what the process has imported when it ends.
 PROGRAM = "import json, sys; from api.__main__ import main; main(); print(json.dumps(sorted(sys.modules)))"
-HEAVY = {"dvc", "pandas", "pyarrow", "scipy", "sklearn", "xgboost", "joblib", "onnx"}
+HEAVY = {"dvc", "fsspec", "pandas", "pyarrow", "scipy", "sklearn", "xgboost", "joblib", "onnx"}
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -38,6 +39,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # a group of its own, with its workers
         )
 
     def wait(self) -> None:
@@ -51,6 +53,12 @@ class Server:
             else:
                 return
         raise AssertionError("the server did not answer within 20 s")
+
+    def kill(self) -> None:
+        """End it and its workers, whatever they do."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.communicate()
 
     def stop(self) -> tuple[set[str], str]:
         """Interrupt it; the top-level modules that it had imported, and its log."""
@@ -66,8 +74,7 @@ def server(example: Example, tmp_path: Path) -> Iterator[Server]:
         started.wait()
         yield started
     finally:
-        started.process.kill()
-        started.process.communicate()
+        started.kill()
 
 
 def post_large(port: int) -> bytes:
@@ -83,7 +90,7 @@ def test_a_real_server_answers_everything(server: Server) -> None:
     """Each path answers over a socket, a large body is refused with an answer and not with a reset, and the process
     has imported none of the libraries that only training needs."""
     with httpx.Client(base_url=server.url) as client:
-        for path in ("/health", "/ready", "/metadata", "/openapi.json"):
+        for path in ("/health", "/ready", "/metadata", "/metrics", "/openapi.json", "/docs", "/"):
             assert client.get(path).status_code == 200
         assert client.post("/predict", json=row()).json()["prediction"] > 0
         assert post_large(client.base_url.port or 80) == b"HTTP/1.1 413 Request Entity Too Large"
@@ -95,6 +102,41 @@ def test_a_real_server_answers_everything(server: Server) -> None:
     assert "linear, 7 features" in log
     assert "unpromoted" in log
     assert "Traceback" not in log
+
+
+def test_sigterm_finishes_requests_and_flushes(server: Server) -> None:
+    """A request that has begun when SIGTERM comes is answered, its line is written, and the exit code is 0."""
+    body = json.dumps(row()).encode()
+    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=20) as connection:
+        connection.sendall(f"{head}X-Request-Id: the-last\r\n\r\n".encode() + body[:20])
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert server.process.poll() is None
+        connection.sendall(body[20:])
+        assert connection.makefile("rb").readline().strip() == b"HTTP/1.1 200 OK"
+    out, err = server.process.communicate(timeout=20)
+    assert server.process.returncode == 0
+    [line] = [json.loads(line) for line in out.splitlines() if "the-last" in line]
+    assert (line["path"], line["status"], line["request_id"]) == ("/predict", 200, "the-last")
+    assert all(json.loads(line)["level"] == "INFO" for line in err.splitlines())
+
+
+def test_text_for_people(example: Example, tmp_path: Path) -> None:
+    """With LOG_FORMAT=text the start says what is served as the README shows it; LOG_LEVEL says how much is told."""
+    started = Server(tmp_path, MODEL_PATH=str(example.path), LOG_FORMAT="text")
+    quiet = Server(tmp_path, MODEL_PATH=str(example.path), LOG_LEVEL="warning")
+    try:
+        started.wait()
+        quiet.wait()
+        _, log = started.stop()
+        assert f"INFO:     serving {example.path}: linear, 7 features, md5 " in log
+        quiet.process.terminate()
+        assert quiet.process.communicate(timeout=20) == ("", "")
+    finally:
+        started.process.kill()
+        quiet.process.kill()
 
 
 def test_importing_the_application_does_nothing(tmp_path: Path) -> None:
@@ -109,7 +151,15 @@ def test_importing_the_application_does_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("name", "value"), [("API_MAX_BODY", "wrong"), ("PORT", "70000")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("API_MAX_BODY", "wrong"),
+        ("PORT", "70000"),
+        ("API_KEY", "x"),
+        ("PREDICTION_LOG_URL", "mysql://u:secret@h/d"),
+    ],
+)
 def test_an_invalid_setting_stops_the_start(tmp_path: Path, name: str, value: str) -> None:
     """The server does not start with a setting that it does not understand; one line names it."""
     result = subprocess.run(
@@ -124,6 +174,7 @@ def test_an_invalid_setting_stops_the_start(tmp_path: Path, name: str, value: st
     assert result.returncode == 1
     assert result.stderr.startswith(f"error: environment variable {name}")
     assert result.stderr.count("\n") == 1
+    assert "secret" not in result.stderr
 
 
 def test_the_help_names_the_settings() -> None:
@@ -131,5 +182,5 @@ def test_the_help_names_the_settings() -> None:
     result = subprocess.run(
         [sys.executable, "-m", "api", "--help"], env=environment(), cwd=ROOT, capture_output=True, text=True, check=True
     )
-    for name in ("--host", "--port", "PORT", "MODEL_PATH", "API_MAX_BODY", "GIT_REVISION"):
+    for name in ("--host", "--port", "PORT", "MODEL_PATH", "API_MAX_BODY", "GIT_REVISION", "WORKERS", "LOG_REQUIRED"):
         assert name in result.stdout

@@ -4,25 +4,51 @@ from pathlib import Path
 
 import pytest
 
-from api import settings
+from api import keys, settings
 from api.settings import Settings
 from stages.errors import PipelineError
+from tests.conftest import ROOT
 
 
 def test_defaults() -> None:
-    """Without variables the project's own models are served and a body may have 65,536 bytes."""
-    assert settings.load({}) == Settings(None, 65536, None)
+    """Without variables the project's own models are served to all, by one process; a body may have 65,536 bytes, a
+    batch 1000 rows; the log is a file of the project, required, on the disk before an answer leaves, never pruned."""
+    assert settings.load({}) == Settings()
+    assert Settings() == Settings(
+        *(None, 65536, None, (), (), "info", None, 1, 1000, 2**23),
+        *("sqlite:///data/log/predictions.db", "FULL", True, 0, 0),
+    )
 
 
 def test_every_variable_is_read() -> None:
     """Each variable reaches its setting."""
-    given = {"MODEL_PATH": "a/b.onnx", "API_MAX_BODY": "10", "GIT_REVISION": "abc"}
-    assert settings.load(given) == Settings(Path("a/b.onnx"), 10, "abc")
+    given = {
+        "MODEL_PATH": "a/b.onnx",
+        "API_MAX_BODY": "10",
+        "GIT_REVISION": "abc",
+        "API_KEYS": "one, two",
+        "ALLOWED_HOSTS": "a.example,*.b.example",
+        "LOG_LEVEL": "Warning",
+        "LOG_FORMAT": "json",
+        "WORKERS": "3",
+        "API_MAX_BATCH": "2",
+        "API_MAX_BATCH_BODY": "30",
+        "PREDICTION_LOG_URL": "sqlite:///x.db",
+        "LOG_SYNCHRONOUS": "normal",
+        "LOG_REQUIRED": "False",
+        "LOG_MAX_DAYS": "4",
+        "LOG_MAX_ROWS": "5",
+    }
+    assert settings.load(given) == Settings(
+        *(Path("a/b.onnx"), 10, "abc", (keys.digest("one"), keys.digest("two")), ("a.example", "*.b.example")),
+        *("warning", "json", 3, 2, 30, "sqlite:///x.db", "NORMAL", False, 4, 5),
+    )
+    assert set(given) == set(settings.NAMES) - {"PORT"}
 
 
 def test_an_empty_variable_is_an_absent_one() -> None:
     """An image that sets a variable to nothing has not set it."""
-    assert settings.load({"MODEL_PATH": "", "API_MAX_BODY": "", "GIT_REVISION": ""}) == settings.load({})
+    assert settings.load(dict.fromkeys(settings.NAMES, "")) == settings.load({})
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "64k", "1_000", " 5", "1e3", "²", "9" * 30, str(2**31)])
@@ -31,3 +57,51 @@ def test_an_invalid_number_is_refused_by_name(text: str) -> None:
     with pytest.raises(PipelineError, match="API_MAX_BODY") as raised:
         settings.load({"API_MAX_BODY": text})
     assert repr(text) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("LOG_LEVEL", "loud"),
+        ("LOG_FORMAT", "xml"),
+        ("LOG_REQUIRED", "0"),
+        ("LOG_SYNCHRONOUS", "EXTRA"),
+        ("WORKERS", "two"),
+        ("ALLOWED_HOSTS", "a,,b"),
+        ("ALLOWED_HOSTS", "a b"),
+        ("ALLOWED_HOSTS", "a.*.example"),
+    ],
+)
+def test_any_invalid_value_is_refused_by_name(name: str, text: str) -> None:
+    """Every variable with a value that is not understood is named with that value."""
+    with pytest.raises(PipelineError, match=f"environment variable {name}") as raised:
+        settings.load({name: text})
+    assert repr(text) in str(raised.value)
+
+
+@pytest.mark.parametrize("text", [",", "s3cret,", "s3cret key", "s3crét"])
+def test_invalid_keys_are_refused_and_not_shown(text: str) -> None:
+    """Keys that cannot be sent, or are missing between commas, stop the start; none of them is in the message."""
+    with pytest.raises(PipelineError, match="API_KEYS") as raised:
+        settings.load({"API_KEYS": text})
+    assert "s3cr" not in str(raised.value)
+
+
+def test_settings_hold_no_key() -> None:
+    """Whoever prints the settings prints no key."""
+    assert "s3cret" not in repr(settings.load({"API_KEYS": "s3cret"}))
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("API_KEY", "API_KEYS"), ("API_MAXBODY", "API_MAX_BODY")])
+def test_a_misspelt_name_is_refused(wrong: str, right: str) -> None:
+    """A name that is nearly one of ours would leave a server open or unlimited: the start stops and says which was
+    meant. Names of other programs are none of our business."""
+    with pytest.raises(PipelineError, match=rf"variable {wrong}: .*did you mean '{right}'"):
+        settings.load({wrong: "1"})
+    settings.load({"API_GATEWAY_URL": "x", "KEYS": "y"})
+
+
+def test_every_setting_is_documented() -> None:
+    """docs/serving.md has a line for each variable."""
+    page = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
+    assert [name for name in settings.NAMES if f"| `{name}` |" not in page] == []

@@ -1,4 +1,4 @@
-"""Scores, the gate and the reference: figures against other implementations, decisions against simulations."""
+"""Scores, the history and the reference: figures against other implementations."""
 
 import numpy as np
 import pytest
@@ -8,12 +8,8 @@ from sklearn import metrics
 
 from stages import history, scores
 from stages.errors import PipelineError
-from stages.gate import decide, first_line
-from stages.params import Gate
 from stages.reference import build
 from tests.stages.test_drift import WEATHER, weather
-
-GATE = Gate(seed=3, bootstrap_samples=400, alpha=0.05, min_skill=0.1, min_improvement=0)
 
 
 @settings(max_examples=50, deadline=None)
@@ -55,61 +51,6 @@ def test_the_bootstrap_has_the_right_spread() -> None:
     assert found.std() == pytest.approx(expected, rel=0.06)
     both = scores.resampled_rmse(np.column_stack([squared, squared]), 4_000, seed=1)
     assert np.allclose(both[:, 0], found)
-
-
-def predictions(
-    n: int, factor: float, seed: int, correlation: float = 0.5
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(champion, challenger, actual); the challenger's errors are `factor` times as large."""
-    generator = np.random.default_rng(seed)
-    actual = generator.normal(0, 10, n)
-    errors = generator.multivariate_normal([0, 0], [[1, correlation], [correlation, 1]], n)
-    return actual + errors[:, 0], actual + factor * errors[:, 1], actual
-
-
-@pytest.mark.parametrize(("factor", "verdict"), [(0.5, "promote"), (2.0, "keep"), (1.0, "inconclusive")])
-def test_verdicts(factor: float, verdict: str) -> None:
-    """A clearly better model is promoted, a clearly worse one kept out, and one like it is inconclusive."""
-    decision = decide(*predictions(100, factor, seed=2), GATE)
-    assert decision.verdict == verdict
-    assert decision.change_low < decision.change < decision.change_high
-
-
-def test_the_same_predictions_keep_the_champion() -> None:
-    """A tie keeps the champion."""
-    champion, _, actual = predictions(100, 1, 0)
-    assert decide(champion, champion.copy(), actual, GATE).verdict == "keep"
-
-
-def test_a_first_model_needs_skill_only() -> None:
-    """Without a champion a model is promoted when it beats the best constant, and kept out when it does not."""
-    champion, _, actual = predictions(100, 1, 0)
-    decision = decide(None, champion, actual, GATE)
-    assert decision.verdict == "promote"
-    assert first_line(decision) == f"RMSE new: {decision.rmse_new:.2f} | current: none | promote"
-    assert decide(None, np.zeros(100), actual, GATE).verdict == "keep"
-
-
-def test_a_prediction_that_is_no_number_is_an_error() -> None:
-    """A NaN among the predictions cannot be decided on."""
-    champion, challenger, actual = predictions(20, 1, 0)
-    challenger[3] = np.nan
-    with pytest.raises(PipelineError, match="not a number"):
-        decide(champion, challenger, actual, GATE)
-
-
-def test_a_large_improvement_is_asked_for() -> None:
-    """With gate.min_improvement the improvement must exceed it beyond doubt."""
-    arrays = predictions(400, 0.8, seed=2)
-    assert decide(*arrays, GATE).verdict == "promote"
-    demanding = Gate(seed=3, bootstrap_samples=400, alpha=0.05, min_skill=0.1, min_improvement=0.3)
-    assert decide(*arrays, demanding).verdict == "inconclusive"
-
-
-def test_equal_models_are_seldom_promoted() -> None:
-    """Of 400 challengers as good as the champion (n = 100), at most 5 % plus three standard errors are promoted."""
-    promoted = sum(decide(*predictions(100, 1, seed), GATE).verdict == "promote" for seed in range(400))
-    assert promoted / 400 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
 
 
 def test_history_only_grows(tmp_path) -> None:

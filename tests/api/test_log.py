@@ -1,0 +1,333 @@
+"""The prediction log through the application: what is in it, and what happens when it is away."""
+
+import asyncio
+import json
+import math
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from api import log_queries, log_tables, model
+from api.app import create_app
+from api.log import Log, new_ids
+from api.predictor import Predictor
+from api.settings import Settings
+from stages.errors import PipelineError
+from stages.files import digest
+from tests.api.conftest import Example, log_url, row
+from tests.api.test_predict import assert_problem, bodies
+
+JSON = {"content-type": "application/json"}
+# Relative: the order in which float32 numbers are added depends on how many rows are computed together.
+FLOAT32 = 1e-6
+
+
+def logged(client: TestClient[Litestar]) -> list[dict[str, Any]]:
+    """The predictions in the log, the oldest first."""
+    url = client.app.state.log.engine.url
+    with sqlite3.connect(url.database) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(found) for found in connection.execute("SELECT * FROM predictions ORDER BY seq")]
+
+
+@pytest.fixture
+def fresh(example: Example, tmp_path: Path) -> Iterator[TestClient[Litestar]]:
+    """A client of an application with a log of its own."""
+    with TestClient(create_app(Settings(example.path, log_url=log_url(tmp_path)))) as started:
+        yield started
+
+
+def test_an_answer_is_in_the_log(fresh: TestClient[Litestar], example: Example) -> None:
+    """The log has the id, the time, the row as it came and as the model saw it, the answer, the model and the caller's
+    own id."""
+    sent = json.dumps(row(listing="L:7", heating=None, slope=...), ensure_ascii=False)
+    before = log_queries.now()
+    answer = fresh.post("/predict", content=sent, headers=JSON).json()
+    [entry] = logged(fresh)
+    assert before <= entry["time"] <= log_queries.now()
+    assert (entry["id"], entry["own"], entry["sent"]) == (answer["id"], "L:7", sent)
+    assert [entry[key] for key in ("prediction", "lower", "upper")] == [
+        answer[key] for key in ("prediction", "lower", "upper")
+    ]
+    assert (entry["model"], entry["promoted"]) == (digest(example.path, "md5"), 0)
+    learned = fresh.get("/metadata").json()["imputed"]
+    used = [100.5, 3.0, 1.0, 1.0, learned["heating"], 1999.0, learned["slope"]]
+    assert json.loads(entry["used"]) == used
+
+
+def test_what_is_refused_is_not_logged(fresh: TestClient[Litestar]) -> None:
+    """Only answers are in the log; of a batch all rows or none."""
+    fresh.post("/predict", json=row(rooms=0))
+    fresh.post("/predict", json=row(slope=3.4e38))
+    fresh.post("/predict/batch", json=[row(), row(rooms=0)])
+    fresh.post("/predict/batch", json=[row(), row(slope=3.4e38)])
+    assert logged(fresh) == []
+
+
+def test_both_ways_to_predict_answer_alike(fresh: TestClient[Litestar]) -> None:
+    """What is answered past the framework's handlers and what is answered by them differs in the id alone."""
+    fast, slow = (
+        fresh.post("/predict", content=json.dumps(row()), headers={"content-type": kind, "x-request-id": "same"})
+        for kind in ("application/json", "application/json; charset=utf-8")
+    )
+    assert fast.headers == slow.headers
+    assert {**fast.json(), "id": ""} == {**slow.json(), "id": ""}
+    assert len(logged(fresh)) == 2
+
+
+def test_concurrent_rows_equal_one_batch(example: Example, tmp_path: Path) -> None:
+    """200 requests at once get, row for row, what one batch of these rows gets; the log has all of them, with fewer
+    transactions than requests."""
+    rows = bodies(example, example.table.head(200))
+    app = create_app(Settings(example.path, log_url=log_url(tmp_path)))
+
+    async def both() -> tuple[list[Any], list[Any], int]:
+        transactions = 0
+        persist = app.state.log._persist
+
+        async def counted(entries: Any) -> None:
+            nonlocal transactions
+            transactions += 1
+            await persist(entries)
+
+        app.state.log._persist = counted
+        transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
+        async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            transactions = 0
+            singles = await asyncio.gather(*(client.post("/predict", json=body) for body in rows))
+            seen = transactions
+            batch = await client.post("/predict/batch", json=rows)
+        assert transactions == seen + 1
+        return [single.json() for single in singles], batch.json(), seen
+
+    singles, batch, transactions = asyncio.run(both())
+    assert transactions < 100
+    with sqlite3.connect(app.state.log.engine.url.database) as connection:
+        ids = [found for (found,) in connection.execute("SELECT id FROM predictions")]
+    assert sorted(ids) == sorted(answer["id"] for answer in singles + batch)
+    for single, other in zip(singles, batch, strict=True):
+        for name in ("prediction", "lower", "upper"):
+            assert single.pop(name) == pytest.approx(other.pop(name), rel=FLOAT32)
+        assert {**single, "id": ""} == {**other, "id": ""}
+
+
+def test_a_group_of_two_models(fresh: TestClient[Litestar], example: Example, dearer: Example) -> None:
+    """Requests that a swap parts and that are answered together are each answered, and logged, by the model that
+    decoded them."""
+    old = fresh.app.state.serving.served
+    new = model.load(dearer.path, Settings())
+    order = [old, new, new, old, new]
+
+    async def ask() -> list[Any]:
+        predictor: Predictor = fresh.app.state.predictor
+        text = json.dumps(row())
+        return await asyncio.gather(*(predictor.one(by, by.contract.decode(text.encode()), text) for by in order))
+
+    answers = fresh.blocking_portal.call(ask)
+    assert [answer.model for answer in answers] == [by.md5 for by in order]
+    assert answers[1].prediction == pytest.approx(2 * answers[0].prediction, rel=1e-3)
+    assert answers[0].prediction == answers[3].prediction
+    entries = {entry["id"]: (entry["model"], entry["prediction"]) for entry in logged(fresh)}
+    assert entries == {answer.id: (answer.model, answer.prediction) for answer in answers}
+
+
+def test_a_batch_answers_in_the_order_of_its_rows(client: TestClient[Litestar]) -> None:
+    """Each row has its own answer, an id of its own, and its own list of what was imputed."""
+    answers = client.post("/predict/batch", json=[row(), row(rooms=4, slope=None), row()]).json()
+    singles = [client.post("/predict", json=body).json() for body in (row(), row(rooms=4, slope=None))]
+    expected = [singles[n]["prediction"] for n in (0, 1, 0)]
+    assert [answer["prediction"] for answer in answers] == pytest.approx(expected, rel=FLOAT32)
+    assert [answer["imputed"] for answer in answers] == [[], ["slope"], []]
+    assert len({answer["id"] for answer in answers}) == 3
+    assert client.post("/predict/batch", json=[]).json() == []
+
+
+def test_mistakes_of_a_batch_have_row_numbers(client: TestClient[Litestar]) -> None:
+    """Every field at fault in every row is told with the number of its row, counted from 0."""
+    content = assert_problem(client.post("/predict/batch", json=[row(), row(rooms=0, year="x"), 7, row(area=...)]), 422)
+    assert [(e["row"], e["field"], e["problem"], e["value"]) for e in content["errors"]] == [
+        (1, "rooms", "bounds", 0),
+        (1, "year", "type", "x"),
+        (2, "", "body", 7),
+        (3, "area m²", "missing", None),
+    ]
+    assert content["detail"] == "row 1, rooms: expected a whole number from 1 to 10; 3 more"
+    content = assert_problem(client.post("/predict/batch", json=row()), 422)
+    assert content["errors"] == [
+        {"field": "", "problem": "body", "value": "an object of 7", "expected": "one JSON array of rows", "row": None}
+    ]
+    content = assert_problem(client.post("/predict/batch", json=[row(), row(slope=3.4e38)]), 422)
+    assert "of row 1" in content["detail"]
+    content = assert_problem(client.post("/predict/batch", json=[{"x": n} for n in range(20)]), 422)
+    assert (len(content["errors"]), "of which 49 are listed" in content["detail"]) == (50, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "detail"),
+    [
+        (b"[" + b",".join([json.dumps(row()).encode()] * 21) + b"]", 413, "API_MAX_BATCH), found 21"),
+        (b"[]".ljust(8193), 413, "8192 bytes (API_MAX_BATCH_BODY)"),
+        (b"[{]", 400, "JSON"),
+        (b'[{"rooms": NaN}]', 400, "NaN"),
+        (b'[{"note": "\xff"}]', 400, "UTF-8"),
+        (b"[" * 5000, 400, "JSON"),
+        (b"", 400, "JSON"),
+    ],
+)
+def test_a_batch_that_cannot_be_read(client: TestClient[Litestar], content: bytes, status: int, detail: str) -> None:
+    """A batch has its own limits of rows and bytes, and what is no JSON is 400."""
+    assert detail in assert_problem(client.post("/predict/batch", content=content, headers=JSON), status)["detail"]
+    assert_problem(client.post("/predict/batch", content=b"[]", headers={"content-type": "text/csv"}), 415)
+
+
+def test_ids_grow_and_are_uuids() -> None:
+    """An id is a version 7 UUID: ids of a later millisecond are greater."""
+    ids = [new_ids(moment, 1)[0] for moment in (1, 2, 2**47, 2**48 - 1)]
+    assert ids == sorted(ids)
+    assert all(len(key) == 32 and key[12] == "7" and key[16] in "89ab" for key in ids)
+    assert len(set(new_ids(5, 1000))) == 1000
+
+
+def wait_until_ready(client: TestClient[Litestar]) -> None:
+    """Longer than the pause in which a log that failed is not tried."""
+    deadline = time.monotonic() + 20
+    while client.get("/ready").status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_no_log_no_answer(example: Example, tmp_path: Path) -> None:
+    """Where the log cannot be written predictions, batches and feedback are 503 with Retry-After, /ready says why, and
+    refusals are as ever; when it can be written again all is well without a restart."""
+    in_the_way = tmp_path / "log"
+    in_the_way.write_text("")
+    with TestClient(create_app(Settings(example.path, log_url=log_url(tmp_path)))) as client:
+        for path, body in (("/predict", row()), ("/predict/batch", [row()]), ("/feedback", {"id": "x", "actual": 1})):
+            response = client.post(path, json=body)
+            content = assert_problem(response, 503)
+            assert (content["type"], response.headers["retry-after"]) == ("urn:problem-type:no-log", "1")
+            assert "log" in content["detail"]
+            assert str(tmp_path) not in content["detail"]
+        assert "PREDICTION_LOG_URL" in assert_problem(client.get("/ready"), 503)["detail"]
+        assert client.get("/health").status_code == 200
+        assert_problem(client.post("/predict", json=row(rooms=0)), 422)
+        in_the_way.unlink()
+        wait_until_ready(client)
+        answer = client.post("/predict", json=row()).json()
+        assert [entry["id"] for entry in logged(client)] == [answer["id"]]
+
+
+def test_a_log_that_is_not_required(example: Example, tmp_path: Path) -> None:
+    """With LOG_REQUIRED=false rows are answered without a log, the loss is counted, and the server is ready."""
+    in_the_way = tmp_path / "log"
+    in_the_way.write_text("")
+    with TestClient(create_app(Settings(example.path, log_url=log_url(tmp_path), log_required=False))) as client:
+        log: Log = client.app.state.log
+        assert client.get("/ready").status_code == 200
+        assert client.post("/predict", json=row()).status_code == 200
+        assert len(client.post("/predict/batch", json=[row(), row()]).json()) == 2
+        assert (log.lost, log.written) == (3, 0)
+        in_the_way.unlink()
+        deadline = time.monotonic() + 20
+        while log.written == 0 and time.monotonic() < deadline:
+            assert client.post("/predict", json=row()).status_code == 200
+            time.sleep(0.1)
+        assert log.written == len(logged(client)) == 1
+
+
+def test_a_deleted_log_begins_anew(fresh: TestClient[Litestar]) -> None:
+    """A file that was deleted under the server takes no more predictions that nobody will ever find."""
+    fresh.post("/predict", json=row())
+    for path in Path(fresh.app.state.log.engine.url.database).parent.iterdir():
+        path.unlink()
+    answer = fresh.post("/predict", json=row()).json()
+    assert [entry["id"] for entry in logged(fresh)] == [answer["id"]]
+
+
+def test_another_writer_is_waited_for(fresh: TestClient[Litestar]) -> None:
+    """While another process holds the log a prediction waits, and other requests do not."""
+    other = sqlite3.connect(fresh.app.state.log.engine.url.database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    answers: list[int] = []
+    waiting = threading.Thread(target=lambda: answers.append(fresh.post("/predict", json=row()).status_code))
+    waiting.start()
+    for _ in range(20):
+        assert fresh.get("/health").status_code == 200
+    assert answers == []
+    other.execute("COMMIT")
+    other.close()
+    waiting.join(timeout=20)
+    assert answers == [200]
+
+
+@pytest.mark.parametrize(
+    "url", ["", "predictions.db", "sqlite://", "sqlite:///:memory:", "mysql://user:secret@host/x", "postgresql://host"]
+)
+def test_an_unusable_url_is_refused(url: str) -> None:
+    """The setting is named, and the URL not repeated, for it may hold a password."""
+    with pytest.raises(PipelineError, match="PREDICTION_LOG_URL") as raised:
+        log_tables.connect(url)
+    assert "secret" not in str(raised.value)
+
+
+def test_retention_by_rows_and_age(fresh: TestClient[Litestar], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest predictions over either limit are deleted, in steps, with their feedback; without limits none are."""
+    engine = fresh.app.state.log.engine
+    ids = [answer["id"] for answer in fresh.post("/predict/batch", json=[row()] * 10).json()]
+    for key in ids:
+        fresh.post("/feedback", json={"id": key, "actual": 1})
+    assert log_queries.prune(engine, 0, 0) == log_queries.prune(engine, 1, 10) == 0
+    monkeypatch.setattr(log_queries, "STEP", 2)
+    assert [log_queries.prune(engine, 0, 7) for _ in range(3)] == [2, 1, 0]
+    assert [entry["id"] for entry in logged(fresh)] == ids[3:]
+    later = log_queries.now() + 2 * log_queries.DAY
+    monkeypatch.setattr(log_queries, "now", lambda: later)
+    monkeypatch.setattr(log_queries, "STEP", 500)
+    assert log_queries.prune(engine, 3, 0) == 0
+    assert log_queries.prune(engine, 1, 0) == 7
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM feedback").scalar() == 0
+
+
+def test_the_server_prunes_by_itself(example: Example, tmp_path: Path) -> None:
+    """A server with a limit deletes what is over it, without a request."""
+    url = log_url(tmp_path)
+    with TestClient(create_app(Settings(example.path, log_url=url))) as client:
+        client.post("/predict/batch", json=[row()] * 700)
+    with TestClient(create_app(Settings(example.path, log_url=url, log_max_rows=5))) as client:
+        deadline = time.monotonic() + 20
+        while len(logged(client)) > 5 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert len(logged(client)) == 5
+
+
+def test_erasure_leaves_no_trace(fresh: TestClient[Litestar]) -> None:
+    """After an erasure by the caller's own id no byte of the log's files has that id, ours, or the values of the row,
+    and all other rows are there; the server runs meanwhile."""
+    for number in range(20):
+        fresh.post("/predict/batch", json=[row(listing=f"{place}-{number}") for place in range(30)])
+    answers = [fresh.post("/predict", json=row(listing="Erika Mustermann", slope=1.23456789)).json() for _ in range(2)]
+    fresh.post("/feedback", json={"id": answers[0]["id"], "actual": 7})
+    for number in range(20):
+        fresh.post("/predict/batch", json=[row(listing=f"{place}-{number}") for place in range(30, 45)])
+    engine = fresh.app.state.log.engine
+    folder = Path(engine.url.database).parent
+
+    def stored() -> bytes:
+        return b"".join(path.read_bytes() for path in folder.iterdir())
+
+    traces = [b"Erika Mustermann", b"1.23456789", *(answer["id"].encode() for answer in answers)]
+    assert all(trace in stored() for trace in traces)
+    assert log_queries.erase(engine, "Erika Mustermann") == (2, 1)
+    assert not any(trace in stored() for trace in traces)
+    assert len(logged(fresh)) == 900
+    assert log_queries.erase(engine, answers[0]["id"]) == (0, 0)
+    assert math.isfinite(fresh.post("/predict", json=row()).json()["prediction"])

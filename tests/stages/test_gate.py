@@ -1,0 +1,375 @@
+"""The gate's statistics against brute force and simulation, its checks one by one."""
+
+import itertools
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api.contract import Contract
+from api.explain import RefusedError
+from stages import accepts, compare, contest, crossval, history, statement, verdict
+from stages.errors import PipelineError
+from stages.gate import decide
+from stages.params import Gate
+from stages.schema import Column, Schema
+from stages.verdict import Check
+from tests.stages.conftest import make_schema
+
+GATE = Gate(
+    policy="superior",
+    alpha=0.05,
+    min_improvement=0,
+    margin=0.05,
+    min_skill=0.1,
+    max_rmse=None,
+    coverage_tolerance=0.05,
+    min_slice_rows=30,
+    max_slice_regression=0.1,
+    seed=3,
+    samples=999,
+)
+
+
+def limits(**changes: object) -> Gate:
+    return msgspec.structs.replace(GATE, **changes)
+
+
+def predictions(
+    n: int, factor: float, seed: int, correlation: float = 0.5
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(champion, challenger, actual); the challenger's errors are `factor` times as large."""
+    generator = np.random.default_rng(seed)
+    actual = generator.normal(0, 10, n)
+    errors = generator.multivariate_normal([0, 0], [[1, correlation], [correlation, 1]], n)
+    return actual + errors[:, 0], actual + factor * errors[:, 1], actual
+
+
+def failed(checks: tuple[Check, ...]) -> list[str]:
+    return [check.name for check in checks if check.passed is False]
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(0.5, "promote"), (2.0, "keep"), (1.0, "inconclusive")])
+def test_verdicts(factor: float, expected: str) -> None:
+    """A clearly better model is promoted, a clearly worse one kept out, and one like it is inconclusive, which is
+    never called worse."""
+    decision = decide(*predictions(100, factor, seed=2), GATE)
+    assert decision.verdict == expected
+    assert decision.comparison.low < decision.comparison.change < decision.comparison.high
+    assert ("is worse" in statement.text(decision)) == (expected == "keep")
+    assert statement.first_line(decision) == (
+        f"RMSE new: {decision.rmse_new:.2f} | current: {decision.rmse_current:.2f} | {expected}"
+    )
+
+
+@pytest.mark.parametrize("policy", ["superior", "non_inferior"])
+def test_the_same_predictions_keep_the_champion(policy: str) -> None:
+    """A tie keeps the champion, under each policy."""
+    champion, _, actual = predictions(100, 1, 0)
+    recent = np.arange(100) >= 50
+    assert decide(champion, champion.copy(), actual, limits(policy=policy), recent=recent).verdict == "keep"
+
+
+def test_a_first_model_needs_its_floors_only() -> None:
+    """Without a champion a model is promoted when it is better than the best constant and no worse than max_rmse."""
+    _, challenger, actual = predictions(100, 1, 0)
+    decision = decide(None, challenger, actual, GATE)
+    assert (decision.verdict, decision.rmse_current) == ("promote", None)
+    assert statement.first_line(decision) == f"RMSE new: {decision.rmse_new:.2f} | current: none | promote"
+    assert failed(decide(None, np.zeros(100), actual, GATE).checks) == ["skill"]
+    assert failed(decide(None, challenger, actual, limits(max_rmse=0.5)).checks) == ["max_rmse"]
+    assert decide(None, challenger, actual, limits(max_rmse=1.5)).verdict == "promote"
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_prediction_that_is_no_number_fails(side: int) -> None:
+    """A NaN among the predictions of either model keeps the champion, and every form of the verdict can be written."""
+    arrays = predictions(50, 0.5, 0)
+    arrays[side][3] = np.nan
+    decision = decide(*arrays, GATE)
+    assert decision.verdict == "keep"
+    assert "superior" in failed(decision.checks)
+    assert statement.as_json(decision)[["rmse_current", "rmse_new"][side]] is None
+    assert "not a number" in statement.as_markdown(decision)
+
+
+def test_the_improvement_asked_for_must_be_certain() -> None:
+    """With gate.min_improvement the whole interval must be below it: if only a part is, nothing is said; if none is,
+    the check fails."""
+    arrays = predictions(400, 0.8, seed=2)
+    assert decide(*arrays, GATE).verdict == "promote"
+    assert decide(*arrays, limits(min_improvement=0.2)).verdict == "inconclusive"
+    assert decide(*arrays, limits(min_improvement=0.5)).verdict == "keep"
+
+
+def test_non_inferior_needs_the_recent_rows() -> None:
+    """`non_inferior` promotes a model that is within the margin of all rows and better on the most recent ones, and
+    no other; without a time it asks for an improvement on all rows."""
+    champion, challenger, actual = predictions(2_000, 1.0, seed=4)
+    recent = np.arange(2_000) >= 1_000
+    policy = limits(policy="non_inferior", margin=0.1)
+    assert decide(champion, challenger, actual, policy, recent=recent).verdict == "inconclusive"
+    better = np.where(recent, actual + 0.8 * (challenger - actual), actual + 1.1 * (challenger - actual))
+    assert decide(champion, better, actual, GATE).verdict != "promote"
+    assert decide(champion, better, actual, policy, recent=recent).verdict == "promote"
+    assert decide(champion, better, actual, policy, recent=None).verdict != "promote"
+    worse = np.where(recent, actual + 0.8 * (challenger - actual), actual + 2 * (challenger - actual))
+    assert failed(decide(champion, worse, actual, policy, recent=recent).checks) == ["non_inferior"]
+
+
+def test_the_recent_rows_are_the_later_half() -> None:
+    """Recent is the later half of the rows by the time column, dates or numbers, rows of one moment together."""
+    dated = make_schema(
+        Column("x", "float"), Column("at", "category", role="time"), Column("y", "float", role="target")
+    )
+    days = pd.to_datetime(["2024-03-01", "2024-01-01", "2024-02-01", "2024-04-01"], utc=True)
+    assert contest.recent(pd.DataFrame({"at": days}), dated).tolist() == [True, False, False, True]
+    assert contest.recent(pd.DataFrame({"at": [1, 2, 2, 2]}), dated).tolist() == [False, True, True, True]
+    assert contest.recent(pd.DataFrame({"at": [1]}), BASE) is None
+
+
+def test_arrays_must_be_of_the_same_rows() -> None:
+    """Arrays of other shapes are refused: NumPy would stretch them and compare every row with every other."""
+    champion, challenger, actual = predictions(10, 1, 0)
+    for arrays in ((champion[:, None], challenger, actual), (champion, challenger[:9], actual), ([], [], [])):
+        with pytest.raises(PipelineError, match="of the same rows"):
+            decide(*map(np.asarray, arrays), GATE)
+
+
+def test_the_bound_is_that_of_the_randomisation_test() -> None:
+    """The upper bound is where the exact test, over all 2^10 ways to swap the two models, begins to reject."""
+    squared = np.random.default_rng(1).exponential(size=(10, 2)) * [1, 0.5]
+    drawn = compare.compare(squared, 0.1, 200_000, 0).high
+
+    def p_value(ratio: float) -> float:
+        scaled = squared[:, 1] - (1 + ratio) ** 2 * squared[:, 0]
+        signs = np.array(list(itertools.product([1, -1], repeat=10)))
+        return float((signs @ scaled <= scaled.sum() + 1e-12).mean())
+
+    assert p_value(drawn - 0.01) > 0.1
+    assert p_value(drawn + 0.01) < 0.1
+
+
+@pytest.mark.parametrize(("tails", "correlation"), [(None, 0.0), (None, 0.9), (3, 0.0), (3, 0.9)])
+def test_equal_models_are_seldom_promoted(tails: int | None, correlation: float) -> None:
+    """Of 1,000 challengers as good as the champion (n = 100), with light and heavy tails, independent and correlated
+    errors, at most half of alpha plus three standard errors have the whole interval below 0; as many above."""
+    generator = np.random.default_rng(5)
+    errors = generator.multivariate_normal([0, 0], [[1, correlation], [correlation, 1]], (1_000, 100))
+    if tails:
+        errors /= np.sqrt(generator.chisquare(tails, (1_000, 100, 1)))
+    sums = compare.half_sums(np.square(errors).transpose(1, 0, 2).reshape(100, -1), 999, seed=1)
+    found = np.array([compare.bounds(sums[:, 2 * k + 1], sums[:, 2 * k], 0.025) for k in range(1_000)])
+    most = 0.025 + 3 * np.sqrt(0.025 * 0.975 / 1_000)
+    assert (found[:, 1] < 0).mean() <= most
+    assert (found[:, 0] > 0).mean() <= most
+
+
+def test_the_rows_of_a_large_table_are_drawn_in_groups() -> None:
+    """Above MOST_UNITS rows the interval is as wide as the standard error says: grouping rows loses nothing."""
+    squared = np.random.default_rng(0).exponential(size=(25_000, 2))
+    found = compare.compare(squared, 0.025, 2_000, 0)
+    expected = (
+        1.96 * (squared[:, 1] / squared[:, 1].mean() - squared[:, 0] / squared[:, 0].mean()).std() / 2 / 25_000**0.5
+    )
+    assert (found.high - found.low) / 2 == pytest.approx(expected, rel=0.1)
+
+
+def test_the_smallest_visible_improvement_is_seen_as_often_as_promised() -> None:
+    """Models that are better by what the gate says it would have seen are promoted in 80 % of the cases, about."""
+    detectable = decide(*predictions(400, 1, 0), GATE).comparison.detectable
+    seen = [decide(*predictions(400, 1 + detectable, seed), GATE).verdict == "promote" for seed in range(300)]
+    assert np.mean(seen) == pytest.approx(0.8, abs=0.08)
+
+
+def test_a_worn_split_is_tested_harder() -> None:
+    """The parts of alpha add up to it; a promotion on a fresh split is none on a worn one, which the verdict says."""
+    assert compare.spent(0.05, 0) == 0.025
+    assert sum(compare.spent(0.05, k) for k in range(100_000)) == pytest.approx(0.05, rel=1e-4)
+    arrays = predictions(100, 0.8, seed=2)
+    assert decide(*arrays, GATE).verdict == "promote"
+    worn = decide(*arrays, GATE, earlier=4)
+    assert worn.verdict == "inconclusive"
+    assert "has judged 4 other models before: tested at alpha 0.0017" in statement.text(worn)
+
+
+def test_a_split_can_be_worn_out() -> None:
+    """Where alpha is smaller than the random halves can resolve there is no bound, and so no promotion."""
+    worn_out = decide(*predictions(100, 0.1, 0), GATE, earlier=100)
+    assert worn_out.verdict == "inconclusive"
+    assert "allow no bound" in statement.text(worn_out)
+
+
+def test_wear_counts_other_files_on_the_same_split() -> None:
+    """Distinct challengers that met a champion on these rows count; the same file again, first models, a champion
+    against itself, other splits and promotions do not."""
+    line = {"test": "t", "champion": "c", "rmse_current": 1.0, "verdict": "keep"}
+    lines = [
+        {**line, "challenger": "a"},
+        {**line, "challenger": "a"},
+        {**line, "challenger": "b"},
+        {**line, "challenger": "mine"},
+        {**line, "challenger": "c"},
+        {**line, "challenger": "d", "test": "u"},
+        {**line, "challenger": "e", "champion": None, "rmse_current": None},
+        {"promoted": "a", "forced": False},
+    ]
+    assert history.earlier(lines, "t", "mine") == 2
+    assert history.earlier(lines, "t", "a") == 2
+    assert history.earlier([], "t", "a") == 0
+
+
+@pytest.mark.parametrize(
+    ("inside", "n", "passed"),
+    [(90, 100, True), (80, 100, True), (70, 100, False), (100, 100, False), (800, 1000, False)],
+)
+def test_coverage_fails_only_beyond_doubt(inside: int, n: int, passed: bool) -> None:
+    """80 of 100 rows inside may be chance at a promise of 90 %; 70 or all of 100, or 800 of 1,000, may not."""
+    actual = np.arange(n) < inside
+    check = verdict.coverage(actual.astype(float), np.full(n, 0.5), np.full(n, 1.5), 0.9, GATE)
+    assert check.passed is passed
+
+
+def test_coverage_needs_numbers() -> None:
+    """An interval with a NaN fails."""
+    assert verdict.coverage(np.ones(9), np.full(9, np.nan), np.full(9, 2.0), 0.9, GATE).passed is False
+
+
+def test_a_slice_that_is_worse_beyond_doubt_fails() -> None:
+    """A slice with twice the error fails and is named; too small a one is not judged, and equal ones pass together in
+    almost every case, however many they are."""
+    errors = np.random.default_rng(0).normal(size=(400, 2))
+    spoilt = np.arange(400) < 60
+    members = [("sea", "near", spoilt), ("sea", "far", ~spoilt)]
+    worse = np.square(np.column_stack([errors[:, 0], np.where(spoilt, 2, 1) * errors[:, 1]]))
+    check = verdict.slices(members, worse, GATE)
+    assert check.passed is False
+    assert "sea: near" in check.detail
+    assert verdict.slices(members, worse, limits(min_slice_rows=61)).passed is True
+    assert verdict.slices(members, worse, limits(min_slice_rows=401)).detail == "none has 401 rows"
+    assert verdict.slices(members, worse, limits(max_slice_regression=2)).passed is True
+    passed = 0
+    for seed in range(40):
+        squared = np.square(np.random.default_rng(seed).normal(size=(1_000, 2)))
+        parts = [("part", str(k), np.arange(1_000) % 20 == k) for k in range(20)]
+        passed += verdict.slices(parts, squared, limits(max_slice_regression=0)).passed is True
+    assert passed >= 36
+
+
+def test_a_model_that_the_server_refuses_fails(tmp_path) -> None:
+    """Servable is what the server's own check says, in its words."""
+    (tmp_path / "junk.onnx").write_bytes(b"junk")
+    check = verdict.servable(tmp_path / "junk.onnx")
+    assert check.passed is False
+    assert "no usable ONNX model" in check.detail
+
+
+BASE = make_schema(
+    Column("area", "float", min=0, max=10),
+    Column("rooms", "int", min=1, max=5, nullable=True),
+    Column("garden", "bool"),
+    Column("street", "category", categories=("n", "s")),
+    Column("seller", "category", role="id"),
+    Column("price", "float", role="target"),
+)
+
+
+def changed(column: str, /, **changes: object) -> Schema:
+    columns = tuple(msgspec.structs.replace(c, **changes) if c.name == column else c for c in BASE.columns)
+    return msgspec.structs.replace(BASE, columns=columns)
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        (BASE, []),
+        (changed("area", role="ignore"), []),
+        (changed("area", min=-1, max=None, nullable=True), []),
+        (changed("rooms", dtype="float"), []),
+        (changed("street", categories=("x", "s", "n")), []),
+        (changed("area", max=9), ["area must be at most 9, was 10"]),
+        (changed("area", min=0.5), ["area must be at least 0.5, was 0"]),
+        (changed("area", dtype="int"), ["area is int, was float"]),
+        (changed("garden", dtype="float"), ["garden is float, was bool"]),
+        (changed("rooms", nullable=False), ["rooms may no longer be missing"]),
+        (changed("street", categories=("s",)), ["street may no longer be n"]),
+        (changed("garden", name="yard"), ["garden is no longer known", "yard is new and required"]),
+        (changed("garden", name="yard", nullable=True), ["garden is no longer known"]),
+        (
+            changed("seller", role="feature", categories=("a",), nullable=True),
+            ["seller is now a feature, before anything or nothing was accepted for it"],
+        ),
+    ],
+)
+def test_what_callers_may_no_longer_send(after: Schema, said: list[str]) -> None:
+    """Each way in which a contract can become narrower is named; each way in which it becomes wider is none."""
+    assert accepts.narrower(BASE, after) == said
+    check = verdict.contract(said, allowed=False)
+    assert check.passed is not bool(said)
+    assert verdict.contract(said, allowed=True).passed is True
+
+
+NAMES = ("a", "b", "c")
+
+
+@st.composite
+def schemas(draw: st.DrawFn) -> Schema:
+    """Schemas over a few names, bounds and categories, so that two of them often differ in one thing."""
+    columns = [Column("y", "float", role="target")]
+    for name in draw(st.lists(st.sampled_from(NAMES), min_size=1, unique=True)):
+        dtype = draw(st.sampled_from(["float", "int", "bool", "category"]))
+        role = draw(st.sampled_from(["feature", "feature", "feature", "ignore"]))
+        bounds = {}
+        if dtype in ("float", "int"):
+            low, high = sorted(draw(st.tuples(*[st.sampled_from([-2.0, 0.0, 0.5, 1.0, 3.0])] * 2)))
+            bounds = {"min": draw(st.sampled_from([None, low])), "max": draw(st.sampled_from([None, high]))}
+        categories = ("n", "s", "w")[: draw(st.integers(1, 3))] if dtype == "category" else ()
+        columns.append(Column(name, dtype, role, categories=categories, nullable=draw(st.booleans()), **bounds))
+    return make_schema(*columns)
+
+
+VALUES = st.one_of(st.none(), st.booleans(), st.sampled_from([-2, 0, 1, 2, 3, 0.5, 1.0, -2.0, 1e9, "n", "s", "w", []]))
+
+
+@settings(max_examples=400, deadline=None)
+@given(schemas(), schemas(), st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES), min_size=8, max_size=8))
+def test_what_is_called_compatible_is_accepted(before: Schema, after: Schema, bodies: list[dict]) -> None:
+    """Whatever the server accepts under the champion's schema it accepts under the challenger's, if nothing is said to
+    be narrower: the decoder itself is asked."""
+    if accepts.narrower(before, after):
+        return
+    for body in bodies:
+        encoded = msgspec.json.encode(body)
+        try:
+            Contract(before).decode(encoded)
+        except RefusedError:
+            continue
+        Contract(after).decode(encoded)
+
+
+def test_the_corrected_interval_by_hand() -> None:
+    """Nadeau and Bengio's standard error of the mean over five folds of 20 rows, 80 of which train."""
+    generator = np.random.default_rng(0)
+    champion, challenger = generator.exponential(size=(2, 100))
+    held = np.arange(100).reshape(5, 20)
+    splits = [(np.setdiff1d(np.arange(100), fold), fold) for fold in held]
+    found = crossval.corrected(champion, challenger, splits)
+    ratios = np.log(challenger.reshape(5, 20).mean(1) / champion.reshape(5, 20).mean(1)) / 2
+    error = np.sqrt((1 / 5 + 20 / 80) * ratios.var(ddof=1))
+    # 2.776: the 97.5 % quantile of t with 4 degrees of freedom.
+    assert np.log1p(found.high) == pytest.approx(ratios.mean() + 2.7764 * error, rel=1e-4)
+    assert np.log1p(found.low) == pytest.approx(ratios.mean() - 2.7764 * error, rel=1e-4)
+
+
+def test_markdown_is_a_table_for_a_pull_request() -> None:
+    """The Markdown has the first line in bold, a row for each check and the remarks as a list."""
+    further = [Check("contract", False, "a | b is no longer known")]
+    lines = statement.as_markdown(decide(*predictions(100, 0.5, 2), GATE, further=further)).splitlines()
+    assert lines[0].startswith("**RMSE new: ")
+    assert lines[0].endswith("| keep**")
+    assert "| contract | fail | a \\| b is no longer known |" in lines
+    assert sum(line.startswith("| ") for line in lines) == 2 + 3
+    assert sum(line.startswith("- ") for line in lines) == 2

@@ -1,0 +1,52 @@
+"""The report on a pull request: its text, and the workflow's own steps run as they are."""
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages import pull_request
+from tests.conftest import ROOT, Project
+
+
+def test_the_chart_puts_the_best_family_first() -> None:
+    """The chart is a fenced mermaid block with one bar a family, from the lowest RMSE up."""
+    lines = pull_request.chart({"ridge": 5.0, "xgboost": 3.0}).splitlines()
+    assert lines[0] == "```mermaid"
+    assert lines[-1] == "```"
+    assert '    x-axis ["xgboost", "ridge"]' in lines
+    assert "    bar [3, 5]" in lines
+
+
+def test_an_unknown_base_is_named(reproduced: Project) -> None:
+    """A base that is no revision ends the report with a word on it, and no file is left."""
+    assert "'nowhere'" in reproduced.stage("pull_request", "--base", "nowhere", code=1).stderr
+    assert not reproduced.path("report").exists()
+
+
+@pytest.mark.slow
+def test_the_workflow_reports_a_changed_parameter(reproduced: Project, tmp_path: Path) -> None:
+    """The steps of the job `report`, run as the workflow says, summarise what a branch changes."""
+    summary = tmp_path / "summary.md"
+    steps = yaml.safe_load((ROOT / ".github/workflows/mlops.yml").read_text())["jobs"]["report"]["steps"]
+    runs = [step["run"] for step in steps if "run" in step and not step["run"].startswith("gh ")]
+    assert runs
+    # No second installation: `make venv` keeps an environment that is of the same lock.
+    reproduced.path(".venv").symlink_to(ROOT / ".venv")
+    reproduced.run("git", "branch", "base")
+    reproduced.run("git", "switch", "-q", "-c", "change")
+    reproduced.edit_params(lambda p: p["train"]["families"]["ridge"].update(alpha=[5]))
+    reproduced.commit("Try another penalty")
+    reproduced.env |= {"BASE": "base", "GITHUB_STEP_SUMMARY": os.fspath(summary)}
+    for run in runs:
+        reproduced.run("bash", "-ec", run)
+    text = summary.read_text(encoding="utf-8")
+    assert text == reproduced.path("report/summary.md").read_text(encoding="utf-8")
+    assert "## Compared with `base`" in text
+    assert "train.families.ridge.alpha" in text
+    assert "RMSE new:" in text
+    assert "metrics/train/ridge.json" in text
+    assert "```mermaid\nxychart-beta" in text
+    assert "**insufficient** (0 live rows" in text
+    assert reproduced.path("report/plots/index.html").exists()
