@@ -5,9 +5,15 @@ Ratios against a peer measured in the same run: absolute times say more of the m
 
 import argparse
 
-from bench import gate, intervals, pipeline, serving
+from bench import drift, gate, intervals, pipeline, serving
 
-TABLES = {"pipeline": pipeline.lines, "gate": gate.lines, "intervals": intervals.lines, "serving": serving.lines}
+TABLES = {
+    "pipeline": pipeline.lines,
+    "gate": gate.lines,
+    "intervals": intervals.lines,
+    "serving": serving.lines,
+    "drift": drift.lines,
+}
 
 
 def main() -> None:
