@@ -12,7 +12,7 @@ from stages.errors import PipelineError
 DRIFT = Path("metrics/drift.json")
 EVALUATION = Path("metrics/evaluate.json")
 # What stages.drift can say.
-VERDICTS = ("insufficient", "none", "data_quality", "shifted")
+VERDICTS = ("insufficient", "none", "data_quality", "shifted", "risk")
 
 T = TypeVar("T")
 

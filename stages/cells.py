@@ -28,7 +28,7 @@ def parse(raw: pd.DataFrame, columns: tuple[Column, ...]) -> tuple[pd.DataFrame,
     typed, problems = {}, []
     for column in columns:
         cells = raw[column.name]
-        values, unusable = _convert(cells, column)
+        values, unusable = convert(cells, column)
         typed[column.name] = values
         reasons = pd.Series(pd.NA, index=raw.index, dtype="object")
         if column.min is not None:
@@ -51,7 +51,7 @@ def parse(raw: pd.DataFrame, columns: tuple[Column, ...]) -> tuple[pd.DataFrame,
     return pd.DataFrame(typed, index=raw.index), listed.reset_index(drop=True)
 
 
-def _convert(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:
+def convert(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:
     """The typed values, and where a cell is there but unusable."""
     if column.dtype == "category":
         return _times(cells) if column.role == "time" else _categories(cells, column)

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import re
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,8 +28,7 @@ def read(path: Path) -> pa.Table:
     Takes commas, UTF-8 with or without a byte-order mark, LF or CRLF, quoted cells with line ends in them, blank lines.
     Raises PipelineError for anything else, and for rows that have more or fewer cells than the header.
     """
-    encoding(path)
-    names = _header(path)
+    names = _names(path)
     # Cells are read as text: a column that looks like numbers in its first rows must not decide for the rest.
     text = pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
     try:
@@ -36,6 +36,33 @@ def read(path: Path) -> pa.Table:
     except pa.ArrowInvalid:
         table = _read_again(path, text)
     return table.rename_columns([name.strip() for name in names])
+
+
+def batches(path: Path, wanted: Collection[str]) -> Iterator[pa.Table]:
+    """The same cells of the columns `wanted`, in parts of about a megabyte: a file may be larger than memory."""
+    text = pa.csv.ConvertOptions(
+        column_types=dict.fromkeys(names := _names(path), pa.string()),
+        strings_can_be_null=False,
+        include_columns=[name for name in names if name.strip() in wanted],
+    )
+    try:
+        with pa.csv.open_csv(path, parse_options=_PARSE, convert_options=text) as reader:
+            for batch in reader:
+                table = pa.Table.from_batches([batch])
+                yield table.rename_columns([name.strip() for name in table.column_names])
+    except pa.ArrowInvalid:
+        _read_again(path, text)
+        raise
+
+
+def columns(path: Path) -> list[str]:
+    """The names of the columns, with the errors of `read`."""
+    return [name.strip() for name in _names(path)]
+
+
+def _names(path: Path) -> list[str]:
+    encoding(path)
+    return _header(path)
 
 
 def encoding(path: Path) -> str:

@@ -1,79 +1,163 @@
-"""Drift: do live rows still look like the training rows?
+"""Drift: do live rows still look like the training rows, and does the model suffer?
 
-Reads models/reference.parquet, data/live, data/schema.yaml, params `drift`; writes metrics/drift.json.
+Reads models/reference.parquet, models/model.onnx, metrics/plots/importance.csv, data/live, data/schema.yaml, params
+`drift`; writes metrics/drift.json, metrics/drift.html and metrics/plots/drift.csv. How it decides: docs/drift.md.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from stages import cells, errors, files, params, schema, shift, tables
-from stages.matrix import to_matrix
+from stages import (
+    alarms,
+    baseline,
+    drift_metrics,
+    drift_page,
+    drift_report,
+    errors,
+    files,
+    looks,
+    params,
+    plots,
+    risk,
+    schema,
+    tables,
+    timeline,
+)
+from stages import live as live_rows
+from stages.alarms import Result
+from stages.baseline import Reference
+from stages.drift_report import Evidence, Judged
+from stages.live import Live
+from stages.looks import Block, Pool
+from stages.onnx_file import Model
 from stages.params import Drift
-from stages.schema import Column, Schema
+from stages.schema import Schema
+from stages.sketch import Sketch
 
 LIVE = Path("data/live")
+IMPORTANCE = Path("metrics/plots/importance.csv")
+# Numbers of the features, codes of bools and categories, to predictions [rows].
+Predict = Callable[[pd.DataFrame], np.ndarray]
 
 
-def compare(reference: pd.DataFrame, live: pd.DataFrame, schema: Schema, params: Drift) -> dict[str, Any]:
-    """Compare typed tables feature by feature; features that one side does not have are left out.
+def compare(
+    reference: pd.DataFrame,
+    live: pd.DataFrame | Live,
+    schema: Schema,
+    params: Drift,
+    *,
+    importance: dict[str, float] | None = None,
+    predict: Predict | None = None,
+) -> dict[str, Any]:
+    """The drift report of live rows against the reference, JSON-ready. What needs absent columns is left out.
 
-    `verdict` is `insufficient` (too few live rows), `none`, `data_quality` (a missing rate changed) or `shifted`
-    (a distribution changed); `drift_detected` is true for the last two. The p-values of all features and both tests
-    are Holm-corrected together, so that the whole report alarms by chance at most `alpha` of the time.
+    `verdict`, from good to bad: `insufficient` (too few live rows), `none`, `data_quality` (missing or unusable
+    values), `shifted` (a distribution, a correlation or the predictions), `risk` (a shift that the model is expected to
+    suffer from, or errors that have grown). `drift_detected` for the last three; `retrain` where risk rose, performance
+    fell, or a shift is enough (`drift.retrain_on_shift`). With a column of time the rows are judged in blocks of it.
+
+    `importance`: increase of RMSE by shuffling each feature, 0 where the model does not depend on it; `predict`: makes
+    the predictions of live rows, which are otherwise those of a column `prediction`.
     """
-    features = [c for c in schema.features if c.name in reference and c.name in live]
-    report: dict[str, Any] = {"n_reference": len(reference), "n_live": len(live), "alpha": params.alpha}
-    if len(live) < params.min_rows:
-        return report | {"verdict": "insufficient", "drift_detected": False, "features": {}}
-    tests = [test for column in features for test in _tests(column, reference, live)]
-    adjusted = shift.holm([test["p_value"] for test in tests])
-    details: dict[str, dict[str, Any]] = {column.name: {} for column in features}
-    for test, p in zip(tests, adjusted, strict=True):
-        details[test["feature"]][test["test"]] = {
-            "effect": test["effect"],
-            "p_value": test["p_value"],
-            "p_adjusted": p,
-            "alarm": p < params.alpha,
-        }
-    alarms = {name for tests in details.values() for name, test in tests.items() if test["alarm"]}
-    verdict = "shifted" if "values" in alarms else "data_quality" if "missing" in alarms else "none"
-    return report | {"verdict": verdict, "drift_detected": bool(alarms), "features": details}
+    rows = live if isinstance(live, Live) else live_rows.of_table(live)
+    names = [c.name for c in schema.features if c.name in reference and c.name in rows.columns]
+    prepared = baseline.prepare(reference, names, schema, importance or {})
+    pool = looks.read(rows, prepared.anchors, schema, params.window_rows, params.min_rows)
+    report: dict[str, Any] = {"n_reference": len(reference), "n_live": pool.rows, "n_untimed": pool.untimed}
+    if not pool.blocks or not names:
+        wanted = f"{params.window_rows} with a time" if pool.timed else f"{params.min_rows}"
+        decided = {"verdict": "insufficient", "drift_detected": False, "retrain": False}
+        said = {"summary": f"{pool.rows} live rows, too few: {wanted} are needed", "alpha": params.alpha}
+        untested: dict[str, Any] = {c.name: {} for c in schema.features if c.name in reference}
+        return {**decided, **said, **report, "features": untested}
+    evidence = _evidence(prepared, pool, schema, params, importance, predict)
+    decided = drift_report.verdict(evidence, params)
+    found = drift_report.details(prepared, evidence, importance, params.alpha)
+    return {**decided, "summary": _summary(found["findings"], pool.rows), **report, "alpha": params.alpha, **found}
 
 
-def _tests(column: Column, reference: pd.DataFrame, live: pd.DataFrame) -> list[dict[str, Any]]:
-    sides = [to_matrix(table, (column,))[:, 0] for table in (reference, live)]
-    missing = [np.isnan(side) for side in sides]
-    found = [("missing", *shift.rates(missing[0], missing[1]))]
-    known = [side[~gone] for side, gone in zip(sides, missing, strict=True)]
-    if all(side.size for side in known):
-        count = {"bool": 2, "category": len(column.categories)}.get(column.dtype)
-        found.append(
-            ("values", *(shift.categories(known[0], known[1], count) if count else shift.numbers(known[0], known[1])))
-        )
-    return [{"feature": column.name, "test": name, "effect": effect, "p_value": p} for name, effect, p in found]
+def _evidence(
+    reference: Reference,
+    pool: Pool,
+    schema: Schema,
+    params: Drift,
+    importance: dict[str, float] | None,
+    predict: Predict | None,
+) -> Evidence:
+    judged = []
+    for number, block in enumerate(pool.blocks, start=1):
+        alpha = params.alpha * (timeline.share(number) if pool.timed else 1.0)
+        known = _predicted(block.sketch, predict)
+        tests = alarms.run(reference, known, schema, params, alpha)
+        judged.append(Judged(Block(known, block.first, block.last), alpha, tests))
+    shown, tests = judged[0].block.sketch, judged[0].tests
+    if pool.timed:
+        start = next((place for place, look in enumerate(judged) if look.alarms), 0)
+        rest = [_predicted(pool.rest, predict)] if pool.rest else []
+        shown = reduce(add, [*(look.block.sketch for look in judged[start:]), *rest])
+        tests = [_alarmed(test, judged) for test in alarms.run(reference, shown, schema, params, params.alpha)]
+    return Evidence(judged, shown, tests, risk.expected(reference, shown, importance))
 
 
-def read_live(folder: Path, schema: Schema) -> pd.DataFrame:
-    """Every row of the folder as typed features; values that the schema does not allow are kept where they are
-    numbers, for they are what drift is about, and missing where they are nothing."""
-    parts = [path for path in sorted(folder.glob("*")) if path.suffix.lower() in (".csv", ".parquet")]
-    typed = []
-    for path in parts:
-        raw = tables.read_part(path)
-        typed.append(cells.parse(raw, tuple(column for column in schema.features if column.name in raw))[0])
-    return pd.concat(typed, ignore_index=True) if typed else pd.DataFrame()
+def _alarmed(test: Result, judged: list[Judged]) -> Result:
+    """The test of all rows that are shown, alarming where a block did: with the block's own figures, where what it saw
+    is hard to see in the whole."""
+    same = (
+        t for look in judged for t in look.alarms if t.kind == test.kind and (t.subject == test.subject or test.one)
+    )
+    found = next(same, None)
+    if found is None:
+        return test._replace(alarm=False)
+    return test._replace(alarm=True) if abs(test.effect) >= test.floor else found
+
+
+def _predicted(sketch: Sketch, predict: Predict | None) -> Sketch:
+    if predict is None:
+        return sketch
+    sample, labelled = (part.assign(prediction=predict(part)) for part in (sketch.sample, sketch.labelled))
+    return replace(sketch, sample=sample, labelled=labelled)
+
+
+def _summary(findings: list[str], rows: int) -> str:
+    if not findings:
+        return f"nothing moved beyond chance in {rows} live rows"
+    return findings[0] + (f"; and {len(findings) - 1} more" if len(findings) > 1 else "")
+
+
+def _importance() -> dict[str, float]:
+    """Increase of RMSE by feature, 0 where it is within the spread of one shuffle."""
+    table = pd.read_csv(IMPORTANCE, keep_default_na=False)
+    return {row.feature: float(row.increase) if row.low > 0 else 0.0 for row in table.itertuples()}
+
+
+def _predict(model: Model) -> Predict:
+    return lambda rows: model.predict(rows[[c.name for c in model.description.columns]].to_numpy(float))[:, 0]
 
 
 def main() -> None:
-    table_schema = schema.load()
-    live = read_live(LIVE, table_schema)
-    report = compare(tables.read(Path("models/reference.parquet")), live, table_schema, params.load("drift"))
-    files.write_json(Path("metrics/drift.json"), report)
-    moved = [name for name, tests in report["features"].items() if any(test["alarm"] for test in tests.values())]
-    print(f"drift: {report['verdict']} ({report['n_live']} live rows){': ' + ', '.join(moved) if moved else ''}")
+    table_schema, limits = schema.load(), params.load("drift")
+    rows, model = live_rows.of_folder(LIVE, table_schema), Model.load(Path("models/model.onnx"))
+    known = all(column.name in rows.columns for column in model.description.columns)
+    # Predicted here even where the log has a prediction: that may be an older model's, and residuals are this one's.
+    report = compare(
+        tables.read(Path("models/reference.parquet")),
+        rows,
+        table_schema,
+        limits,
+        importance=_importance(),
+        predict=_predict(model) if known else None,
+    )
+    plots.save({"drift": drift_metrics.plot_data(report)})
+    files.write_text(Path("metrics/drift.html"), drift_page.render(report))
+    files.write_json(Path("metrics/drift.json"), drift_metrics.metrics(report))
+    print(f"drift: {report['verdict']} ({report['n_live']} live rows): {report['summary']}")
 
 
 if __name__ == "__main__":

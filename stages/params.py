@@ -71,6 +71,11 @@ class Gate(Section, frozen=True):
 class Drift(Section, frozen=True):
     alpha: Share
     min_rows: Count
+    min_effect: NotNegative
+    min_rate_change: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    min_risk: NotNegative
+    window_rows: Count
+    retrain_on_shift: bool
 
 
 SECTIONS: dict[str, type[Section]] = {

@@ -32,21 +32,11 @@ PATIENCE = 10
 def queue(sweep: str, settings: list[str]) -> None:
     """Put the experiments into DVC's queue; their names begin with `sweep`.
 
-    In a session of its own and with no pipe to us: DVC sets the workspace's changes aside while it queues and brings
-    them back at its end, so what stops this command must not stop that one.
     Raises PipelineError with what DVC says against the settings.
     """
     overrides = [part for setting in settings for part in ("--set-param", setting)]
-    command = [sys.executable, "-m", "dvc", "exp", "run", "--queue", "--name", sweep, *overrides]
-    with tempfile.TemporaryFile("w+") as said:
-        queueing = subprocess.Popen(command, stdout=said, stderr=said, start_new_session=True)
-        try:
-            queueing.wait()
-        finally:
-            code = queueing.wait()
-        said.seek(0)
-        if code:
-            raise PipelineError(f"DVC cannot queue {' '.join(settings)}\n{said.read().strip()}")
+    # DVC sets the workspace's changes aside while it queues, and brings them back at its end: let it come to that.
+    _dvc("exp", "run", "--queue", "--name", sweep, *overrides, shielded=True)
 
 
 def wait(sweep: str) -> None:
@@ -110,12 +100,24 @@ def _states(status: str, sweep: str) -> dict[str, str]:
     return dict(re.findall(rf"(?m)^\w+ +({sweep}\S*) .* (\w+) *$", status))
 
 
-def _dvc(*arguments: str) -> str:
-    # The DVC beside this interpreter: another one may be first on PATH.
-    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise PipelineError(f"`dvc {' '.join(arguments)}` failed: {done.stderr.strip()}")
-    return done.stdout
+def _dvc(*arguments: str, shielded: bool = False) -> str:
+    """What the DVC beside this interpreter prints; `shielded` from the signals that end this command.
+
+    Through files, for a pipe would stay open as long as the workers that DVC starts, and break when this command ends.
+    """
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dvc", *arguments], stdout=out, stderr=said, start_new_session=shielded
+        )
+        try:
+            process.wait()
+        finally:
+            code = process.wait()
+        out.seek(0)
+        said.seek(0)
+        if code:
+            raise PipelineError(f"`dvc {' '.join(arguments)}` failed: {said.read().strip()}")
+        return out.read()
 
 
 def _arguments() -> argparse.Namespace:

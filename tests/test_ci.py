@@ -42,7 +42,11 @@ def test_a_verdict_is_delivered_without_a_promotion(promoted: Project) -> None:
     has nothing to add."""
     promoted.run(".ci/deliver")
     promoted.stage("gate", code=3)
+    # Live rows stay here: with them, the history alone is sent.
+    promoted.path("data/live/rows.csv").write_text("RM\n6\n")
+    promoted.path("metrics/drift.json").write_text("{}\n")
     promoted.run(".ci/deliver")
+    assert remote(promoted, "diff", "--name-only", "main~1", "main") == "metrics/history.jsonl"
     assert json.loads(remote(promoted, "show", "main:metrics/history.jsonl").splitlines()[-1])["verdict"]
     commit = remote(promoted, "rev-parse", "main")
     promoted.run(".ci/deliver")

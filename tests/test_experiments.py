@@ -98,7 +98,9 @@ def test_a_grid_in_the_queue(queueing: Project) -> None:
     grid = "train.families.xgboost.max_depth=[2],[4]"
     queueing.dvc("exp", "run", "--queue", "--name", "grid", "-S", grid)
     queueing.dvc("exp", "run", "--queue", "--name", "broken", "-S", "train.families.xgboost.max_depth=[-1]")
-    queueing.dvc("queue", "start", "-j", "2")
+    # Not through `dvc()`: the workers would keep its pipe open.
+    workers = [sys.executable, "-m", "dvc", "queue", "start", "-j", "2"]
+    subprocess.run(workers, cwd=queueing.folder, env=queueing.env, stdout=subprocess.DEVNULL, check=True)
     until(lambda: all_ended(queueing))
     assert states(queueing) == {"grid-1": "Success", "grid-2": "Success", "broken": "Failed"}
     assert re.search(
@@ -134,23 +136,37 @@ def edit(project: Project) -> None:
     project.path("notes.txt").write_text("mine\n")
 
 
+def start(project: Project, grid: str) -> "subprocess.Popen[str]":
+    """A sweep in a process group of its own."""
+    command = [sys.executable, "-m", "stages.sweep", grid]
+    out = subprocess.PIPE
+    return subprocess.Popen(
+        command, cwd=project.folder, env=project.env, stdout=out, stderr=out, text=True, start_new_session=True
+    )
+
+
 @pytest.mark.slow
 def test_a_sweep_names_the_best(queueing: Project) -> None:
-    """A sweep ends with a table and the best by cross-validation, whatever failed; the workspace and what the user has
-    in the queue are still there; the named one can be applied without a run."""
+    """A sweep tells when an experiment ends, and at its end the best by cross-validation, whatever failed; what
+    the user has in the workspace and in the queue is still there; the named one can be applied without a run."""
     queueing.dvc("exp", "run", "--queue", "--name", "mine", "-S", "train.families.ridge.alpha=[5]")
     edit(queueing)
     before = touched(queueing)
     # As for a user who has not activated the environment: no `dvc` on PATH.
     queueing.env["PATH"] = os.environ["PATH"].replace(str(Path(sys.executable).parent), "")
     queueing.env["PATH"] = os.pathsep.join(p for p in queueing.env["PATH"].split(os.pathsep) if p)
-    said = queueing.stage("sweep", "train.families.xgboost.max_depth=[2],[4],[-1]").stdout
+    sweep = start(queueing, "train.families.xgboost.max_depth=[-1],[2],[4]")
+    assert sweep.stdout is not None
+    first = next(line for line in sweep.stdout if "(1 of 3)" in line)
+    assert not all_ended(queueing), f"not said when it happened: {first}"
+    said = sweep.communicate()[0]
+    assert sweep.returncode == 0
     queueing.env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     assert touched(queueing) == before
     until(lambda: all_ended(queueing))
     assert states(queueing)["mine"] == "Success"
     rows = {cells[0]: cells[1:] for cells in map(str.split, said.splitlines()) if cells[0].startswith("sweep-")}
-    assert re.search(r"sweep-\w+-3 failed: error: params.yaml: train.families.xgboost: .* cannot be fitted", said)
+    assert re.search(r"sweep-\w+-1 failed: error: params.yaml: train.families.xgboost: .* cannot be fitted", said)
     succeeded = {name: float(cells[2]) for name, cells in rows.items() if cells[1:2] == ["xgboost"]}
     assert len(succeeded) == 2
     best = re.search(r"(sweep-\w+-\d)\S*, cv_rmse", said.splitlines()[-1])[1]  # type: ignore[index]
@@ -160,27 +176,14 @@ def test_a_sweep_names_the_best(queueing: Project) -> None:
     assert ran(queueing.dvc("repro").stdout) == []
 
 
-def start(project: Project) -> "subprocess.Popen[str]":
-    command = [
-        sys.executable,
-        "-u",
-        "-m",
-        "stages.sweep",
-        "train.families.xgboost.n_estimators=[20000],[20001],[20002]",
-    ]
-    out = subprocess.PIPE
-    return subprocess.Popen(
-        command, cwd=project.folder, env=project.env, stdout=out, stderr=out, text=True, start_new_session=True
-    )
-
-
 @pytest.mark.slow
 def test_a_stopped_sweep_leaves_nothing_to_mend(queueing: Project) -> None:
     """After Ctrl-C in a sweep the queue has nothing of it and the workspace is as it was; so it is after SIGKILL at any
     moment of the queueing, and the next sweep runs to its end."""
     edit(queueing)
     before = touched(queueing)
-    sweep = start(queueing)
+    grid = "train.families.xgboost.n_estimators=[20000],[20001],[20002]"
+    sweep = start(queueing, grid)
     assert sweep.stdout is not None
     assert sweep.stdout.readline().startswith("3 experiments sweep-")
     until(lambda: "Running" in states(queueing).values())
@@ -192,7 +195,7 @@ def test_a_stopped_sweep_leaves_nothing_to_mend(queueing: Project) -> None:
     assert touched(queueing) == before
     until(lambda: not processes(queueing))
     for moment in (0.5, 1.5, 2.5):
-        sweep = start(queueing)
+        sweep = start(queueing, grid)
         time.sleep(moment)
         os.killpg(sweep.pid, signal.SIGKILL)
         sweep.communicate()
@@ -205,6 +208,6 @@ def test_a_stopped_sweep_leaves_nothing_to_mend(queueing: Project) -> None:
 def test_a_sweep_of_what_is_not_there(reproduced: Project) -> None:
     """A setting that params.yaml does not have is refused before anything runs, with DVC's own words."""
     said = reproduced.stage("sweep", "train.families.ridge.alhpa=[1],[2]", code=1).stderr
-    assert said.startswith("error: DVC cannot queue train.families.ridge.alhpa=[1],[2]\n")
+    assert re.match(r"error: `dvc exp run --queue .*train.families.ridge.alhpa=\[1\],\[2\]` failed: ERROR: ", said)
     assert "'alhpa' is not in struct" in said
     assert "No experiment tasks in the queue" in reproduced.dvc("queue", "status").stdout

@@ -82,14 +82,15 @@ def test_the_metrics_of_the_contract_are_there(reproduced: Project) -> None:
 
 def test_plots_are_shown(reproduced: Project) -> None:
     """`dvc plots show` writes one page with every plot that dvc.yaml declares, each with its title and its points."""
-    declared = yaml.safe_load(reproduced.path("dvc.yaml").read_text())["stages"]["evaluate"]["plots"]
-    assert len(declared) == 6
+    stages = yaml.safe_load(reproduced.path("dvc.yaml").read_text())["stages"]
+    declared = stages["evaluate"]["plots"] + stages["drift"]["plots"]
+    assert len(declared) == 7
     reproduced.dvc("plots", "show", "-o", "page")
     page = reproduced.path("page/index.html").read_text(encoding="utf-8")
     specs = {spec["title"]["text"]: spec for spec in map(json.loads, re.findall(r"var spec = (.*);", page))}
     for (path, looks), spec in zip(((p, o) for d in declared for p, o in d.items()), specs.values(), strict=True):
         assert spec["title"]["text"] == looks["title"].replace("${train.interval_level}", "0.9")
-        table = pd.read_csv(reproduced.path(path), dtype=str)
+        table = pd.read_csv(reproduced.path(path), dtype=str, keep_default_na=False)
         points = spec["data"]["values"]
         assert [point[looks["x"]] for point in points] == list(table[looks["x"]]), path
         assert [point[looks["y"]] for point in points] == list(table[looks["y"]]), path
@@ -100,7 +101,7 @@ def test_plots_of_two_revisions_are_compared(reproduced: Project) -> None:
     reproduced.edit_params(lambda p: p["train"]["families"]["ridge"].update(alpha=[0.001]))
     reproduced.dvc("repro", "evaluate")
     compared = json.loads(reproduced.dvc("plots", "diff", "HEAD", "--json").stdout)["data"]
-    assert len(compared) == 6
+    assert len(compared) == 7
     for path, (plot,) in compared.items():
         points = plot["content"]["data"]["values"]
         assert {point["rev"] for point in points} == {"HEAD", "workspace"}, path

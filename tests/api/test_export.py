@@ -15,10 +15,11 @@ from litestar.testing import TestClient
 from api import erase, export, log_queries
 from api.app import create_app
 from api.settings import Settings
-from stages.drift import compare, read_live
+from stages.drift import compare
 from stages.errors import PipelineError
+from stages.live import of_folder
 from stages.matrix import to_matrix
-from stages.params import Drift
+from stages.params import load
 from tests.api.conftest import COLUMNS, Example, log_url, row
 from tests.api.test_predict import bodies
 from tests.conftest import ROOT
@@ -72,7 +73,7 @@ def test_exported_rows_are_what_was_sent(example: Example, tmp_path: Path, proje
     )
     assert b": 60 rows" in again.stdout
     assert [path.name for path in (tmp_path / "data/live").iterdir()] == ["predictions.parquet"]
-    live = read_live(tmp_path / "data/live", example.schema)
+    live = pd.concat(list(of_folder(tmp_path / "data/live", example.schema).batches()))
     wanted = example.table.head(60)
     pd.testing.assert_frame_equal(
         pd.DataFrame(to_matrix(live, example.schema.features)), pd.DataFrame(to_matrix(wanted, example.schema.features))
@@ -80,7 +81,7 @@ def test_exported_rows_are_what_was_sent(example: Example, tmp_path: Path, proje
     whole = pd.read_parquet(tmp_path / "data/live/predictions.parquet")
     assert list(whole["prediction_id"]) == logged
     assert whole["price"].dropna().to_dict() == {0: 7.5}
-    report = compare(example.table, live, example.schema, Drift(0.01, 50))
+    report = compare(example.table, live, example.schema, load("drift", ROOT / "params.yaml"))
     assert len(report["features"]) == len(example.schema.features)
     assert report["n_live"] == 60
 
@@ -89,7 +90,7 @@ def test_a_window_has_its_rows_alone(example: Example, tmp_path: Path, project: 
     """Rows from the first moment to before the last are exported; with none there is an empty table."""
     assert ": 60 rows" in project.run(export, "--since", "2020-01-01", "--until", "2999-01-01T00:00+02:00")
     assert ": 0 rows" in project.run(export, "--since", "2020-01-01", "--until", "2021-01-01")
-    assert len(read_live(tmp_path / "data/live", example.schema)) == 0
+    assert sum(map(len, of_folder(tmp_path / "data/live", example.schema).batches())) == 0
     with pytest.raises(PipelineError, match="expected a date"):
         project.run(export, "--since", "yesterday")
     project.monkeypatch.setenv("PREDICTION_LOG_URL", "sqlite:///nowhere.db")

@@ -1,19 +1,15 @@
-"""Scores, the history and drift: figures against other implementations, alarms against simulations."""
+"""Scores, the history and the reference: figures against other implementations."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from stages import history, scores, shift
-from stages.drift import compare, read_live
+from stages import history, scores
 from stages.errors import PipelineError
-from stages.params import Drift
 from stages.reference import build
-from stages.schema import Column
-from tests.stages.conftest import make_schema
+from tests.stages.test_drift import WEATHER, weather
 
 
 @settings(max_examples=50, deadline=None)
@@ -68,78 +64,6 @@ def test_history_only_grows(tmp_path) -> None:
     with pytest.raises(PipelineError, match="line 3: expected one JSON object"):
         history.read(path)
     assert path.read_text().splitlines()[3].endswith('"inconclusive"}')
-
-
-WEATHER = make_schema(
-    Column("heat", "float", nullable=True),
-    Column("rain", "bool"),
-    Column("wind", "category", categories=("n", "e", "s", "w")),
-    Column("y", "float", role="target"),
-)
-DRIFT = Drift(alpha=0.01, min_rows=50)
-
-
-def weather(n: int, seed: int) -> pd.DataFrame:
-    generator = np.random.default_rng(seed)
-    return pd.DataFrame(
-        {
-            "row": range(n),
-            "heat": generator.normal(20, 5, n),
-            "rain": generator.random(n) < 0.3,
-            "wind": generator.choice(list("nesw"), n),
-        }
-    )
-
-
-def test_few_live_rows_are_no_verdict() -> None:
-    """With fewer live rows than drift.min_rows the report says `insufficient` and detects nothing."""
-    report = compare(weather(300, 0), weather(49, 1).assign(heat=99.0), WEATHER, DRIFT)
-    assert (report["verdict"], report["drift_detected"]) == ("insufficient", False)
-
-
-def test_no_drift_is_seldom_reported() -> None:
-    """Of 300 comparisons without any drift, at most 1 % plus three standard errors alarm."""
-    alarms = sum(compare(weather(300, s), weather(200, 1000 + s), WEATHER, DRIFT)["drift_detected"] for s in range(300))
-    assert alarms / 300 <= 0.01 + 3 * np.sqrt(0.01 * 0.99 / 300)
-
-
-@pytest.mark.parametrize(
-    ("change", "verdict", "feature"),
-    [
-        ({"heat": lambda t: t["heat"] + 5}, "shifted", "heat"),
-        ({"heat": lambda t: 1000.0}, "shifted", "heat"),
-        ({"rain": lambda t: t.index % 3 > 0}, "shifted", "rain"),
-        ({"wind": lambda t: "n"}, "shifted", "wind"),
-        ({"heat": lambda t: t["heat"].where(t.index % 5 > 0)}, "data_quality", "heat"),
-    ],
-)
-def test_drift_is_found_and_named(change: dict, verdict: str, feature: str) -> None:
-    """A shifted number, values beyond the reference, another share of yes, a category alone, more missing: each is
-    found in 200 rows, and no other feature is named."""
-    report = compare(weather(300, 0), weather(200, 1).assign(**change), WEATHER, DRIFT)
-    named = [name for name, tests in report["features"].items() if any(t["alarm"] for t in tests.values())]
-    assert (report["verdict"], report["drift_detected"], named) == (verdict, True, [feature])
-
-
-def test_absent_columns_are_left_out() -> None:
-    """A feature that the live rows do not have is left out of the report."""
-    report = compare(weather(300, 0), weather(200, 1).drop(columns="wind"), WEATHER, DRIFT)
-    assert set(report["features"]) == {"heat", "rain"}
-
-
-def test_live_rows_are_read_from_csv_and_parquet(tmp_path) -> None:
-    """data/live may hold CSV and Parquet parts; both are read as typed features."""
-    rows = weather(30, 0)
-    rows.to_csv(tmp_path / "a.csv", index=False)
-    rows.to_parquet(tmp_path / "b.parquet", index=False)
-    live = read_live(tmp_path, WEATHER)
-    assert live["heat"].tolist() == pytest.approx([*rows["heat"], *rows["heat"]])
-    assert live["wind"].tolist() == [*rows["wind"], *rows["wind"]]
-
-
-def test_holm_by_hand() -> None:
-    """Holm's adjusted p-values of 0.01, 0.04, 0.03 are 0.03, 0.06, 0.06."""
-    assert shift.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
 
 
 def test_the_reference_is_a_stable_sample() -> None:

@@ -1,0 +1,85 @@
+"""What a shift costs: the reference's errors reweighted to the live mix, and the live errors where feedback knows them.
+
+Reweighting assumes that the target depends on the features as before (covariate shift, Shimodaira 2000), and says
+nothing of live rows where the reference has none.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+SEED = 0
+RESAMPLES = 1_000
+LEVEL = 0.95
+# A reference row speaks for at most so many: a density ratio of two finite samples has no upper end of its own.
+LARGEST = 20.0
+PENALTY = 1.0
+ROUNDS = 25
+
+
+class Loss(NamedTuple):
+    """`ratio`: expected live RMSE by that of the reference, with a bootstrap interval; `effective`: how many equally
+    weighted reference rows know as much (Kish 1965)."""
+
+    ratio: float
+    low: float
+    high: float
+    effective: float
+
+
+def expected(reference: np.ndarray, live: np.ndarray, residuals: np.ndarray) -> Loss:
+    """RMSE of the residuals [n] of reference rows [n, features] under weights that make them look like the live rows
+    [m, features], by their plain RMSE. Numbers without NaN.
+
+    The weights are the odds of "live" by a logistic regression on the features and their squares (Bickel et al. 2009),
+    which follows a change of mean or of spread.
+    """
+    weights = _weights(reference, live)
+    squares = np.square(residuals)
+    drawn = np.random.default_rng(SEED).integers(0, len(squares), (RESAMPLES, len(squares)))
+    some = weights[drawn]
+    plain = np.maximum(squares[drawn].mean(axis=1), 1e-300)
+    ratios = np.sqrt((some * squares[drawn]).sum(axis=1) / some.sum(axis=1) / plain)
+    low, high = np.quantile(ratios, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    ratio = np.sqrt((weights * squares).sum() / weights.sum() / max(squares.mean(), 1e-300))
+    return Loss(float(ratio), float(low), float(high), float(weights.sum() ** 2 / np.square(weights).sum()))
+
+
+def observed(residuals: np.ndarray, errors: np.ndarray) -> tuple[float, float]:
+    """Have live errors [m] grown over the reference's residuals [n]? (RMSE over RMSE, one-sided p-value).
+
+    Mann-Whitney's test of their absolute values: a rank test, so that one wild row alone is no alarm.
+    """
+    ours, theirs = np.abs(residuals), np.abs(errors)
+    p = stats.mannwhitneyu(theirs, ours, alternative="greater").pvalue
+    return float(np.sqrt(np.square(theirs).mean() / max(np.square(ours).mean(), 1e-300))), float(p)
+
+
+def _weights(reference: np.ndarray, live: np.ndarray) -> np.ndarray:
+    """[n], with mean 1 but for the largest, which are cut."""
+    centre, spread = reference.mean(axis=0), np.maximum(reference.std(axis=0), 1e-12)
+    # Far outside, a square would speak louder than all reference rows together.
+    both = np.clip((np.vstack([reference, live]) - centre) / spread, -10, 10)
+    design = np.column_stack([np.ones(len(both)), both, both**2 - 1])
+    label = np.repeat([0.0, 1.0], [len(reference), len(live)])
+    # Both sides weigh as much, so that the odds are the density ratio.
+    mass = np.where(label == 1, len(label) / (2 * len(live)), len(label) / (2 * len(reference)))
+    score = design[: len(reference)] @ _logistic(design, label, mass)
+    odds = np.exp(score - score.max())
+    return np.minimum(odds / odds.mean(), LARGEST)
+
+
+def _logistic(design: np.ndarray, label: np.ndarray, mass: np.ndarray) -> np.ndarray:
+    """Coefficients of a ridge-penalised logistic regression, by Newton's method; the first column is not penalised."""
+    penalty = np.diag([1e-9] + [PENALTY] * (design.shape[1] - 1))
+    beta = np.zeros(design.shape[1])
+    for _ in range(ROUNDS):
+        share = 1 / (1 + np.exp(-np.clip(design @ beta, -30, 30)))
+        slope = design.T @ (mass * (label - share)) - penalty @ beta
+        curve = design.T @ (design * (mass * share * (1 - share))[:, None]) + penalty
+        step = np.linalg.solve(curve, slope)
+        beta += step / max(1.0, float(np.abs(step).max()))  # at most 1 a round: far steps overshoot
+        if np.abs(step).max() < 1e-6:
+            break
+    return beta
