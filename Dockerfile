@@ -1,5 +1,7 @@
 # The server and the champion, nothing else: no pandas, no scikit-learn, no DVC, no data.
 FROM python:3.11-slim AS build
+# Set from the commit's time: what pip compiles then holds hashes in place of times.
+ARG SOURCE_DATE_EPOCH
 COPY requirements/serve.txt /tmp/serve.txt
 RUN python -m venv /opt/venv \
  && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /tmp/serve.txt \
@@ -7,8 +9,12 @@ RUN python -m venv /opt/venv \
 
 FROM python:3.11-slim
 ARG GIT_REVISION=""
+ARG MODEL_VERSION=""
+ARG MODEL_MD5=""
 LABEL org.opencontainers.image.title="mlops_boston" \
-      org.opencontainers.image.revision="${GIT_REVISION}"
+      org.opencontainers.image.version="${MODEL_VERSION}" \
+      org.opencontainers.image.revision="${GIT_REVISION}" \
+      model.md5="${MODEL_MD5}"
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

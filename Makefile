@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help model venv repro serve gate promote rollback fetch retrain deliver report drift sweep test test-slow bench check format lock image publish
+.PHONY: help model venv repro serve gate promote rollback fetch retrain deliver report drift sweep test test-slow bench check format lock image publish sbom
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -54,25 +54,16 @@ fetch: venv ## bring the champion of a version or revision (REV=v1.0.0) to model
 	python -m stages.registry fetch --rev '$(or $(REV),$(error make fetch REV=v1.0.0, prod, or a Git revision))'
 
 drift: venv ## do the rows in data/live still look like the training rows?
+	@test -z "$$PREDICTION_LOG_URL" || python -m api.export
 	dvc repro drift
-	@test -z "$$GITHUB_OUTPUT" || python -c "import json; print('drift=' + \
-	  str(json.load(open('metrics/drift.json'))['drift_detected']).lower())" >> "$$GITHUB_OUTPUT"
+	@test -z "$$GITHUB_OUTPUT" || python -c "import json; from stages.retrain import reason; print('drift=' + \
+	  str(reason(json.load(open('metrics/drift.json')), force=False) is not None).lower())" >> "$$GITHUB_OUTPUT"
 
 retrain: venv ## on drift (or FORCE=1): repro, gate, promote or keep
 	python -m stages.retrain $(if $(FORCE),--force)
 
-# A proposal goes without its tags: what is not merged is not in production. `make promote` on the merged branch adds them.
-deliver: ## push what retrain promoted to BRANCH=, or BY=pull-request propose it
-	@set -e; if [ "$$(git rev-parse HEAD)" = "$$(git rev-parse origin/$(BRANCH))" ]; then \
-	  echo "deliver: nothing was promoted"; exit 0; fi; \
-	test -z "$$GITHUB_ACTIONS" || gh auth setup-git; \
-	case '$(BY)' in \
-	  push) git push --atomic --follow-tags origin HEAD:refs/heads/$(BRANCH);; \
-	  pull-request) proposal=retrain-$$(git rev-parse --short HEAD); \
-	    git push origin HEAD:refs/heads/$$proposal; \
-	    gh pr create --fill --base $(BRANCH) --head $$proposal;; \
-	  *) echo "error: BY is '$(BY)', expected push or pull-request (in CI: variable RETRAIN_BY)" >&2; exit 1;; \
-	esac
+deliver: venv ## commit and push what the pipeline made, with version tags (RETRAIN_BY=pull-request: propose it)
+	@.ci/deliver
 
 report: repro ## what this branch changes against BASE=, as Markdown and plots in report/
 	@python -m stages.pull_request --base $(BASE)
@@ -97,8 +88,13 @@ check: venv ## lint, format, types, workflow and Dockerfile
 	ruff format --check .
 	mypy
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	zizmor --offline --quiet .github/workflows
+	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	zizmor --offline --quiet .github
 	hadolint Dockerfile
+	@if command -v actionlint >/dev/null; then actionlint; else echo "actionlint is not installed: left out"; fi
+	@if command -v promtool >/dev/null; then promtool check rules deploy/alerts.yml && \
+	  promtool test rules deploy/alerts.test.yml; else echo "promtool is not installed: left out"; fi
 
 format: venv ## rewrite the code in the project's format
 	ruff check --fix-only .
@@ -110,21 +106,21 @@ lock: venv ## write requirements/*.txt anew from pyproject.toml
 	    --generate-hashes --no-annotate --no-header -c requirements/dev.txt -o requirements/$$group.txt || exit 1; \
 	done
 
+# Times and labels in the image are those of the commit, so that the same commit gives the same layers.
 image: venv ## build the container image of the champion
-	@test -f models/champion.onnx || { $(CHECKOUT); }
-	@test -f models/champion.onnx || { $(MAKE) --no-print-directory model && $(CHECKOUT); }
-	docker build --build-arg GIT_REVISION=$$(git rev-parse HEAD) -t mlops_boston .
+	@python -m stages.restore
+	docker build -t mlops_boston --build-arg GIT_REVISION=$$(git rev-parse HEAD) \
+	  --build-arg SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+	  --build-arg MODEL_VERSION=$(call recorded,version) --build-arg MODEL_MD5=$(call recorded,md5) .
 
-publish: ## push the image (IMAGE=, REGISTRY_USER=, REGISTRY_TOKEN=)
-	@printf '%s' "$$REGISTRY_TOKEN" | docker login $(firstword $(subst /, ,$(IMAGE))) -u "$$REGISTRY_USER" --password-stdin
-	@set -e; for tag in $(VERSION) latest; do \
-	  docker tag mlops_boston $(NAME):$$tag; \
-	  docker push $(NAME):$$tag; \
-	done
+publish: ## push the image as the model's version and as latest (IMAGE=, REGISTRY_USER=, REGISTRY_TOKEN=)
+	@IMAGE='$(IMAGE)' VERSION=$(call recorded,version) .ci/publish
 
-# A registry takes lower case alone, and GitHub's owners need not be.
-NAME = $(shell printf '%s' '$(IMAGE)' | tr '[:upper:]' '[:lower:]')
-VERSION = $(shell sed -n 's/^  version: //p' models/champion.onnx.dvc)
+sbom: venv ## what the image is made of, as a CycloneDX bill of materials in sbom.json
+	cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o sbom.json requirements/serve.txt
+
+# What the champion's record says of it.
+recorded = $(shell sed -n 's/^[- ]*$(1): //p' models/champion.onnx.dvc)
 
 # Only where there is none yet: a model that is there is judged and served as it is.
 model: venv

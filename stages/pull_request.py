@@ -2,16 +2,18 @@
 
     python -m stages.pull_request --base origin/main
 
-Compares the workspace after `dvc repro` with the revision `--base`; writes report/summary.md and report/plots/. The
-gate's verdict does not fail the report: a branch need not be better to be worth merging.
+Compares the workspace after `dvc repro` with the commit where HEAD and `--base` part; writes report/summary.md and
+report/plots/. The gate's verdict does not fail the report: a branch need not be better to be worth merging.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
 
-from stages import errors, files, gate, git
+from stages import errors, files, gate, git, markdown
+from stages.errors import PipelineError
 
 FOLDER = Path("report")
 TRAIN = Path("metrics/train")
@@ -19,35 +21,64 @@ DRIFT = Path("metrics/drift.json")
 
 
 def summary(base: str) -> str:
-    """The whole report. Raises PipelineError where metrics are missing."""
+    """The whole report, against the commit where HEAD and `base` part.
+
+    Raises PipelineError where metrics are missing.
+    """
+    since = parting(base)
+    before = {name: _cv_rmse(git.show(since, TRAIN / f"{name}.json")) for name in _families()}
+    after = {name: _cv_rmse((TRAIN / f"{name}.json").read_text(encoding="utf-8")) for name in _families()}
     parts = [
-        ("Gate", _output("stages.gate", "--md", "--champion", base, ok=tuple(gate.EXIT_CODES.values()))),
-        ("Metrics", _output("dvc", "metrics", "diff", base, "--md")),
-        ("Parameters", _output("dvc", "params", "diff", base, "--md")),
-        ("Families", chart({path.stem: files.read_json(path)["cv_rmse"] for path in sorted(TRAIN.glob("*.json"))})),
+        ("Gate", _output("stages.gate", "--md", "--champion", since, ok=tuple(gate.EXIT_CODES.values()))),
+        ("Metrics", _output("dvc", "metrics", "diff", since, "--md")),
+        ("Parameters", _output("dvc", "params", "diff", since, "--md")),
+        ("Families", chart(before, after)),
         ("Drift", drift(files.read_json(DRIFT))),
     ]
     body = "\n\n".join(f"### {title}\n\n{text}" for title, text in parts)
-    return f"## Compared with `{base}`\n\n{body}\n"
+    return f"## Compared with `{base}` ({since[:10]})\n\n{body}\n"
 
 
-def chart(cv_rmse: dict[str, float]) -> str:
-    """Bars of each family's cross-validated RMSE, best first, which GitHub draws from text."""
-    ordered = sorted(cv_rmse.items(), key=lambda item: item[1])
-    names = ", ".join(f'"{name}"' for name, _ in ordered)
-    values = ", ".join(f"{value:.4g}" for _, value in ordered)
-    top = max(cv_rmse.values(), default=1) * 1.1
-    return "\n".join(
-        [
-            "```mermaid",
-            "xychart-beta",
-            '    title "Cross-validated RMSE"',
-            f"    x-axis [{names}]",
-            f'    y-axis "RMSE" 0 --> {top:.4g}',
-            f"    bar [{values}]",
-            "```",
-        ]
-    )
+def parting(base: str) -> str:
+    """The last commit that HEAD and `base` share. Raises PipelineError where there is none."""
+    command = ["git", "merge-base", git.commit_of(base), "HEAD"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    if found.returncode:
+        raise PipelineError(f"HEAD and {base} share no commit: fetch the whole history (`git fetch --unshallow`)")
+    return found.stdout.strip()
+
+
+def chart(before: dict[str, float | None], after: dict[str, float | None]) -> str:
+    """Each family's cross-validated RMSE, best first: a chart that GitHub draws from text, and a table.
+
+    The chart's line needs a figure for each bar, so it is left out where a family is new.
+    """
+    known = {name: value for name, value in sorted(after.items(), key=lambda item: item[1] or 0) if value is not None}
+    if not known:
+        return "No family has a cross-validated RMSE."
+    line = [value for name in known if (value := before.get(name)) is not None]
+    drawn = [
+        "```mermaid",
+        "xychart-beta",
+        f"    x-axis {json.dumps(list(known))}",
+        f'    y-axis "cross-validated RMSE" 0 --> {max(*known.values(), *line) * 1.1:.4g}',
+        f"    bar [{', '.join(f'{value:.4g}' for value in known.values())}]",
+        *([f"    line [{', '.join(f'{value:.4g}' for value in line)}]"] if len(line) == len(known) else []),
+        "```",
+    ]
+    rows = [[name, markdown.number(before.get(name)), markdown.number(value)] for name, value in known.items()]
+    table = markdown.table(["family", "before (line)", "after (bar)"], rows)
+    return "\n".join([*drawn, "", table])
+
+
+def _families() -> list[str]:
+    return [path.stem for path in sorted(TRAIN.glob("*.json"))]
+
+
+def _cv_rmse(text: str | None) -> float | None:
+    """None where the family is new, or its record has no such figure."""
+    value = json.loads(text).get("cv_rmse") if text else None
+    return float(value) if isinstance(value, int | float) else None
 
 
 def drift(report: dict[str, object]) -> str:
@@ -69,11 +100,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.pull_request", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--base", required=True, metavar="REV", help="Git revision to compare with")
     base = parser.parse_args().base
-    git.commit_of(base)
     text = summary(base)
     files.write_text(FOLDER / "summary.md", text)
     print(text)
-    print(_output("dvc", "plots", "diff", base, "-o", str(FOLDER / "plots")), file=sys.stderr)
+    print(_output("dvc", "plots", "diff", parting(base), "-o", str(FOLDER / "plots")), file=sys.stderr)
 
 
 if __name__ == "__main__":

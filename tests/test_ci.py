@@ -1,0 +1,77 @@
+"""What CI runs beside the pipeline: delivery to a real remote, and a champion that no cache has."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Project
+
+
+@pytest.fixture
+def promoted(reproduced: Project, tmp_path: Path) -> Project:
+    """On main, with a remote that has it all but the promotion."""
+    for name in ("GITHUB_ACTIONS", "GITHUB_OUTPUT", "RETRAIN_BY"):
+        reproduced.env.pop(name, None)
+    reproduced.run("git", "init", "-q", "--bare", str(tmp_path / "remote.git"))
+    reproduced.run("git", "remote", "add", "origin", str(tmp_path / "remote.git"))
+    reproduced.run("git", "push", "-q", "origin", "main")
+    reproduced.stage("gate")
+    reproduced.stage("registry", "promote")
+    return reproduced
+
+
+def remote(project: Project, *arguments: str) -> str:
+    return project.run("git", "-C", str(project.folder.parent / "remote.git"), *arguments).stdout.strip()
+
+
+def test_a_promotion_is_delivered_with_its_tags(promoted: Project, tmp_path: Path) -> None:
+    """The commits of a promotion and its tags reach the branch at once, and the job learns the commit."""
+    output = tmp_path / "output"
+    promoted.env["GITHUB_OUTPUT"] = os.fspath(output)
+    promoted.run(".ci/deliver")
+    assert remote(promoted, "rev-parse", "main") == promoted.run("git", "rev-parse", "HEAD").stdout.strip()
+    assert remote(promoted, "tag").split() == ["housing#prod#1", "housing@v1.0.0"]
+    assert output.read_text() == f"commit={remote(promoted, 'rev-parse', 'main')}\n"
+
+
+def test_a_verdict_is_delivered_without_a_promotion(promoted: Project) -> None:
+    """The line that the gate adds to the history is committed and sent, though the champion stays; a second delivery
+    has nothing to add."""
+    promoted.run(".ci/deliver")
+    promoted.stage("gate", code=3)
+    # Live rows stay here: with them, the history alone is sent.
+    promoted.path("data/live/rows.csv").write_text("RM\n6\n")
+    promoted.path("metrics/drift.json").write_text("{}\n")
+    promoted.run(".ci/deliver")
+    assert remote(promoted, "diff", "--name-only", "main~1", "main") == "metrics/history.jsonl"
+    assert json.loads(remote(promoted, "show", "main:metrics/history.jsonl").splitlines()[-1])["verdict"]
+    commit = remote(promoted, "rev-parse", "main")
+    promoted.run(".ci/deliver")
+    assert remote(promoted, "rev-parse", "main") == commit
+
+
+def test_tags_follow_a_merged_pull_request(promoted: Project) -> None:
+    """With RETRAIN_BY=pull-request, a promotion that is on the branch already gets its tags with the next delivery."""
+    promoted.run("git", "push", "-q", "origin", "main")
+    promoted.run("git", "tag", "--delete", "housing@v1.0.0", "housing#prod#1")
+    promoted.env["RETRAIN_BY"] = "pull-request"
+    promoted.run(".ci/deliver")
+    assert remote(promoted, "tag").split() == ["housing#prod#1", "housing@v1.0.0"]
+
+
+@pytest.mark.slow
+def test_a_champion_that_is_in_no_cache_is_made_again(promoted: Project) -> None:
+    """Without cache and remote, the champion that HEAD records is made again by its own revision, to the byte."""
+    champion = promoted.path("models/champion.onnx")
+    before = champion.read_bytes()
+    champion.unlink()
+    assert "is restored" in promoted.stage("restore").stdout
+    champion.unlink()
+    shutil.rmtree(promoted.path(".dvc/cache"))
+    assert "is restored" in promoted.stage("restore").stdout
+    assert champion.read_bytes() == before
+    assert "is there" in promoted.stage("restore").stdout
+    assert promoted.run("git", "status", "--porcelain").stdout == ""
