@@ -5,12 +5,11 @@ run refuses. `make repro` runs this first: a lock that reads well is kept as a c
 that copy, else by the one of the last commit. What the kill undid then simply runs again.
 """
 
+import filecmp
 import json
 import shutil
 import subprocess
 from pathlib import Path
-
-import yaml
 
 from stages import errors, files
 
@@ -20,25 +19,25 @@ WRITTEN = ("data", "models", "metrics")
 RUNNING = Path(".dvc/tmp/rwlock")
 
 
-def readable(text: str) -> bool:
-    """Whether this is a dvc.lock that DVC accepts: a mapping with its version and its stages."""
+def readable(path: Path) -> bool:
+    """Whether DVC accepts this dvc.lock and it is whole: one that was cut inside of its last line may still be YAML."""
+    from dvc.exceptions import DvcException
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+    from dvc.utils import strictyaml
+
     try:
-        content = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
-    except yaml.YAMLError:
+        # What DVC itself calls, so that the two cannot disagree.
+        strictyaml.load(str(path), schema=COMPILED_LOCKFILE_SCHEMA)
+    except (DvcException, UnicodeDecodeError):
         return False
-    stages = content.get("stages", {}) if isinstance(content, dict) else None
-    return (
-        isinstance(stages, dict)
-        and content.get("schema") == "2.0"
-        and all(isinstance(stage, dict) and "cmd" in stage for stage in stages.values())
-    )
+    return path.read_bytes().endswith(b"\n")
 
 
 def mend_lock() -> str | None:
     """What was done to dvc.lock, or None where it was well."""
-    if not LOCK.exists():
+    if not LOCK.exists() or (GOOD.exists() and filecmp.cmp(LOCK, GOOD, shallow=False)):
         return None
-    if readable(LOCK.read_text(encoding="utf-8", errors="replace")):
+    if readable(LOCK):
         with files.replacing(GOOD) as partial:
             shutil.copyfile(LOCK, partial)
         return None
@@ -46,10 +45,11 @@ def mend_lock() -> str | None:
         with files.replacing(LOCK) as partial:
             shutil.copyfile(GOOD, partial)
         return "dvc.lock was damaged (a killed run?): brought back the last good one"
-    committed = subprocess.run(["git", "show", f"HEAD:{LOCK}"], capture_output=True, check=False)
-    if committed.returncode == 0 and readable(committed.stdout.decode()):
+    committed = subprocess.run(["git", "show", f"HEAD:./{LOCK}"], capture_output=True, check=False)
+    if committed.returncode == 0:
         files.write_bytes(LOCK, committed.stdout)
-        return "dvc.lock was damaged (a killed run?): brought back the one of the last commit"
+        if readable(LOCK):
+            return "dvc.lock was damaged (a killed run?): brought back the one of the last commit"
     LOCK.unlink()
     return "dvc.lock was damaged (a killed run?) and there is no good one: removed it, all stages run again"
 

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 import yaml
@@ -16,17 +17,39 @@ from tests.conftest import Project
 RUN = "python -m stages.mend && dvc repro --force --no-run-cache"
 
 
-@pytest.mark.parametrize("damage", [b"", b"schema: '2.0'\nstages:\n  clean:\n    cm", b"\0\0\0"])
-def test_a_damaged_lock_is_brought_back(reproduced: Project, damage: bytes) -> None:
-    """A dvc.lock that DVC would refuse is replaced by the last good one, with a word; then nothing needs to run."""
+def cut_after(text: bytes) -> Callable[[bytes], bytes]:
+    """What a kill leaves of a lock that was written as far as the last of these bytes."""
+    return lambda good: good[: good.rindex(text) + len(text)]
+
+
+DAMAGES = {
+    "empty": lambda good: b"",
+    "inside a key": cut_after(b"    cm"),
+    "before a value": cut_after(b"hash:"),
+    "before a value, at the line's end": lambda good: cut_after(b"hash:")(good) + b"\n",
+    "inside a number": cut_after(b"size: 1"),
+    "binary": lambda good: b"\0\0\0",
+    "no text": lambda good: b"\xff\xfe",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_lock_is_brought_back(reproduced: Project, damage: Callable[[bytes], bytes]) -> None:
+    """A dvc.lock that DVC would refuse, or that ends inside of a line, is replaced by the last good one."""
     lock = reproduced.path("dvc.lock")
     good = lock.read_bytes()
     reproduced.stage("mend")
-    lock.write_bytes(damage)
+    lock.write_bytes(damage(good))
     assert "brought back the last good one" in reproduced.stage("mend").stdout
     assert lock.read_bytes() == good
-    reproduced.path(".dvc/tmp/dvc.lock.good").unlink()
-    lock.write_bytes(damage)
+
+
+def test_what_a_kill_leaves_is_mended(reproduced: Project) -> None:
+    """Without a good copy the lock of the last commit is brought back; half-written files and a damaged note of what
+    runs are removed, each with a word; then nothing needs to run."""
+    lock = reproduced.path("dvc.lock")
+    good = lock.read_bytes()
+    lock.write_bytes(b"")
     assert "brought back the one of the last commit" in reproduced.stage("mend").stdout
     assert lock.read_bytes() == good
     reproduced.path(".dvc/tmp/rwlock").write_bytes(b"{")
