@@ -100,14 +100,16 @@ def _from_dvc(revision: str, recorded: str) -> bytes:
     import dvc.api  # takes a second to import, and is seldom needed
     from dvc.exceptions import DvcException
 
+    again = f"or check out {revision} in a clone, run `dvc repro` there and copy its {MODEL} here as {CHAMPION}"
     try:
         content: bytes = dvc.api.read(str(CHAMPION), rev=revision, mode="rb")
     except (DvcException, OSError) as error:
         raise PipelineError(
             f"the champion of {revision} (md5 {recorded}) is neither in the workspace nor in DVC's cache or a remote "
-            f"({error}): run `dvc pull {CHAMPION}`, or `dvc push --all-tags` where it was promoted, or check out "
-            f"{revision} in a clone, run `dvc repro` there and copy its {MODEL} here as {CHAMPION}"
+            f"({error}): run `dvc pull {CHAMPION}`, or `dvc push --all-tags` where it was promoted, {again}"
         ) from None
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != recorded:
-        raise PipelineError(f"DVC's copy of the champion of {revision} is damaged: `dvc pull --force {CHAMPION}`")
+        raise PipelineError(
+            f"DVC's copy of the champion of {revision} is damaged: run `dvc pull --force {CHAMPION}`, {again}"
+        )
     return content
