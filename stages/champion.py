@@ -3,13 +3,14 @@
 import hashlib
 from typing import NamedTuple
 
-from stages import rebuild, recorded, registry
+from stages import production, rebuild, recorded, registry
 from stages.errors import PipelineError
 from stages.onnx_file import Model
 
 
 class Champion(NamedTuple):
-    """`commit`: whose run made the file, None where no lock says so; `note`: what a reader of the verdict must know."""
+    """`md5` is the recorded one; `note` says where the rebuilt file is another, and is empty otherwise. `commit`: whose
+    run made the recorded file, None where no lock says so."""
 
     model: Model
     md5: str
@@ -22,20 +23,19 @@ def find(revision: str) -> Champion | None:
 
     Raises PipelineError where the revision is unknown, or its champion is nowhere and cannot be made again.
     """
-    wanted = registry.recorded_md5(revision)
-    if wanted is None:
+    record = production.record_at(revision)
+    if record is None:
         return None
-    commit = recorded.origin(revision, registry.MODEL.as_posix(), wanted, registry.RECORD.as_posix())
+    commit = recorded.origin(revision, record)
     try:
         content, note = registry.champion_at(revision), ""
     except PipelineError as lost:
-        content, note = _rebuilt(commit or revision, wanted, str(lost))
+        content, note = _rebuilt(commit or revision, record.md5, str(lost))
         if note and commit is None:
             raise PipelineError(f"could not decide: {lost}. {note}") from None
     if content is None:
         return None
-    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    return Champion(Model(content, f"{registry.CHAMPION} at {revision}"), md5, commit, note)
+    return Champion(Model(content, f"{registry.CHAMPION} at {revision}"), record.md5, commit, note)
 
 
 def _rebuilt(commit: str, wanted: str, lost: str) -> tuple[bytes, str]:

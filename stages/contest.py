@@ -49,10 +49,13 @@ def hold(revision: str) -> Contest:
     known = _answerable(champion.model, table, target)
     rows = table[known]
     current = champion.model.predict(to_matrix(rows, champion.model.description.columns))[:, 0]
-    unchanged = _check_champion(champion, revision, wanted, scores.rmse(actual[known], current))
+    rescored = scores.rmse(actual[known], current)
+    _check_champion(champion, rescored)
     notes = [champion.note] if champion.note else []
-    if not unchanged:
-        notes.append(f"The RMSE recorded at {revision}, {wanted:.4g}, is of another model or test split: both are new.")
+    if not _equal(wanted, rescored):
+        notes.append(
+            f"The RMSE recorded at {revision}, {wanted:.4g}, is of another model or test split: both are scored anew."
+        )
     if left := int((~known).sum()):
         notes.append(f"{left} rows are left out: they hold a category that the champion does not know.")
     return Contest(rows, actual[known], challenger, new[known], champion, current, tuple(notes))
@@ -73,18 +76,16 @@ def _check_own(written: float, rescored: float) -> None:
         )
 
 
-def _check_champion(champion: Champion, revision: str, wanted: float, rescored: float) -> bool:
-    """Whether model and test split are those of the revision's lock; then the score must be the recorded one."""
-    hashes = recorded.hashes(revision)
-    same_model = hashes.get(registry.MODEL.as_posix()) == champion.md5
-    if not same_model or hashes.get(TEST.as_posix()) != files.digest(TEST, "md5"):
-        return False
-    if not _equal(wanted, rescored):
+def _check_champion(champion: Champion, rescored: float) -> None:
+    """Where the run that made the champion scored it on today's test split, both must agree."""
+    commit = champion.commit
+    if commit is None or champion.note or recorded.hashes(commit).get(TEST.as_posix()) != files.digest(TEST, "md5"):
+        return
+    if not _equal(wanted := recorded.rmse(commit), rescored):
         raise PipelineError(
-            f"could not decide: {recorded.METRICS} at {revision} records rmse {wanted}, but on the same test split "
+            f"could not decide: {recorded.METRICS} at {commit} records rmse {wanted}, but on the same test split "
             f"the champion scores {rescored}: that commit does not hold what its own run made; name another --champion"
         )
-    return True
 
 
 def _equal(written: float, rescored: float) -> bool:

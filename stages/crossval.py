@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from stages import files, recorded, registry, rows, tables
+from stages import files, production, recorded, registry, rows, tables
 from stages.schema import Schema
 
 TRAIN = Path("data/clean/train.parquet")
@@ -66,10 +66,9 @@ def evidence(commit: str | None, champion: str, challenger: str, schema: Schema)
 
 
 def _out_of_fold(path: Path, commit: str) -> pd.DataFrame | None:
-    import dvc.api
     from dvc.exceptions import DvcException
 
     try:
-        return pd.read_parquet(BytesIO(dvc.api.read(path.as_posix(), rev=commit, mode="rb")))
+        return pd.read_parquet(BytesIO(production.stored(path, commit)))
     except (DvcException, OSError, ValueError):
         return None

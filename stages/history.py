@@ -35,9 +35,9 @@ def read(path: Path = PATH) -> list[dict[str, Any]]:
         try:
             entry = json.loads(line)
         except ValueError:
-            raise PipelineError(
-                f"{path}, line {number}: expected one JSON object, found {line[:60]!r}; remove it"
-            ) from None
+            entry = None
+        if not isinstance(entry, dict):
+            raise PipelineError(f"{path}, line {number}: expected one JSON object, found {line[:60]!r}; remove it")
         entries.append(entry)
     return entries
 

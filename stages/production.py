@@ -96,18 +96,33 @@ def _into_cache(file: Path, md5: str) -> None:
         repo.cache.local.add(str(file.absolute()), repo.cache.local.fs, md5)
 
 
-def _from_dvc(revision: str, recorded: str) -> bytes:
+def stored(path: Path, revision: str) -> bytes:
+    """A file of an earlier revision, from DVC's cache or today's remote: a revision knows no remote that is younger.
+
+    Raises DvcException or OSError where it is in neither.
+    """
     import dvc.api  # takes a second to import, and is seldom needed
+    from dvc.repo import Repo
+
+    with Repo() as repo:
+        remote = repo.config["core"].get("remote")
+    content: bytes = dvc.api.read(path.as_posix(), rev=revision, remote=remote, mode="rb")
+    return content
+
+
+def _from_dvc(revision: str, recorded: str) -> bytes:
     from dvc.exceptions import DvcException
 
+    again = f"or check out {revision} in a clone, run `dvc repro` there and copy its {MODEL} here as {CHAMPION}"
     try:
-        content: bytes = dvc.api.read(str(CHAMPION), rev=revision, mode="rb")
+        content = stored(CHAMPION, revision)
     except (DvcException, OSError) as error:
         raise PipelineError(
             f"the champion of {revision} (md5 {recorded}) is neither in the workspace nor in DVC's cache or a remote "
-            f"({error}): run `dvc pull {CHAMPION}`, or `dvc push --all-tags` where it was promoted, or check out "
-            f"{revision} in a clone, run `dvc repro` there and copy its {MODEL} here as {CHAMPION}"
+            f"({error}): run `dvc pull {CHAMPION}`, or `dvc push --all-tags` where it was promoted, {again}"
         ) from None
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != recorded:
-        raise PipelineError(f"DVC's copy of the champion of {revision} is damaged: `dvc pull --force {CHAMPION}`")
+        raise PipelineError(
+            f"DVC's copy of the champion of {revision} is damaged: run `dvc pull --force {CHAMPION}`, {again}"
+        )
     return content

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from stages.errors import PipelineError
+from stages.production import MODEL, RECORD, Record
 
 METRICS = Path("metrics/evaluate.json")
 
@@ -43,10 +44,14 @@ def hashes(revision: str) -> dict[str, str]:
         return {}
 
 
-def origin(revision: str, path: str, md5: str, record: str) -> str | None:
-    """The commit whose lock says that its run made `path` with this md5: `revision`, or the last one before it that
-    wrote `record`; None where neither does."""
+def origin(revision: str, champion: Record) -> str | None:
+    """The commit whose lock says that its run made the champion: `revision`, the one that the record names, or the last
+    that wrote the record; None where none does."""
     logged = subprocess.run(
-        ["git", "log", "-1", "--format=%H", revision, "--", record], capture_output=True, text=True, check=False
+        ["git", "log", "-1", "--format=%H", revision, "--", RECORD.as_posix()],
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    return next((c for c in (revision, logged.stdout.strip()) if c and hashes(c).get(path) == md5), None)
+    commits = (revision, champion.revision, logged.stdout.strip())
+    return next((c for c in commits if c and hashes(c).get(MODEL.as_posix()) == champion.md5), None)

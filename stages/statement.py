@@ -64,8 +64,12 @@ def reason(decision: Decision) -> str:
         worse = decision.comparison is not None and decision.comparison.low > 0
         more = ": the new model is worse beyond doubt" if worse else ""
         return f"The champion stays, for {', '.join(failed)} {'fails' if len(failed) == 1 else 'fail'}{more}."
-    if decision.verdict == "inconclusive":
-        return f"The champion stays, for {decision.n} test rows cannot tell: neither better nor worse beyond doubt."
+    if undecided := [check.name for check in decision.checks if check.passed is None]:
+        are = "is" if len(undecided) == 1 else "are"
+        return (
+            f"The champion stays, for {decision.n} test rows cannot tell: {', '.join(undecided)} {are} neither met nor "
+            "failed beyond doubt."
+        )
     return "All checks pass." if decision.comparison else "All checks pass, and there is no champion yet."
 
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import yaml
 
 from tests.conftest import Project
 
@@ -58,13 +59,49 @@ def test_retrain_needs_a_reason(promoted: Project) -> None:
     assert "| keep" in forced
 
 
-def test_drift_is_a_reason_to_retrain(promoted: Project) -> None:
-    """Live rows that moved, with errors that grew, make retrain run the pipeline and the gate."""
-    lines = promoted.path("data/raw/housing.csv").read_text().splitlines()
+def move_the_live_rows(project: Project) -> None:
+    """Live rows that moved, with errors that grew."""
+    lines = project.path("data/raw/housing.csv").read_text().splitlines()
     header = lines[0].split(",")
     moved = [line.split(",") for line in lines[1:200]]
     for row in moved:
         row[header.index("LSTAT")] = "37"
     rows = [",".join(row) for row in [header, *moved]]
-    promoted.path("data/live/rows.csv").write_text("\n".join(rows) + "\n")
+    project.path("data/live/rows.csv").write_text("\n".join(rows) + "\n")
+
+
+def test_drift_is_a_reason_to_retrain(promoted: Project) -> None:
+    """Live rows that moved, with errors that grew, make retrain run the pipeline and the gate."""
+    move_the_live_rows(promoted)
     assert "retrain: drift: risk" in promoted.stage("retrain").stdout
+
+
+def add_a_time(project: Project) -> None:
+    """A column SOLD: a number, in no relation to the others."""
+    raw, schema = project.path("data/raw/housing.csv"), project.path("data/schema.yaml")
+    header, *rows = raw.read_text().splitlines()
+    sold = [f"{row},{place * 97 % len(rows)}" for place, row in enumerate(rows)]
+    raw.write_text("\n".join([f"{header},SOLD", *sold]) + "\n")
+    content = yaml.safe_load(schema.read_text())
+    content["columns"]["SOLD"] = {"dtype": "int", "role": "time"}
+    schema.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+@pytest.mark.slow
+def test_drift_asks_for_what_is_better_on_recent_rows(project: Project) -> None:
+    """With a time column, a retrain for drift promotes what is no worse on all rows and better on the most recent
+    ones; one that was asked for by FORCE=1 takes gate.policy."""
+    add_a_time(project)
+    good = project.path("params.yaml").read_text()
+    project.edit_params(lambda p: p["train"].update(families=only("ridge", {"alpha": [1000]})))
+    project.commit("a time, and a weak model")
+    assert "promoted: " in project.stage("retrain", "--force").stdout
+    assert history(project)[-2]["policy"] == "superior"
+    project.path("params.yaml").write_text(good)
+    move_the_live_rows(project)
+    said = project.stage("retrain").stdout
+    assert "retrain: drift: " in said
+    assert "promoted: models/champion.onnx is now models/model.onnx" in said
+    verdict = history(project)[-2]
+    assert verdict["policy"] == "non_inferior"
+    assert {"non_inferior", "recent"} < set(verdict["checks"])

@@ -9,9 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
+from stages.matrix import to_matrix
+from stages.onnx_file import Model
 from tests.conftest import Project
 
 CHAMPION, MODEL = "models/champion.onnx", "models/model.onnx"
@@ -48,7 +52,9 @@ def _challenged(_reproduced: Project, tmp_path_factory: pytest.TempPathFactory) 
     made.dvc("repro")
     made.stage("gate")
     made.stage("registry", "promote")
-    made.run("git", "restore", f"--source={good}", "params.yaml", "dvc.lock", "metrics/*.json", "metrics/train")
+    # All that the good revision recorded comes back; the champion's record and the history are not among it.
+    recorded = made.run("git", "diff", "--name-only", "--diff-filter=d", "HEAD", good).stdout.split()
+    made.run("git", "restore", f"--source={good}", "--", *recorded)
     made.dvc("checkout")
     return made
 
@@ -111,6 +117,19 @@ def refuse_to_serve(project: Project) -> None:
     lock.write_text(lock.read_text().replace(md5, "0" * 32))
 
 
+def make_the_champion_right_for_the_low_prices(project: Project) -> None:
+    """The lower third of the test rows gets the champion's predictions as target, half a unit off."""
+    path = project.path("data/clean/test.parquet")
+    table, champion = pd.read_parquet(path), Model.load(project.path(CHAMPION))
+    low = table["MEDV"] <= table["MEDV"].quantile(1 / 3)
+    rows = table[low]
+    said = champion.predict(to_matrix(rows, champion.description.columns))[:, 0]
+    table.loc[low, "MEDV"] = said + np.where(np.arange(len(rows)) % 2, 0.5, -0.5)
+    path.unlink()  # a link into DVC's cache, perhaps
+    table.to_parquet(path)
+    project.stage("evaluate")
+
+
 @pytest.mark.parametrize(
     ("name", "spoil"),
     [
@@ -119,6 +138,7 @@ def refuse_to_serve(project: Project) -> None:
         ("superior", lambda p: set_gate(p, min_improvement=0.99)),
         ("coverage", lambda p: set_gate(p, coverage_tolerance=0, alpha=0.999)),
         ("servable", refuse_to_serve),
+        ("slices", make_the_champion_right_for_the_low_prices),
     ],
 )
 def test_each_check_can_fail_alone(challenged: Project, name: str, spoil: Callable[[Project], None]) -> None:
@@ -187,18 +207,48 @@ def damage(project: Project) -> None:
     copy.write_bytes(b"corrupt")
 
 
+def lose_cache(project: Project) -> None:
+    shutil.rmtree(project.path(".dvc/cache"))
+
+
+def roll_back_and_lose_cache(project: Project) -> None:
+    """The lock of HEAD is then of the model that was rolled back."""
+    project.stage("gate")
+    project.stage("registry", "promote")
+    project.stage("registry", "rollback")
+    lose_cache(project)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("lose", [lambda p: shutil.rmtree(p.path(".dvc/cache")), damage])
+@pytest.mark.parametrize("lose", [lose_cache, damage, roll_back_and_lose_cache])
 def test_a_lost_champion_is_rebuilt(challenged: Project, lose: Callable[[Project], object]) -> None:
     """With no usable copy anywhere, the champion's own commit makes it again in a temporary worktree; the gate says
     what it does and whether the bytes are the recorded ones, and nothing is left behind."""
-    challenged.path(CHAMPION).unlink()
     lose(challenged)
+    challenged.path(CHAMPION).unlink()
     done = challenged.stage("gate")
     assert done.stdout.splitlines()[0].endswith("| promote")
     assert "gate: rebuilding models/model.onnx of" in done.stderr
     assert "as recorded" in done.stderr
     assert worktrees(challenged) == 1
+
+
+@pytest.mark.slow
+def test_a_champion_rebuilt_to_other_bytes_is_judged_all_the_same(challenged: Project) -> None:
+    """Where the rebuilt file is not the recorded one (another processor), the verdict says so, is about the recorded
+    champion, and permits promote."""
+    recorded, other = yaml.safe_load(challenged.path(f"{CHAMPION}.dvc").read_text())["outs"][0]["md5"], "f" * 32
+    ours = challenged.path("dvc.lock").read_text()
+    challenged.run("git", "checkout", "-q", "HEAD", "--", "dvc.lock")
+    for name in ("dvc.lock", f"{CHAMPION}.dvc"):
+        challenged.path(name).write_text(challenged.path(name).read_text().replace(recorded, other))
+    challenged.run("git", "commit", "-q", "--amend", "-m", "made elsewhere", "dvc.lock", f"{CHAMPION}.dvc")
+    challenged.path("dvc.lock").write_text(ours)
+    challenged.path(CHAMPION).unlink()
+    found = gate(challenged, code=0)
+    assert f"not the same file: md5 {recorded}, recorded {other}" in found["notes"][0]
+    assert history(challenged)[-1]["champion"] == other
+    assert "housing@v1.1.0" in challenged.stage("registry", "promote").stdout
 
 
 @pytest.mark.slow
@@ -260,6 +310,28 @@ def test_what_the_champions_commit_must_record(challenged: Project, change: Any,
     done = challenged.stage("gate", code=1)
     assert done.stderr.startswith("error: could not decide: ")
     assert said in done.stderr
+
+
+def test_the_run_that_made_the_champion_is_held_to_its_record(challenged: Project) -> None:
+    """Where HEAD has run the pipeline since, the recorded number that must be the champion's score is that of the
+    commit that the champion's record names."""
+    outputs = ("dvc.lock", EVALUATION)
+    ours = [challenged.path(name).read_text() for name in outputs]
+    challenged.run("git", "checkout", "-q", "HEAD", "--", *outputs)
+    edit_json(challenged.path(EVALUATION), lambda content: content.update(rmse=content["rmse"] * 1.00001))
+    challenged.run("git", "commit", "-q", "-m", "spoilt", EVALUATION)
+    spoilt = challenged.run("git", "rev-parse", "HEAD").stdout.strip()
+    for name, text in zip(outputs, ours, strict=True):
+        challenged.path(name).write_text(text)
+    challenged.commit("the outputs of a new run")
+    found = gate(challenged, code=0)
+    assert "recorded at HEAD" in found["notes"][0]
+    record = challenged.path(f"{CHAMPION}.dvc")
+    content = yaml.safe_load(record.read_text())
+    content["meta"]["revision"] = spoilt
+    record.write_text(yaml.safe_dump(content))
+    challenged.commit("another revision")
+    assert f"metrics/evaluate.json at {spoilt} records rmse" in challenged.stage("gate", code=1).stderr
 
 
 @pytest.mark.parametrize(

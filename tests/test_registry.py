@@ -224,6 +224,23 @@ def test_a_clone_gets_versions_by_name(released: Project, tmp_path: Path) -> Non
     assert md5(clone, CHAMPION) == first
 
 
+def test_a_version_older_than_the_remote_is_found_there(reproduced: Project, tmp_path: Path) -> None:
+    """A remote that was added after a version was promoted serves it to a clone: to `fetch` and rollback as it is, to
+    `dvc artifacts get` with `--remote`."""
+    reproduced.stage("gate")
+    reproduced.stage("registry", "promote")
+    reproduced.dvc("remote", "add", "--quiet", "--default", "store", str(tmp_path / "store"))
+    reproduced.commit("a remote")
+    reproduced.dvc("push", "--quiet")
+    reproduced.run("git", "clone", "--quiet", ".", str(tmp_path / "clone"))
+    clone = Project(tmp_path / "clone")
+    clone.stage("registry", "fetch", "--rev", "v1.0.0")
+    assert md5(clone, "models/fetched.onnx") == md5(reproduced, CHAMPION)
+    named = ("--rev", "v1.0.0", "--remote", "store", "--out", "first.onnx")
+    clone.dvc("artifacts", "get", ".", "housing", *named)
+    assert md5(clone, "first.onnx") == md5(reproduced, CHAMPION)
+
+
 def test_a_kept_challenger_is_an_experiment(reproduced: Project) -> None:
     """After `keep`, retrain leaves the model as a DVC experiment named after the verdict, without a commit on the
     branch; it can be applied and promoted later."""

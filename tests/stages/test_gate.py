@@ -101,7 +101,9 @@ def test_the_improvement_asked_for_must_be_certain() -> None:
     the check fails."""
     arrays = predictions(400, 0.8, seed=2)
     assert decide(*arrays, GATE).verdict == "promote"
-    assert decide(*arrays, limits(min_improvement=0.2)).verdict == "inconclusive"
+    little = decide(*arrays, limits(min_improvement=0.2))
+    assert little.verdict == "inconclusive"
+    assert "superior is neither met nor failed beyond doubt" in statement.reason(little)
     assert decide(*arrays, limits(min_improvement=0.5)).verdict == "keep"
 
 
@@ -231,6 +233,14 @@ def test_coverage_fails_only_beyond_doubt(inside: int, n: int, passed: bool) -> 
     actual = np.arange(n) < inside
     check = verdict.coverage(actual.astype(float), np.full(n, 0.5), np.full(n, 1.5), 0.9, GATE)
     assert check.passed is passed
+
+
+@pytest.mark.parametrize("line", ["3", "<<<<<<< HEAD"])
+def test_a_line_that_is_no_verdict_is_named(tmp_path, line: str) -> None:
+    """A line of the history that is no JSON object is an error with its number."""
+    (tmp_path / "history.jsonl").write_text(f"{{}}\n{line}\n")
+    with pytest.raises(PipelineError, match=f"line 2: expected one JSON object, found '{line}'"):
+        history.read(tmp_path / "history.jsonl")
 
 
 def test_coverage_needs_numbers() -> None:
