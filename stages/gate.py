@@ -114,9 +114,8 @@ def _notes(held: Contest, limits: Gate) -> Iterator[str]:
     ours = held.challenger.description
     if limits.policy == "non_inferior" and not ours.schema.with_role("time"):
         yield "The schema has no time column: nothing says which rows are recent, so all must be better."
-    theirs = held.champion.model.description
-    found = crossval.evidence(held.champion.commit, theirs.family, ours.family, ours.schema)
-    yield f"Cross-validation, change of RMSE: {found}."
+    found = crossval.evidence(held.champion.model.description, ours)
+    yield f"Repeated cross-validation, change of RMSE: {found}."
 
 
 def main() -> int:

@@ -22,7 +22,7 @@ def assign(table: pd.DataFrame, schema: Schema, test_fraction: float, folds: int
     come, go or change places.
     """
     given, time = schema.with_role("split"), schema.with_role("time")
-    key = hash_rows(table, schema.with_role("group") or schema.with_role("id") or schema.features)
+    key = _key(table, schema)
     is_test = _unit(key, _SPLIT) < test_fraction
     fold = (_unit(key, _FOLD) * folds).astype("int64")
     if time:
@@ -51,6 +51,11 @@ def splits(fold: np.ndarray, schema: Schema) -> list[tuple[np.ndarray, np.ndarra
     return [(np.flatnonzero(training & (fold != k)), np.flatnonzero(fold == k)) for k in range(fold.max() + 1)]
 
 
+def redrawn(table: pd.DataFrame, schema: Schema, folds: int, number: int) -> np.ndarray:
+    """Folds 0, 1, ... of training rows as another draw would have given them, the `number`-th; without a time."""
+    return (_unit(_key(table, schema), _FOLD + np.uint64(number)) * folds).astype("int64")
+
+
 def sample(rows: pd.Series, size: int) -> np.ndarray:
     """The positions, in order, of the `size` rows whose numbers have the smallest hashes.
 
@@ -74,6 +79,10 @@ def hash_rows(table: pd.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
             normal[column.name] = values.astype("Float64").to_numpy(float, na_value=np.nan) + 0.0
     frame = pd.DataFrame(normal, index=table.index)
     return pd.util.hash_pandas_object(frame, index=False).to_numpy("uint64")
+
+
+def _key(table: pd.DataFrame, schema: Schema) -> np.ndarray:
+    return hash_rows(table, schema.with_role("group") or schema.with_role("id") or schema.features)
 
 
 def _moment(table: pd.DataFrame, time: Column, schema: Schema) -> np.ndarray:

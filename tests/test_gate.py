@@ -74,7 +74,7 @@ def test_a_better_model_is_promoted(challenged: Project) -> None:
     said = "\n".join(lines)
     for name in ("skill", "superior", "coverage", "servable", "slices", "contract"):
         assert f"  pass  {name} " in said
-    for remark in ("has judged 0 other models", "The smallest improvement that these", "over 5 folds."):
+    for remark in ("has judged 0 other models", "The smallest improvement that these", "over 15 fits of each on "):
         assert remark in said
     assert challenged.stage("gate", "--md").stdout.startswith(f"**{lines[0]}**")
     first, again = history(challenged)[-2:]
