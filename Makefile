@@ -55,6 +55,7 @@ fetch: venv ## bring the champion of a version or revision (REV=v1.0.0) to model
 
 drift: venv ## do the rows in data/live still look like the training rows?
 	@test -z "$$PREDICTION_LOG_URL" || python -m api.export
+	@test -z "$$LIVE_URL" || python -m stages.remote
 	dvc repro drift
 	@test -z "$$GITHUB_OUTPUT" || python -c "import json; from stages.retrain import reason; print('drift=' + \
 	  str(reason(json.load(open('metrics/drift.json')), force=False) is not None).lower())" >> "$$GITHUB_OUTPUT"

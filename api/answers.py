@@ -31,7 +31,8 @@ class Feedback(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """`artifacts`: the model files in the order in which they are taken, and whether each is there."""
+    """`ready`: whether a verified model is loaded and the last try to write the prediction log, where it is required,
+    went well. `artifacts`: the model files in the order in which they are taken, and whether each is there."""
 
     status: str
     ready: bool

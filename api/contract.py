@@ -43,21 +43,26 @@ class Contract:
             # Wrong; or right in a way that msgspec does not know.
             return explain.read(body, self.schema)
         # Each field has one colon. More of them: a key stands twice (msgspec keeps the last) or a text has one.
-        if body.count(b":") != len(values) - values.count(UNSET):
+        unset = values.count(UNSET)
+        if body.count(b":") != len(values) - unset:
             return explain.read(body, self.schema)
         numbers: list[Any] = list(values[: self._count])
         for place in self._whole:
-            if isinstance(numbers[place], float) and not numbers[place].is_integer():
-                return explain.read(body, self.schema)
-        imputed = []
-        for place, name in self._nullable:
-            if numbers[place] is None or numbers[place] is UNSET:
-                numbers[place] = math.nan
-                imputed.append(name)
+            number = numbers[place]
+            if number is not None and number is not UNSET:
+                numbers[place] = number = float(number)
+                if not number.is_integer():
+                    return explain.read(body, self.schema)
         for place, codes in self._codes:
             if isinstance(numbers[place], str):
                 numbers[place] = codes[numbers[place]]
-        return Row([float(number) for number in numbers], imputed, to_own(values[self._id]) if self._id else None)
+        imputed = []
+        if unset or None in numbers:
+            for place, name in self._nullable:
+                if numbers[place] is None or numbers[place] is UNSET:
+                    numbers[place] = math.nan
+                    imputed.append(name)
+        return Row(numbers, imputed, to_own(values[self._id]) if self._id else None)
 
 
 def _decoder(schema: Schema) -> msgspec.json.Decoder[Any] | None:

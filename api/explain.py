@@ -133,7 +133,7 @@ def parse(body: bytes) -> Any:
         # Half of a surrogate pair (`"\\ud800"`) is no text that could be stored or sent back.
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
-        raise MalformedError(f"byte {error.start} is not UTF-8") from None
+        raise MalformedError(f"byte {error.start} is not UTF-8; a compressed body is not taken") from None
     except UnicodeEncodeError:
         raise MalformedError("a \\u escape is half of a surrogate pair") from None
     except json.JSONDecodeError as error:

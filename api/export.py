@@ -9,24 +9,21 @@ folder, or any URL that fsspec knows. The file holds the window of the last expo
 import argparse
 import io
 import json
-import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pandas as pd
 from fsspec.implementations.local import LocalFileSystem
 
 from api import log_queries, log_tables, settings
 from api.log_queries import Logged
-from stages import cells, errors, schema, tables
+from stages import cells, errors, remote, schema, tables
 from stages.errors import PipelineError
 from stages.schema import Schema
 
-NAME = "predictions.parquet"
 _CHUNK = 10_000  # rows that are typed at a time
 
 
@@ -42,15 +39,15 @@ def live_rows(logged: Iterable[Logged], schema: Schema) -> pd.DataFrame:
 
 def save(table: pd.DataFrame, url: str) -> str:
     """Put the table at `url`, whole or not at all, in the place of the last one; returns where it is."""
-    system, folder = fsspec.core.url_to_fs(url)
+    system, path = remote.place(url)
     if isinstance(system, LocalFileSystem):
-        tables.write(table, Path(folder) / NAME)
-        return str(Path(folder) / NAME)
+        tables.write(table, Path(path))
+        return path
     content = io.BytesIO()
     table.to_parquet(content, index=False)
     # Object stores show an object when it is whole.
-    system.pipe_file(f"{folder.rstrip('/')}/{NAME}", content.getvalue())
-    return f"{url.rstrip('/')}/{NAME}"
+    system.pipe_file(path, content.getvalue())
+    return f"{url.rstrip('/')}/{remote.NAME}"
 
 
 def _typed(logged: list[Logged], schema: Schema) -> pd.DataFrame:
@@ -92,7 +89,7 @@ def main() -> None:
     engine = log_tables.existing(settings.load().log_url)
     rows = live_rows(log_queries.window(engine, _moment(arguments.since), until), schema.load())
     known = int(rows[schema.load().target.name].notna().sum())
-    print(f"{save(rows, os.environ.get('LIVE_URL') or 'data/live')}: {len(rows)} rows, {known} with the actual value")
+    print(f"{save(rows, remote.url())}: {len(rows)} rows, {known} with the actual value")
 
 
 if __name__ == "__main__":

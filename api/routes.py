@@ -33,8 +33,10 @@ _NOT_READY = problems.documented(
 
 @get("/health", operation_id="health", summary="The process is alive; which model files it found")
 async def health(request: Asked) -> Health:
-    serving = _serving(request)
-    return Health("ok", serving.served is not None, serving.artifacts())
+    serving, log = _serving(request), _log(request)
+    # Without a try: an orchestrator that gets no answer at once would kill the process.
+    ready = serving.served is not None and not (log.required and log.reason)
+    return Health("ok", ready, serving.artifacts())
 
 
 @get("/ready", operation_id="ready", summary="A prediction would be answered now", responses={503: _NOT_READY})

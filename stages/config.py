@@ -75,8 +75,9 @@ def build(kind: type[T], content: Any, where: str) -> T:
 
 def nearest(word: Any, known: Iterable[str]) -> str:
     """The question ` (did you mean 'x'?)`, or nothing."""
-    match = difflib.get_close_matches(str(word), list(known), n=1)
-    return f" (did you mean {match[0]!r}?)" if match else ""
+    names = {name.casefold(): name for name in known}
+    match = difflib.get_close_matches(str(word).casefold(), names, n=1)
+    return f" (did you mean {names[match[0]]!r}?)" if match else ""
 
 
 def _expected(kind: Any, error: msgspec.ValidationError) -> str:

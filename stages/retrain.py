@@ -2,8 +2,9 @@
 
     python -m stages.retrain [--force]
 
-Exports the logged predictions where PREDICTION_LOG_URL names their database, and runs `dvc repro drift`; when that
-asks, `dvc repro`, the gate, and promote or keep. Without a reason it says so. After a kill, run it again.
+Exports the logged predictions where PREDICTION_LOG_URL names their database, fetches what LIVE_URL holds where that is
+set, and runs `dvc repro drift`; when that asks, `dvc repro`, the gate, and promote or keep. Without a reason it says
+so. After a kill, run it again.
 """
 
 import argparse
@@ -33,6 +34,8 @@ def retrain(force: bool) -> str:
     registry.complete()
     if os.environ.get("PREDICTION_LOG_URL"):
         _run("api.export")
+    if os.environ.get("LIVE_URL"):
+        _run("stages.remote")
     _run("dvc", "repro", "drift")
     report = files.read_json(Path("metrics/drift.json"))
     why = reason(report, force)

@@ -97,6 +97,7 @@ def test_columns_that_are_no_features_are_accepted_and_skipped(contract: Contrac
         ({"distrito": "centro"}, "distrito", "category", "one of Centro, Ñuñoa, San José: este"),
         ({"distrito": None}, "distrito", "missing", "one of Centro, Ñuñoa, San José: este"),
         ({"price": 1}, "price", "unknown", "no such field: it is what the model predicts"),
+        ({"ROOMS": 1}, "ROOMS", "unknown", "a feature of the model (did you mean 'rooms'?)"),
         ({"Rooms": 1}, "Rooms", "unknown", "a feature of the model (did you mean 'rooms'?)"),
         ({"zzz": 1}, "zzz", "unknown", "a feature of the model"),
         ({"f0": 1}, "f0", "unknown", "a feature of the model"),

@@ -1,6 +1,7 @@
 """The export: logged predictions as live rows that the drift check reads."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from litestar.testing import TestClient
 from api import erase, export, log_queries
 from api.app import create_app
 from api.settings import Settings
+from stages import remote
 from stages.drift import compare
 from stages.errors import PipelineError
 from stages.live import of_folder
@@ -105,6 +107,23 @@ def test_any_url_of_fsspec(example: Example, tmp_path: Path, logged: list[str]) 
     assert export.save(table, "memory://bucket/live/") == "memory://bucket/live/predictions.parquet"
     with fsspec.open("memory://bucket/live/predictions.parquet") as file:
         pd.testing.assert_frame_equal(pd.read_parquet(file), table)
+
+
+def test_rows_kept_elsewhere_come_back(project: Project, logged: list[str]) -> None:
+    """With LIVE_URL the export goes there, and `python -m stages.remote` brings it to data/live, which drift reads."""
+    for url in (f"{project.folder}/elsewhere", "memory://bucket/elsewhere"):
+        project.monkeypatch.setenv("LIVE_URL", url)
+        with pytest.raises(PipelineError, match=r"there is no predictions\.parquet"):
+            remote.fetch(remote.url())
+        assert project.run(export) == f"{url}/predictions.parquet: 60 rows, 1 with the actual value\n"
+        assert not (project.folder / "data/live").exists()
+        remote.fetch(remote.url())
+        assert f"bytes from {url}" in project.capsys.readouterr().out
+        assert len(pd.read_parquet("data/live/predictions.parquet")) == 60
+        shutil.rmtree("data/live")
+    project.monkeypatch.setenv("LIVE_URL", "nosuch://bucket")
+    with pytest.raises(PipelineError, match="LIVE_URL: expected a folder or a URL that fsspec knows"):
+        project.run(export)
 
 
 def test_many_rows_are_typed_in_parts(

@@ -205,8 +205,9 @@ def wait_until_ready(client: TestClient[Litestar]) -> None:
 
 
 def test_no_log_no_answer(example: Example, tmp_path: Path) -> None:
-    """Where the log cannot be written predictions, batches and feedback are 503 with Retry-After, /ready says why, and
-    refusals are as ever; when it can be written again all is well without a restart."""
+    """Where the log cannot be written predictions, batches and feedback are 503 with Retry-After, /ready says why,
+    /health is 200 and says not ready, and refusals are as ever; when it can be written again all is well without a
+    restart."""
     in_the_way = tmp_path / "log"
     in_the_way.write_text("")
     with TestClient(create_app(Settings(example.path, log_url=log_url(tmp_path)))) as client:
@@ -217,10 +218,12 @@ def test_no_log_no_answer(example: Example, tmp_path: Path) -> None:
             assert "log" in content["detail"]
             assert str(tmp_path) not in content["detail"]
         assert "PREDICTION_LOG_URL" in assert_problem(client.get("/ready"), 503)["detail"]
-        assert client.get("/health").status_code == 200
+        health = client.get("/health")
+        assert (health.status_code, health.json()["ready"]) == (200, False)
         assert_problem(client.post("/predict", json=row(rooms=0)), 422)
         in_the_way.unlink()
         wait_until_ready(client)
+        assert client.get("/health").json()["ready"]
         answer = client.post("/predict", json=row()).json()
         assert [entry["id"] for entry in logged(client)] == [answer["id"]]
 
@@ -232,6 +235,7 @@ def test_a_log_that_is_not_required(example: Example, tmp_path: Path) -> None:
     with TestClient(create_app(Settings(example.path, log_url=log_url(tmp_path), log_required=False))) as client:
         log: Log = client.app.state.log
         assert client.get("/ready").status_code == 200
+        assert client.get("/health").json()["ready"]
         assert client.post("/predict", json=row()).status_code == 200
         assert len(client.post("/predict/batch", json=[row(), row()]).json()) == 2
         assert (log.lost, log.written) == (3, 0)

@@ -225,6 +225,24 @@ def test_metadata_tells_what_is_served(put: Callable[..., str], example: Example
     assert [column["name"] for column in about["schema"]["columns"]] == [c.name for c in example.schema.columns]
 
 
+@pytest.mark.parametrize("location", ["weights.bin", "../weights.bin", "/etc/passwd"])
+def test_data_outside_of_the_file_is_refused(put: Callable[..., str], location: str) -> None:
+    """A graph that reads a weight from another file does not serve, wherever that file is."""
+    put("outside.onnx")
+    graph = onnx.load("outside.onnx")
+    for folder in (Path(), Path("..")):
+        (folder / "weights.bin").write_bytes(bytes(4))
+    weight = onnx.TensorProto(name="w", data_type=onnx.TensorProto.FLOAT, dims=[1], data_location=1)
+    weight.external_data.add(key="location", value=location)
+    graph.graph.initializer.append(weight)
+    for node in graph.graph.node:
+        for names in (node.input, node.output):
+            names[:] = ["inside" if name == "prediction" else name for name in names]
+    graph.graph.node.append(onnx.helper.make_node("Max", ["inside", "w"], ["prediction"]))
+    Path("outside.onnx").write_bytes(graph.SerializeToString())
+    assert reason(model_path=Path("outside.onnx")).startswith("outside.onnx is no usable ONNX model")
+
+
 def check(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "api.check", *arguments],

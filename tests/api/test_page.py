@@ -80,6 +80,12 @@ def test_nothing_comes_from_elsewhere(client: TestClient[Litestar], path: str) -
     assert not [attributes for _, attributes in elements.found if any(name.startswith("on") for name in attributes)]
 
 
+@pytest.mark.parametrize("name", ["%00", "a" * 300, "", "%2e%2e/page.py", "swagger-ui", "/etc/passwd"])
+def test_no_such_static_file(client: TestClient[Litestar], name: str) -> None:
+    """What names no file of ours is 404, also where no file can have such a name."""
+    assert client.get(f"/static/{name}").status_code == 404
+
+
 def test_hostile_texts_stay_text(example: Example, tmp_path: Path) -> None:
     """Names, units and categories of a schema are shown as they are and never run."""
     evil = '"><script>alert(1)</script>'

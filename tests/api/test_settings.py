@@ -102,6 +102,7 @@ def test_a_misspelt_name_is_refused(wrong: str, right: str) -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    """docs/serving.md has a line for each variable."""
-    page = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
+    """docs/serving.md has a line for each variable, and the README lists them."""
+    page, readme = ((ROOT / name).read_text(encoding="utf-8") for name in ("docs/serving.md", "README.md"))
     assert [name for name in settings.NAMES if f"| `{name}` |" not in page] == []
+    assert [name for name in settings.NAMES if f"`{name}`" not in readme] == []
