@@ -94,6 +94,18 @@ def test_what_watches_the_server_reads_its_metrics() -> None:
 
 
 @pytest.mark.slow
+def test_the_bill_of_materials(project: Project) -> None:
+    """`make sbom` writes a CycloneDX document, which its tool checks against the schema, of what the image installs."""
+    project.path(".venv").symlink_to(ROOT / ".venv")
+    project.run("make", "sbom")
+    made = json.loads(project.path("sbom.json").read_text(encoding="utf-8"))
+    names = {component["name"] for component in made["components"]}
+    assert made["bomFormat"] == "CycloneDX"
+    assert {"litestar", "onnxruntime"} <= names
+    assert not {"pandas", "dvc", "xgboost"} & names
+
+
+@pytest.mark.slow
 def test_a_champion_that_is_in_no_cache_is_made_again(promoted: Project) -> None:
     """Without cache and remote, the champion that HEAD records is made again by its own revision, to the byte."""
     champion = promoted.path("models/champion.onnx")

@@ -115,9 +115,10 @@ def test_a_server_with_a_key_serves_signed_models_alone(example: Example, tmp_pa
 
 def test_promote_signs(reproduced: Project, tmp_path: Path) -> None:
     """With MODEL_SIGNING_KEY the commit of a promotion has the signature of the champion; a key that is none ends it
-    before anything is committed, and `make sign` is for a champion that has none."""
+    before anything is committed, and `make sign` is for a champion that has none. The gate asks for none."""
     private, public = keys(tmp_path)
     champion = reproduced.path("models/champion.onnx")
+    reproduced.env["MODEL_PUBLIC_KEY"] = str(public)
     reproduced.stage("gate")
     reproduced.env["MODEL_SIGNING_KEY"] = "no key"
     assert "could not be signed" in reproduced.stage("registry", "promote", code=1).stderr
