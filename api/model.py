@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from api import dvc_records
+from api import dvc_records, signature
 from api.contract import Contract
 from api.dvc_records import CHAMPION, WORKSPACE, project_name
 from api.settings import Settings
@@ -74,7 +74,8 @@ def find(settings: Settings) -> Path:
 
 
 def load(path: Path, settings: Settings) -> Served:
-    """Read and check a model file: its md5 against DVC's record where there is one, its description, its golden rows.
+    """Read and check a model file: its md5 against DVC's record where there is one, its signature where a key is set,
+    its description, its golden rows.
 
     Raises PipelineError with the reason where it must not serve.
     """
@@ -89,6 +90,8 @@ def load(path: Path, settings: Settings) -> Served:
             f"{path} has md5 {md5}, but DVC recorded {recorded}: the file was changed or is not whole; "
             "bring it back with `dvc checkout`, or make it again with `dvc repro`"
         )
+    if settings.public_key:
+        signature.verify(path, content, settings.public_key)
     try:
         model = Model(content, str(path))
         model.verify()

@@ -18,6 +18,7 @@ Synchronous = Literal["FULL", "NORMAL", "OFF"]
 LOG_URL = "sqlite:///data/log/predictions.db"
 NAMES = (
     "MODEL_PATH",
+    "MODEL_PUBLIC_KEY",
     "GIT_REVISION",
     "PORT",
     "WORKERS",
@@ -39,8 +40,9 @@ PREFIX = "API_"
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """`model_path` (MODEL_PATH): the file to serve in place of the project's own models. `max_body` (API_MAX_BODY):
-    the largest request body in bytes. `git_revision` (GIT_REVISION): the commit that the code was built from.
+    """`model_path` (MODEL_PATH): the file to serve in place of the project's own models. `public_key`
+    (MODEL_PUBLIC_KEY): the file with the key that must have signed it. `max_body` (API_MAX_BODY): the largest request
+    body in bytes. `git_revision` (GIT_REVISION): the commit that the code was built from.
     `api_keys` (API_KEYS): SHA-256 of each key, none for a server that is open to all. `allowed_hosts` (ALLOWED_HOSTS):
     the Host headers that are answered, all where empty. `log_format` (LOG_FORMAT): by default text at a terminal and
     JSON elsewhere. `max_batch` (API_MAX_BATCH), `max_batch_body` (API_MAX_BATCH_BODY): the rows and bytes of a batch.
@@ -64,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True):
     log_required: bool = True
     log_max_days: int = 0
     log_max_rows: int = 0
+    public_key: Path | None = None
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -72,9 +75,10 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     Raises PipelineError naming the variable, its value (but for keys) and what is allowed.
     """
     _check_names(environment)
-    path = environment.get("MODEL_PATH")
+    path, key = environment.get("MODEL_PATH"), environment.get("MODEL_PUBLIC_KEY")
     return Settings(
         model_path=Path(path) if path else None,
+        public_key=Path(key) if key else None,
         max_body=whole_number(environment, "API_MAX_BODY", 65536, 1, 2**30),
         git_revision=environment.get("GIT_REVISION") or None,
         api_keys=tuple(map(keys.digest, _listed(environment, "API_KEYS", secret=True))),

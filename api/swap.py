@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
-from api import dvc_records, model
+from api import dvc_records, model, signature
 from api.metrics import Metrics
 from api.model import Served, Serving
 from stages.errors import PipelineError
@@ -27,7 +27,8 @@ POLL = 1.0  # seconds; a few stat calls each time
 GRACE = 15.0
 
 Stat = tuple[int, int, int] | None
-Signature = tuple[Path, Stat, Stat]
+# Of the files that decide what is served.
+Seen = tuple[Path, Stat, Stat, Stat]
 
 
 class Swapper:
@@ -37,7 +38,7 @@ class Swapper:
         self._serving = serving
         self._metrics = metrics
         self._asked = asyncio.Event()
-        self._seen = signature(serving)
+        self._seen = seen(serving)
         # What is wrong with the files as they are now, and when that is to be told.
         self._trouble: tuple[str, float] | None = None
 
@@ -63,7 +64,7 @@ class Swapper:
             asked = self._asked.is_set()
             self._asked.clear()
             self._metrics.refresh()
-            now = signature(self._serving)
+            now = seen(self._serving)
             if asked or now != self._seen:
                 self._seen = now
                 trouble = await self._try()
@@ -100,12 +101,13 @@ class Swapper:
             log.error("not ready: %s", reason)
 
 
-def signature(serving: Serving) -> Signature:
-    """Changes whenever another file is to be served, or it or DVC's record of it is replaced or written to."""
+def seen(serving: Serving) -> Seen:
+    """Changes whenever another file is to be served, or it, DVC's record of it or its signature is replaced or written
+    to."""
     path = _path(serving)
     record = _stat(path.with_name(f"{path.name}.dvc"))
     # dvc.lock counts only where no record stands beside: it changes with every stage that runs.
-    return path, _stat(path), record or _stat(dvc_records.LOCK)
+    return path, _stat(path), record or _stat(dvc_records.LOCK), _stat(signature.path_of(path))
 
 
 def _path(serving: Serving) -> Path:

@@ -7,6 +7,7 @@
 
 promote and rollback write models/champion.onnx and models/champion.onnx.dvc, commit the record with a line of
 metrics/history.jsonl, and tag that commit as a version (`housing@v1.0.0`) that is in production (`housing#prod#1`).
+With MODEL_SIGNING_KEY the commit has the champion's signature too.
 Each step is done only where it is not done already, so the same command completes what a kill cut off.
 """
 
@@ -14,7 +15,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from stages import challenger, errors, files, git, history, lock, production, versions
+from stages import challenger, errors, files, git, history, lock, production, sign, versions
 from stages.errors import PipelineError
 from stages.production import CHAMPION, MODEL, RECORD, Record, champion_at, recorded_md5
 
@@ -123,7 +124,7 @@ def _release(content: bytes, record: Record, line: dict[str, Any], message: str)
         history.append(line)
     if not production.is_installed(record):
         production.install(content, record)
-    git.commit([RECORD.as_posix(), history.PATH.as_posix()], f"{message}\n\nmd5 {record.md5}")
+    git.commit([RECORD.as_posix(), history.PATH.as_posix(), *sign.sign()], f"{message}\n\nmd5 {record.md5}")
     complete()
 
 

@@ -1,5 +1,6 @@
 """What must hold before a model is promoted: one small function a check, and the verdict that they add up to."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -114,7 +115,10 @@ def slices(members: Iterable[tuple[str, str, np.ndarray]], squared: np.ndarray, 
 
 def servable(path: Path) -> Check:
     """The server's own check in a process of its own: nothing of the pipeline is loaded there."""
-    done = subprocess.run([sys.executable, "-m", "api.check", str(path)], capture_output=True, text=True, check=False)
+    # A model is signed when it is promoted.
+    unsigned = {name: value for name, value in os.environ.items() if name != "MODEL_PUBLIC_KEY"}
+    command = [sys.executable, "-m", "api.check", str(path)]
+    done = subprocess.run(command, env=unsigned, capture_output=True, text=True, check=False)
     said = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines() or ["it said nothing"]
     return Check("servable", done.returncode == 0, said[-1].removeprefix("error: "))
 

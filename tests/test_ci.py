@@ -1,13 +1,15 @@
-"""What CI runs beside the pipeline: delivery to a real remote, and a champion that no cache has."""
+"""The workflow's own rules, and what CI runs beside the pipeline: delivery to a remote, a champion no cache has."""
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.conftest import Project
+from tests.conftest import ROOT, Project
 
 
 @pytest.fixture
@@ -60,6 +62,47 @@ def test_tags_follow_a_merged_pull_request(promoted: Project) -> None:
     promoted.env["RETRAIN_BY"] = "pull-request"
     promoted.run(".ci/deliver")
     assert remote(promoted, "tag").split() == ["housing#prod#1", "housing@v1.0.0"]
+
+
+def test_the_workflow_keeps_its_rules() -> None:
+    """Every action is pinned by commit, every step of our own is one command, a make target or the README's;
+    no job has a right that it does not name, and nothing runs with rights on a fork's code."""
+    text = (ROOT / ".github/workflows/mlops.yml").read_text(encoding="utf-8")
+    workflow = yaml.safe_load(text)
+    targets = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8")))
+    assert workflow["permissions"] == {}
+    assert not {"pull_request_target", "workflow_run"} & set(workflow[True])  # YAML 1.1 reads `on` so
+    for job in workflow["jobs"].values():
+        assert job["permissions"]
+        for step in job["steps"]:
+            if "uses" in step:
+                assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step["uses"])
+                continue
+            program, *arguments = step["run"].strip().split()
+            assert "\n" not in step["run"].strip()
+            assert program in {"make", "gh", "dvc", "python"}
+            assert program != "make" or set(arguments) <= targets
+
+
+def test_what_watches_the_server_reads_its_metrics() -> None:
+    """Alerts and dashboard name only metrics that the server has."""
+    page = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
+    for name in ("alerts.yml", "grafana/dashboards/api.json"):
+        used = set(re.findall(r"\bapi_[a-z_]+", (ROOT / "deploy" / name).read_text(encoding="utf-8")))
+        assert used
+        assert {metric for metric in used if f"`{re.sub('_(bucket|sum|count)$', '', metric)}`" not in page} == set()
+
+
+@pytest.mark.slow
+def test_the_bill_of_materials(project: Project) -> None:
+    """`make sbom` writes a CycloneDX document, which its tool checks against the schema, of what the image installs."""
+    project.path(".venv").symlink_to(ROOT / ".venv")
+    project.run("make", "sbom")
+    made = json.loads(project.path("sbom.json").read_text(encoding="utf-8"))
+    names = {component["name"] for component in made["components"]}
+    assert made["bomFormat"] == "CycloneDX"
+    assert {"litestar", "onnxruntime"} <= names
+    assert not {"pandas", "dvc", "xgboost"} & names
 
 
 @pytest.mark.slow

@@ -19,16 +19,16 @@ from tests.conftest import ROOT, Project
 def test_the_files_of_the_image_are_enough(example: Example, tmp_path: Path) -> None:
     """From the files that the Dockerfile copies, and no other of the project, the server answers, shows its page and
     its documentation."""
-    last_stage = (ROOT / "Dockerfile").read_text().rpartition("\nFROM ")[2]
-    for line in re.findall(r"(?m)^COPY (?!--from)(.+)$", last_stage):
+    for line in re.findall(r"(?m)^COPY (?!--from|requirements/|models/)(.+)$", (ROOT / "Dockerfile").read_text()):
         *sources, target = line.split()
         for source in sources:
             place = tmp_path / target / Path(source).name if target.endswith("/") else tmp_path / target
             place.parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / source).is_dir():
                 shutil.copytree(ROOT / source, place, ignore=shutil.ignore_patterns("__pycache__"))
-            elif not source.startswith("models/"):
+            else:
                 shutil.copy(ROOT / source, place)
+    (tmp_path / "models").mkdir()
     shutil.copy(example.path, tmp_path / "models/champion.onnx")
     server = Server(tmp_path, PYTHONPATH=str(tmp_path))
     try:

@@ -16,7 +16,7 @@ def test_defaults() -> None:
     assert settings.load({}) == Settings()
     assert Settings() == Settings(
         *(None, 65536, None, (), (), "info", None, 1, 1000, 2**23),
-        *("sqlite:///data/log/predictions.db", "FULL", True, 0, 0),
+        *("sqlite:///data/log/predictions.db", "FULL", True, 0, 0, None),
     )
 
 
@@ -24,6 +24,7 @@ def test_every_variable_is_read() -> None:
     """Each variable reaches its setting."""
     given = {
         "MODEL_PATH": "a/b.onnx",
+        "MODEL_PUBLIC_KEY": "key.pub",
         "API_MAX_BODY": "10",
         "GIT_REVISION": "abc",
         "API_KEYS": "one, two",
@@ -41,7 +42,7 @@ def test_every_variable_is_read() -> None:
     }
     assert settings.load(given) == Settings(
         *(Path("a/b.onnx"), 10, "abc", (keys.digest("one"), keys.digest("two")), ("a.example", "*.b.example")),
-        *("warning", "json", 3, 2, 30, "sqlite:///x.db", "NORMAL", False, 4, 5),
+        *("warning", "json", 3, 2, 30, "sqlite:///x.db", "NORMAL", False, 4, 5, Path("key.pub")),
     )
     assert set(given) == set(settings.NAMES) - {"PORT"}
 
