@@ -171,7 +171,7 @@ def test_changed_data_and_a_narrower_contract(challenged: Project) -> None:
     found = gate(challenged, code=3)
     assert [check for check, passed in found["checks"].items() if not passed] == ["contract"]
     assert "is of another model or test split" in " ".join(found["notes"])
-    assert "learned from other training rows" in " ".join(found["notes"])
+    assert "fits of each on 3" in " ".join(found["notes"])
     assert gate(challenged, "--allow-contract-change", code=0)["verdict"] == "promote"
 
 
