@@ -41,7 +41,6 @@ from stages.params import Drift
 from stages.schema import Schema
 from stages.sketch import Sketch
 
-LIVE = Path("data/live")
 IMPORTANCE = Path("metrics/plots/importance.csv")
 # Numbers of the features, codes of bools and categories, to predictions [rows].
 Predict = Callable[[pd.DataFrame], np.ndarray]
@@ -143,7 +142,7 @@ def _predict(model: Model) -> Predict:
 
 def main() -> None:
     table_schema, limits = schema.load(), params.load("drift")
-    rows, model = live_rows.of_folder(LIVE, table_schema), Model.load(Path("models/model.onnx"))
+    rows, model = live_rows.of_folder(live_rows.FOLDER, table_schema), Model.load(Path("models/model.onnx"))
     known = all(column.name in rows.columns for column in model.description.columns)
     # Predicted here even where the log has a prediction: that may be an older model's, and residuals are this one's.
     report = compare(

@@ -2,17 +2,19 @@
 
     python -m stages.retrain [--force]
 
-Exports the logged predictions where PREDICTION_LOG_URL names their database, and runs `dvc repro drift`; when that
-asks, `dvc repro`, the gate, and promote or keep. Without a reason it says so. After a kill, run it again.
+Exports the logged predictions where PREDICTION_LOG_URL names their database, and runs `dvc repro drift`. When that
+asks, labelled live rows become a part of data/raw; then `dvc repro`, the gate, and promote or keep. Without a reason it
+says so. After a kill, run it again.
 """
 
 import argparse
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-from stages import errors, files, gate, git, lock, registry
+from stages import errors, files, gate, git, labelled, live, lock, registry
 from stages.errors import PipelineError
 
 # Where drift is the reason, a model that is as good on all rows and better on the most recent ones is what is wanted.
@@ -39,7 +41,10 @@ def retrain(force: bool) -> str:
     if why is None:
         return f"retrain: no reason (drift: {report['verdict']}); the champion stays"
     print(f"retrain: {why}", flush=True)
+    print(f"retrain: {_collect()}", flush=True)
     _run("dvc", "repro")
+    if why != "asked for" and files.digest(registry.MODEL, "md5") == registry.recorded_md5("HEAD"):
+        return "retrain: the same rows and parameters made the champion again; it stays"
     policy = DRIFT_POLICY if why != "asked for" else ()
     if _run("stages.gate", *policy, ok=tuple(gate.EXIT_CODES.values())) == gate.EXIT_CODES["promote"]:
         return registry.promote(force=False)
@@ -54,9 +59,18 @@ def main() -> None:
         print(retrain(force))
 
 
-def _run(module: str, *arguments: str, ok: tuple[int, ...] = (0,)) -> int:
-    """Run a module with this interpreter, its output in plain sight, and return its exit code."""
-    code = subprocess.run([sys.executable, "-m", module, *arguments], check=False).returncode
+def _collect() -> str:
+    """Labelled rows of the whole log: feedback may come after the champion that answered has left."""
+    if not os.environ.get("PREDICTION_LOG_URL"):
+        return labelled.collect([live.FOLDER])
+    with tempfile.TemporaryDirectory() as folder:
+        _run("api.export", "--since", "1970-01-01", LIVE_URL=folder)
+        return labelled.collect([live.FOLDER, Path(folder)])
+
+
+def _run(module: str, *arguments: str, ok: tuple[int, ...] = (0,), **settings: str) -> int:
+    """Run a module with this interpreter, under more settings, its output in plain sight; returns its exit code."""
+    code = subprocess.run([sys.executable, "-m", module, *arguments], env=os.environ | settings, check=False).returncode
     if code not in ok:
         raise PipelineError(f"`python -m {' '.join((module, *arguments))}` ended with exit code {code}; see above")
     return code
