@@ -11,10 +11,10 @@ import contextlib
 import json
 import os
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pandas as pd
 
 URL = f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
@@ -23,15 +23,14 @@ PATIENCE = 60  # seconds
 
 
 def call(path: str, body: Any = None) -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(urllib.request.Request(URL + path, data, {"Content-Type": "application/json"})) as told:
-        return json.load(told)
+    answer = httpx.get(URL + path) if body is None else httpx.post(URL + path, json=body)
+    return answer.raise_for_status().json()
 
 
 def serving(version: str) -> str:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(httpx.TransportError):
             if (about := call("/metadata")).get("version") == version:
                 return f"{about['version']}: {about['family']}, md5 {about['md5']}"
         time.sleep(0.2)
