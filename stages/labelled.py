@@ -21,6 +21,7 @@ from stages.live import Live
 from stages.schema import Schema
 
 ID = "prediction_id"
+PARTS = "data/raw/live-*.parquet"
 # In the metadata of a part: the ids of its rows, as a JSON list.
 KEY = b"live_ids"
 
@@ -38,17 +39,17 @@ def labelled(found: Live, schema: Schema) -> Labelled:
     of how many equal ones are before it."""
     names = [column.name for column in schema.used]
     has_ids = ID in found.columns and ID not in {column.name for column in schema.columns}
-    tables, ids, problems = [], [], []
+    kept, ids, problems = [], [], []
     for batch in found.batches() if schema.target.name in found.columns else ():
         typed, listed = cells.parse(batch.reindex(columns=names), schema.used)
         listed = listed.set_index("row")
         told = typed.index.difference(listed.index[listed["reason"] == "missing_target"])
-        tables.append(typed.loc[told])
+        kept.append(typed.loc[told])
         ids.append(batch[ID][told] if has_ids else pd.Series(None, index=told, dtype="object"))
         problems.append((listed["column"] + " " + listed["reason"]).reindex(told))
-    if not tables:
+    if not kept:
         return Labelled(pd.DataFrame(columns=names), pd.Series(dtype="str"))
-    table, given, problem = (pd.concat(each, ignore_index=True) for each in (tables, ids, problems))
+    table, given, problem = (pd.concat(each, ignore_index=True) for each in (kept, ids, problems))
     content = pd.Series([f"{number:016x}" for number in rows.hash_rows(table, schema.used)], dtype="object")
     own = content + "-" + content.groupby(content).cumcount().astype("str")
     # An empty cell of a CSV is no id.
@@ -101,7 +102,7 @@ def _correct(path: Path, part: pd.DataFrame, known: pd.Series) -> int:
 def _parts(raw: Path) -> dict[Path, pd.DataFrame]:
     """The parts that earlier calls made, each indexed by its ids."""
     found = {}
-    for path in sorted(raw.glob("live-*.parquet")):
+    for path in sorted(raw.glob(Path(PARTS).name)):
         ids = (pa.parquet.read_schema(path).metadata or {}).get(KEY)
         if ids:
             found[path] = tables.read_part(path).set_axis(pd.Index(json.loads(ids), name=ID))

@@ -14,11 +14,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from stages import errors, files, gate, git, labelled, live, lock, registry
+from stages import challenger, errors, files, gate, git, labelled, live, lock, registry
 from stages.errors import PipelineError
 
 # Where drift is the reason, a model that is as good on all rows and better on the most recent ones is what is wanted.
 DRIFT_POLICY = ("--policy", "non_inferior")
+# Its labelled rows are in data/raw and not in Git. Drift cannot tell: it compares with the challenger's rows by now.
+UNANSWERED = "drift that no promotion has answered"
 
 
 def reason(report: dict[str, object], force: bool) -> str | None:
@@ -37,14 +39,15 @@ def retrain(force: bool) -> str:
         _run("api.export")
     _run("dvc", "repro", "drift")
     report = files.read_json(Path("metrics/drift.json"))
-    why = reason(report, force)
+    why = reason(report, force) or (UNANSWERED if git.changed([labelled.PARTS]) else None)
     if why is None:
         return f"retrain: no reason (drift: {report['verdict']}); the champion stays"
     print(f"retrain: {why}", flush=True)
     print(f"retrain: {_collect()}", flush=True)
     _run("dvc", "repro")
-    if why != "asked for" and files.digest(registry.MODEL, "md5") == registry.recorded_md5("HEAD"):
-        return "retrain: the same rows and parameters made the champion again; it stays"
+    judged = challenger.verdict(files.digest(registry.MODEL, "md5"), registry.recorded_md5("HEAD"))
+    if judged in ("keep", "inconclusive") and not force:
+        return f"retrain: this model is judged already ({judged}): it takes more feedback; the champion stays"
     policy = DRIFT_POLICY if why != "asked for" else ()
     if _run("stages.gate", *policy, ok=tuple(gate.EXIT_CODES.values())) == gate.EXIT_CODES["promote"]:
         return registry.promote(force=False)
