@@ -62,12 +62,12 @@ def compare(
     suffer from, or errors that have grown). `drift_detected` for the last three; `retrain` where risk rose, performance
     fell, or a shift is enough (`drift.retrain_on_shift`). With a column of time the rows are judged in blocks of it.
 
-    `importance`: increase of RMSE by shuffling each feature, 0 where the model does not depend on it; `predict`: makes
-    the predictions of live rows, which are otherwise those of a column `prediction`.
+    `importance`: increase of RMSE by shuffling each feature that the model takes, 0 where it does not depend on it;
+    `predict`: makes the predictions of live rows, which are otherwise those of a column `prediction`.
     """
     rows = live if isinstance(live, Live) else live_rows.of_table(live)
     names = [c.name for c in schema.features if c.name in reference and c.name in rows.columns]
-    prepared = baseline.prepare(reference, names, schema, importance or {})
+    prepared = baseline.prepare(reference, names, schema, importance)
     pool = looks.read(rows, prepared.anchors, schema, params.window_rows, params.min_rows)
     report: dict[str, Any] = {"n_reference": len(reference), "n_live": pool.rows, "n_untimed": pool.untimed}
     if not pool.blocks or not names:
