@@ -143,7 +143,6 @@ def _predict(model: Model) -> Predict:
 def main() -> None:
     table_schema, limits = schema.load(), params.load("drift")
     rows, model = live_rows.of_folder(live_rows.FOLDER, table_schema), Model.load(Path("models/model.onnx"))
-    known = all(column.name in rows.columns for column in model.description.columns)
     # Predicted here even where the log has a prediction: that may be an older model's, and residuals are this one's.
     report = compare(
         tables.read(Path("models/reference.parquet")),
@@ -151,7 +150,7 @@ def main() -> None:
         table_schema,
         limits,
         importance=_importance(),
-        predict=_predict(model) if known else None,
+        predict=_predict(model),
     )
     plots.save({"drift": drift_metrics.plot_data(report)})
     files.write_text(Path("metrics/drift.html"), drift_page.render(report))
