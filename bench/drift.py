@@ -41,7 +41,7 @@ def families(reference: pd.DataFrame, live_rows: pd.DataFrame) -> set[str]:
     about, limits = schema.load(), params.load("drift")
     rows = live.of_table(live_rows)
     names = [c.name for c in about.features if c.name in reference and c.name in rows.columns]
-    prepared = baseline.prepare(reference, names, about, {})
+    prepared = baseline.prepare(reference, names, about, None)
     pool = looks.read(rows, prepared.anchors, about, limits.window_rows, limits.min_rows)
     tests = alarms.run(prepared, pool.blocks[0].sketch, about, limits, limits.alpha)
     return {test.family for test in tests if test.alarm}
@@ -107,7 +107,7 @@ def _power(table: pd.DataFrame, scenario: str) -> str:
     found = named = old = 0
     for feature, (reference, now) in drift_samples.changed(table, scenario):
         rows = live.of_table(now)
-        prepared = baseline.prepare(reference, list(reference), about, {})
+        prepared = baseline.prepare(reference, list(reference), about, None)
         pool = looks.read(rows, prepared.anchors, about, limits.window_rows, limits.min_rows)
         tests = [t for t in alarms.run(prepared, pool.blocks[0].sketch, about, limits, limits.alpha) if t.alarm]
         found += bool(tests)

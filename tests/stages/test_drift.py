@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -424,6 +425,28 @@ def test_times_are_read_in_any_form(tmp_path) -> None:
         )
     ]
     assert [[block["alarms"] for block in report] for report in reports] == [[[], [], ["heat"]]] * 3
+
+
+def test_a_column_that_no_file_has_is_missing(tmp_path: Path) -> None:
+    """A feature that a file of live rows does not have is missing there and alarms, and the predictions that move with
+    it change nothing in that; text for a prediction is none; in an empty folder nothing is."""
+    reference = weather(300, 0).assign(prediction=lambda t: t["heat"] + t["rain"], residual=1.0)
+    assert live.of_folder(tmp_path, WEATHER).columns == ()
+    weather(200, 1).drop(columns="heat").assign(prediction="hot").to_csv(tmp_path / "rows.csv", index=False)
+    rows = live.of_folder(tmp_path, WEATHER)
+    for predict in (None, lambda part: part["heat"].fillna(0.0).to_numpy()):
+        report = compare(reference, rows, WEATHER, DRIFT, predict=predict)
+        assert report["verdict"] == "data_quality"
+        assert "heat: 100% of the values are missing, before 0%" in report["findings"]
+
+
+def test_a_list_in_a_cell_is_an_error(tmp_path: Path) -> None:
+    """A Parquet file with lists in a column that is compared is refused by name; in others it is no matter."""
+    weather(60, 1).assign(note=[[1]] * 60).to_parquet(tmp_path / "rows.parquet")
+    assert compare(weather(300, 0), live.of_folder(tmp_path, WEATHER), WEATHER, DRIFT)["verdict"] == "none"
+    weather(60, 1).assign(heat=[[1]] * 60).to_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(PipelineError, match=r"column heat holds list.*, expected one value a row"):
+        compare(weather(300, 0), live.of_folder(tmp_path, WEATHER), WEATHER, DRIFT)
 
 
 def test_holm_by_hand() -> None:
