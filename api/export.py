@@ -1,7 +1,8 @@
 """Export logged predictions as live rows for the drift check. Runs in the pipeline's environment, not in the server's.
 
 Reads the log at PREDICTION_LOG_URL and data/schema.yaml; writes predictions.parquet into LIVE_URL: data/live, another
-folder, or any URL that fsspec knows. The file holds the window of the last export, so that no row is there twice.
+folder, or any URL that fsspec knows. The file holds the window of the last export, so that no row is there twice. By
+default it begins with the champion: the drift that brought a new model is no reason for another one.
 
     python -m api.export --since 2026-11-01 --until 2026-12-01
 """
@@ -20,10 +21,11 @@ from fsspec.implementations.local import LocalFileSystem
 
 from api import log_queries, log_tables, settings
 from api.log_queries import Logged
-from stages import cells, errors, remote, schema, tables
+from stages import cells, errors, git, production, remote, schema, tables
 from stages.errors import PipelineError
 from stages.schema import Schema
 
+BEGINNING = "1970-01-01"
 _CHUNK = 10_000  # rows that are typed at a time
 
 
@@ -82,12 +84,13 @@ def _moment(text: str) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m api.export", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--since", default="1970-01-01", help="first moment, ISO 8601, UTC (default: the beginning)")
+    parser.add_argument("--since", help="first moment, ISO 8601, UTC (default: when the champion was promoted)")
     parser.add_argument("--until", help="moment after the last, ISO 8601, UTC (default: now)")
     arguments = parser.parse_args()
+    since = _moment(arguments.since or git.last_change(production.RECORD) or BEGINNING)
     until = _moment(arguments.until) if arguments.until else log_queries.now()
     engine = log_tables.existing(settings.load().log_url)
-    rows = live_rows(log_queries.window(engine, _moment(arguments.since), until), schema.load())
+    rows = live_rows(log_queries.window(engine, since, until), schema.load())
     known = int(rows[schema.load().target.name].notna().sum())
     print(f"{save(rows, remote.url())}: {len(rows)} rows, {known} with the actual value")
 

@@ -6,6 +6,7 @@ python -m bench.drift
 import time
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -14,6 +15,7 @@ from sklearn.model_selection import cross_val_predict
 
 from bench import drift_peers, drift_samples
 from stages import alarms, baseline, live, looks, params, schema
+from stages.schema import Column
 
 GOAL = 0.015
 # Evidently's figures: recorded by `python -m bench.drift_peers` (see there), version 0.7.23; alarms and trials.
@@ -41,7 +43,7 @@ def families(reference: pd.DataFrame, live_rows: pd.DataFrame) -> set[str]:
     about, limits = schema.load(), params.load("drift")
     rows = live.of_table(live_rows)
     names = [c.name for c in about.features if c.name in reference and c.name in rows.columns]
-    prepared = baseline.prepare(reference, names, about, {})
+    prepared = baseline.prepare(reference, names, about, None)
     pool = looks.read(rows, prepared.anchors, about, limits.window_rows, limits.min_rows)
     tests = alarms.run(prepared, pool.blocks[0].sketch, about, limits, limits.alpha)
     return {test.family for test in tests if test.alarm}
@@ -100,6 +102,11 @@ def _times() -> Iterator[str]:
     yield "|---|---|---|---|"
     for rows in (1_000, 10_000, 100_000, 1_000_000):
         yield _timed(table, rows)
+    yield ""
+    yield "| 1,000 live rows | columns | seconds of computing |"
+    yield "|---|---|---|"
+    for columns in (10, 100, 1_000, 10_000):
+        yield _wide(columns)
 
 
 def _power(table: pd.DataFrame, scenario: str) -> str:
@@ -107,7 +114,7 @@ def _power(table: pd.DataFrame, scenario: str) -> str:
     found = named = old = 0
     for feature, (reference, now) in drift_samples.changed(table, scenario):
         rows = live.of_table(now)
-        prepared = baseline.prepare(reference, list(reference), about, {})
+        prepared = baseline.prepare(reference, list(reference), about, None)
         pool = looks.read(rows, prepared.anchors, about, limits.window_rows, limits.min_rows)
         tests = [t for t in alarms.run(prepared, pool.blocks[0].sketch, about, limits, limits.alpha) if t.alarm]
         found += bool(tests)
@@ -129,6 +136,20 @@ def _timed(table: pd.DataFrame, rows: int) -> str:
     started = time.process_time()
     compare(reference, now, schema.load(), params.load("drift"))
     return f"| all of `compare` | {rows:,} | {time.process_time() - started:.2f} | {floor:.2f} |"
+
+
+def _wide(columns: int) -> str:
+    from stages.drift import compare
+
+    generator = np.random.default_rng(drift_samples.SEED)
+    names = [f"f{k}" for k in range(columns)]
+    about = msgspec.structs.replace(
+        schema.load(), columns=(*(Column(name, "float") for name in names), Column("y", "float", role="target"))
+    )
+    reference, now = (pd.DataFrame(generator.normal(size=(n, columns)), columns=names) for n in (405, 1_000))
+    started = time.process_time()
+    compare(reference, now, about, params.load("drift"))
+    return f"| all of `compare` | {columns:,} | {time.process_time() - started:.2f} |"
 
 
 def _evidently(what: str) -> str:

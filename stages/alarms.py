@@ -68,10 +68,12 @@ def _decided(tests: list[Result], alpha: float) -> list[Result]:
 
 def _rates(reference: Reference, live: Sketch, params: Drift) -> list[Result]:
     """A rate that is 0 on both sides is no test: which those are depends on both sides together, so leaving them out
-    takes nothing from the others' honesty."""
+    takes nothing from the others' honesty. Callers may leave out what the model ignores."""
     found = []
     for anchor in reference.anchors:
         name = anchor.column.name
+        if name in reference.ignored:
+            continue
         ours, theirs = reference.sketch.counts[name], live.counts[name]
         rates = {
             "missing": (ours.missing, theirs.missing, "two-sided"),

@@ -14,16 +14,18 @@ from stages.sketch import Anchor, Sketch
 @dataclass(frozen=True)
 class Reference:
     """What live rows are compared with: its own sketch, and the numbers of all its rows (features, and `prediction`
-    and `residual` where known). `ordered`: its features, those that the model depends on most first."""
+    and `residual` where known). `ordered`: its features, those that the model depends on most first; `ignored`: those
+    that it does not take."""
 
     anchors: tuple[Anchor, ...]
     sketch: Sketch
     table: pd.DataFrame
     ordered: tuple[str, ...]
+    ignored: frozenset[str] = frozenset()
 
 
-def prepare(table: pd.DataFrame, names: list[str], schema: Schema, importance: dict[str, float]) -> Reference:
-    """The reference of the features `names`."""
+def prepare(table: pd.DataFrame, names: list[str], schema: Schema, importance: dict[str, float] | None) -> Reference:
+    """The reference of the features `names`; `importance` names those that the model takes."""
     columns = [column for column in schema.features if column.name in names]
     anchors = tuple(sketch.anchor(table[column.name], column) for column in columns)
     own = sketch.take(table, np.arange(len(table)), anchors, schema)
@@ -32,9 +34,10 @@ def prepare(table: pd.DataFrame, names: list[str], schema: Schema, importance: d
         if name in table:
             numbers[name] = table[name].to_numpy(float, na_value=np.nan)
     ordered = tuple(
-        sorted(numbers.keys() & set(names), key=lambda name: (-importance.get(name, 0.0), names.index(name)))
+        sorted(numbers.keys() & set(names), key=lambda name: (-(importance or {}).get(name, 0.0), names.index(name)))
     )
-    return Reference(anchors, own, pd.DataFrame(numbers), ordered)
+    ignored = frozenset(names).difference(names if importance is None else importance)
+    return Reference(anchors, own, pd.DataFrame(numbers), ordered, ignored)
 
 
 def expanded(reference: Reference, table: pd.DataFrame, most: int) -> pd.DataFrame:

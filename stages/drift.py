@@ -41,7 +41,6 @@ from stages.params import Drift
 from stages.schema import Schema
 from stages.sketch import Sketch
 
-LIVE = Path("data/live")
 IMPORTANCE = Path("metrics/plots/importance.csv")
 # Numbers of the features, codes of bools and categories, to predictions [rows].
 Predict = Callable[[pd.DataFrame], np.ndarray]
@@ -63,12 +62,12 @@ def compare(
     suffer from, or errors that have grown). `drift_detected` for the last three; `retrain` where risk rose, performance
     fell, or a shift is enough (`drift.retrain_on_shift`). With a column of time the rows are judged in blocks of it.
 
-    `importance`: increase of RMSE by shuffling each feature, 0 where the model does not depend on it; `predict`: makes
-    the predictions of live rows, which are otherwise those of a column `prediction`.
+    `importance`: increase of RMSE by shuffling each feature that the model takes, 0 where it does not depend on it;
+    `predict`: makes the predictions of live rows, which are otherwise those of a column `prediction`.
     """
     rows = live if isinstance(live, Live) else live_rows.of_table(live)
     names = [c.name for c in schema.features if c.name in reference and c.name in rows.columns]
-    prepared = baseline.prepare(reference, names, schema, importance or {})
+    prepared = baseline.prepare(reference, names, schema, importance)
     pool = looks.read(rows, prepared.anchors, schema, params.window_rows, params.min_rows)
     report: dict[str, Any] = {"n_reference": len(reference), "n_live": pool.rows, "n_untimed": pool.untimed}
     if not pool.blocks or not names:
@@ -143,8 +142,7 @@ def _predict(model: Model) -> Predict:
 
 def main() -> None:
     table_schema, limits = schema.load(), params.load("drift")
-    rows, model = live_rows.of_folder(LIVE, table_schema), Model.load(Path("models/model.onnx"))
-    known = all(column.name in rows.columns for column in model.description.columns)
+    rows, model = live_rows.of_folder(live_rows.FOLDER, table_schema), Model.load(Path("models/model.onnx"))
     # Predicted here even where the log has a prediction: that may be an older model's, and residuals are this one's.
     report = compare(
         tables.read(Path("models/reference.parquet")),
@@ -152,7 +150,7 @@ def main() -> None:
         table_schema,
         limits,
         importance=_importance(),
-        predict=_predict(model) if known else None,
+        predict=_predict(model),
     )
     plots.save({"drift": drift_metrics.plot_data(report)})
     files.write_text(Path("metrics/drift.html"), drift_page.render(report))

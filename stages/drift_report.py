@@ -13,6 +13,7 @@ from stages.params import Drift
 from stages.sketch import Anchor, Sketch
 
 SHIFTS = ("covariate", "joint", "prediction")
+BROKEN = ("data_quality", "constant")
 
 
 class Judged(NamedTuple):
@@ -39,7 +40,9 @@ class Evidence(NamedTuple):
 
 def verdict(evidence: Evidence, params: Drift) -> dict[str, Any]:
     alarms = {test.family for look in evidence.judged for test in look.alarms}
-    moved = bool(alarms & set(SHIFTS))
+    # Predictions that move alone, where values are broken, follow from these.
+    causes = ("covariate", "joint") if alarms & set(BROKEN) else SHIFTS
+    moved = bool(alarms & set(causes))
     rose = moved and (evidence.expected or {}).get("low", 0.0) > 1 + params.min_risk
     risk = rose or "performance" in alarms
     word = "risk" if risk else "shifted" if moved else "data_quality" if alarms else "none"

@@ -30,6 +30,11 @@ def show(revision: str, path: Path) -> str | None:
     return None if shown.returncode else shown.stdout
 
 
+def last_change(path: Path) -> str | None:
+    """When the commit that last changed a file was made (ISO 8601); None where there is none, or no repository."""
+    return _git("log", "-1", "--format=%aI", "--", path.as_posix()).stdout.strip() or None
+
+
 def check_ready() -> None:
     """Raise PipelineError, with the way out, where a commit could not be made or would not stay."""
     if _git("rev-parse", "--git-dir").returncode:

@@ -13,6 +13,7 @@ from stages import cells, csv_file
 from stages.errors import PipelineError
 from stages.schema import Column, Schema
 
+FOLDER = Path("data/live")
 BATCH = 2**16  # rows
 # When the prediction log says that a row came. By arrival first: a row's own time may lie before rows already judged.
 ARRIVAL = ("prediction_time", "time")
@@ -31,16 +32,17 @@ def of_table(table: pd.DataFrame) -> Live:
     return Live(tuple(map(str, table)), lambda: (table.iloc[start : start + BATCH] for start in starts))
 
 
-def of_folder(folder: Path, schema: Schema) -> Live:
-    """The CSV and Parquet files of a folder, in the order of their names, as one table.
+def of_folder(folder: Path, schema: Schema, also: tuple[str, ...] = ()) -> Live:
+    """The CSV and Parquet files of a folder, in the order of their names, as one table: what drift reads, and `also`.
 
-    A column that a file does not have is missing in its rows. Raises PipelineError where a file is no table, and where
-    some have a time and others have none.
+    A feature that a file does not have, and any other column that only some have, is missing in its rows. Raises
+    PipelineError where a file is no table, where some have a time and others have none, and where a cell holds a list.
     """
     parts = [path for path in sorted(folder.glob("*")) if path.suffix.lower() in (".csv", ".parquet")]
     found = {path: _columns(path) for path in parts}
-    together = list(dict.fromkeys(name for names in found.values() for name in names))
-    wanted = [*(c.name for c in schema.used), "prediction", *ARRIVAL]
+    features = [column.name for column in schema.features] if parts else []
+    together = list(dict.fromkeys([*(name for names in found.values() for name in names), *features]))
+    wanted = [*(c.name for c in schema.used), "prediction", *ARRIVAL, *also]
     columns = tuple(name for name in together if name in wanted)
     if time := time_column(columns, schema):
         for path, names in found.items():
@@ -97,6 +99,9 @@ def _batches(path: Path, columns: list[str]) -> Iterator[pd.DataFrame]:
         yield from (table.to_pandas() for table in csv_file.batches(path, columns))
         return
     with _parquet(path) as file:
+        for name in columns:
+            if pa.types.is_nested(kind := file.schema_arrow.field(name).type):
+                raise PipelineError(f"{path}: column {name} holds {kind}, expected one value a row: export it again")
         yield from (batch.to_pandas() for batch in file.iter_batches(BATCH, columns=columns))
 
 

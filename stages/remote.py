@@ -15,8 +15,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from stages import errors, files
 from stages.errors import PipelineError
+from stages.live import FOLDER
 
-FOLDER = Path("data/live")
 NAME = "predictions.parquet"
 
 

@@ -112,7 +112,7 @@ def take(table: pd.DataFrame, numbers: np.ndarray, anchors: tuple[Anchor, ...], 
     if schema.target.name in table:
         kept[schema.target.name] = to_numbers(table[schema.target.name], schema.target)[0]
     if "prediction" in table:
-        kept["prediction"] = table["prediction"].to_numpy(float, na_value=np.nan)
+        kept["prediction"] = to_numbers(table["prediction"], Column("prediction", "float"))[0]
     every, labels = np.arange(len(table)), kept.get(schema.target.name)
     known = every[:0] if labels is None else every[~np.isnan(labels)]
     picks = [some[rows.sample(pd.Series(numbers[some]), SAMPLE)] for some in (every, known)]

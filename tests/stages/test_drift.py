@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -121,6 +122,23 @@ def test_features_that_part_company_are_found() -> None:
     assert report["joint"]["reference"] > 0.6 > 0.3 > abs(report["joint"]["live"])
 
 
+def test_missing_values_alone_part_no_company() -> None:
+    """Of two features that go together one has half of its values, or none, in the live rows: that is `data_quality`,
+    and the correlation of the rest is as it was."""
+    pair = make_schema(
+        Column("a", "float"),
+        Column("b", "float", nullable=True),
+        Column("c", "float"),
+        Column("y", "float", role="target"),
+    )
+    generator = np.random.default_rng(0)
+    drawn = [pd.DataFrame(generator.normal(size=(n, 3)), columns=list("abc")) for n in (400, 200)]
+    reference, rows = (side.assign(b=side["a"] + side["b"] / 4) for side in drawn)
+    for missing in (rows["b"].where(rows.index % 2 > 0), np.nan):
+        report = compare(reference, rows.assign(b=missing), pair, DRIFT)
+        assert (report["verdict"], report["joint"]["alarm"], report["moved"]) == ("data_quality", False, ["b"])
+
+
 def test_predictions_that_move_are_a_shift() -> None:
     """Where both sides have predictions and only these moved, the verdict is `shifted` and says so."""
     sides = [weather(n, n).assign(prediction=np.random.default_rng(n).normal(size=n)) for n in (300, 200)]
@@ -170,6 +188,17 @@ def test_a_shift_of_what_the_model_ignores_asks_for_no_retrain() -> None:
     assert report["summary"].endswith("the model does not depend on it")
 
 
+def test_what_the_model_does_not_take_may_be_left_out() -> None:
+    """A feature that has no importance, for `features.exclude` leaves it out, is reported where it shifts, and nothing
+    is said where callers do not send it."""
+    reference = weather(1_000, 0).assign(residual=1.0)
+    moved, absent = (weather(300, 1).assign(heat=values) for values in (lambda t: t["heat"] + 4, np.nan))
+    report = compare(reference, moved, WEATHER, DRIFT, importance={"rain": 1.0, "wind": 0.0})
+    assert (report["verdict"], report["retrain"]) == ("shifted", False)
+    assert report["summary"].endswith("the model does not depend on it")
+    assert compare(reference, absent, WEATHER, DRIFT, importance={"rain": 1.0, "wind": 0.0})["verdict"] == "none"
+
+
 def test_where_the_reference_has_no_rows_nothing_is_expected() -> None:
     """Of live rows far beyond the reference the report says how many they are, and no expected error."""
     reference = weather(500, 0).assign(residual=1.0)
@@ -199,9 +228,9 @@ def test_no_drift_is_seldom_reported() -> None:
     assert alarms / 60 <= 0.01 + 3 * np.sqrt(0.01 * 0.99 / 60)
 
 
-@pytest.mark.parametrize("n", [50, 300])
-def test_permuted_labels_find_nothing_too_often(n: int) -> None:
-    """The joint test of 120 pairs of equal tables with skewed and tied columns has a uniform p-value."""
+@pytest.mark.parametrize(("n", "missing"), [(50, 0.0), (300, 0.0), (100, 0.3)])
+def test_permuted_labels_find_nothing_too_often(n: int, missing: float) -> None:
+    """The joint test of 120 pairs of equal tables with skewed, tied and missing values has a uniform p-value."""
     generator = np.random.default_rng(n)
     found = []
     for _ in range(120):
@@ -209,6 +238,7 @@ def test_permuted_labels_find_nothing_too_often(n: int) -> None:
             [generator.exponential(size=2 * n), generator.integers(0, 3, 2 * n), generator.normal(size=2 * n)]
         )
         both[:, 2] += both[:, 0]
+        both[generator.random(both.shape) < missing] = np.nan
         sides = [pd.DataFrame(part, columns=list("abc")) for part in (both[:n], both[n:])]
         result = joint.compare(*sides)
         assert result is not None
@@ -395,6 +425,28 @@ def test_times_are_read_in_any_form(tmp_path) -> None:
         )
     ]
     assert [[block["alarms"] for block in report] for report in reports] == [[[], [], ["heat"]]] * 3
+
+
+def test_a_column_that_no_file_has_is_missing(tmp_path: Path) -> None:
+    """A feature that a file of live rows does not have is missing there and alarms, and the predictions that move with
+    it change nothing in that; text for a prediction is none; in an empty folder nothing is."""
+    reference = weather(300, 0).assign(prediction=lambda t: t["heat"] + t["rain"], residual=1.0)
+    assert live.of_folder(tmp_path, WEATHER).columns == ()
+    weather(200, 1).drop(columns="heat").assign(prediction="hot").to_csv(tmp_path / "rows.csv", index=False)
+    rows = live.of_folder(tmp_path, WEATHER)
+    for predict in (None, lambda part: part["heat"].fillna(0.0).to_numpy()):
+        report = compare(reference, rows, WEATHER, DRIFT, predict=predict)
+        assert report["verdict"] == "data_quality"
+        assert "heat: 100% of the values are missing, before 0%" in report["findings"]
+
+
+def test_a_list_in_a_cell_is_an_error(tmp_path: Path) -> None:
+    """A Parquet file with lists in a column that is compared is refused by name; in others it is no matter."""
+    weather(60, 1).assign(note=[[1]] * 60).to_parquet(tmp_path / "rows.parquet")
+    assert compare(weather(300, 0), live.of_folder(tmp_path, WEATHER), WEATHER, DRIFT)["verdict"] == "none"
+    weather(60, 1).assign(heat=[[1]] * 60).to_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(PipelineError, match=r"column heat holds list.*, expected one value a row"):
+        compare(weather(300, 0), live.of_folder(tmp_path, WEATHER), WEATHER, DRIFT)
 
 
 def test_holm_by_hand() -> None:
