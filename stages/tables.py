@@ -51,16 +51,36 @@ def write(table: pd.DataFrame, path: Path) -> None:
         table.to_parquet(partial, index=False)
 
 
-def read(path: Path) -> pd.DataFrame:
-    """A typed table that a stage wrote."""
-    if not path.exists():
+def parts(path: Path) -> list[Path]:
+    """The files of a typed table that a stage wrote, in order: one file, or those in a folder.
+
+    Raises PipelineError where there is none.
+    """
+    found = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    if not found or not found[0].exists():
         raise PipelineError(f"{path} is missing: run `dvc repro` to make it")
-    frame: pd.DataFrame = _read_parquet(path, "run `dvc repro --force` to make it again").to_pandas()
-    return frame
+    return found
 
 
-def _read_parquet(path: Path, way_out: str) -> pa.Table:
+def part_name(number: int) -> str:
+    """The file of the part of that number in the folder of a typed table."""
+    return f"part-{number:05}.parquet"
+
+
+def read(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """A typed table that a stage wrote, or one part of it."""
+    again = "run `dvc repro --force` to make it again"
+    frames = [_read_parquet(part, again, columns).to_pandas() for part in parts(path)]
+    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+
+
+def count(path: Path) -> int:
+    """The rows of a typed table, without reading them."""
+    return sum(pa.parquet.read_metadata(part).num_rows for part in parts(path))
+
+
+def _read_parquet(path: Path, way_out: str, columns: list[str] | None = None) -> pa.Table:
     try:
-        return pa.parquet.read_table(path)
+        return pa.parquet.read_table(path, columns=columns)
     except (pa.ArrowInvalid, OSError) as error:
         raise PipelineError(f"{path} is no readable Parquet file ({' '.join(str(error).split())}): {way_out}") from None
