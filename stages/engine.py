@@ -78,8 +78,18 @@ def _distributed(
             raise
         raise PipelineError(_away(client.scheduler.address, error)) from None
     finally:
-        client.cancel(futures)
+        _stop(client, futures)
     return [found[number] for number in range(len(items))]
+
+
+def _stop(client: Any, futures: list[Any]) -> None:
+    """After a failure: cancel what waits, and wait for what runs, which nothing stops and which may write files."""
+    from dask.distributed import wait
+
+    if client.status == "running":
+        running = {key for keys in client.processing().values() for key in keys}
+        client.cancel([future for future in futures if future.key not in running])
+        wait([future for future in futures if future.key in running])
 
 
 class _InFolder:
