@@ -7,6 +7,7 @@ dead worker was doing, another does again.
 import hashlib
 import importlib.util
 import io
+import logging
 import os
 import tempfile
 import uuid
@@ -65,8 +66,9 @@ def _distributed(
     futures = [client.submit(task, item, key=(f"{label} {run}", number)) for number, item in enumerate(items)]
     found: dict[int, Result] = {}
     try:
-        for future, result in as_completed(futures, with_results=True):
-            found[future.key[1]] = _step(result, progress)
+        # Not with_results: of a scheduler that went away it would hand out the errors as results.
+        for future in as_completed(futures):
+            found[future.key[1]] = _step(future.result(), progress)
             future.release()
     except KilledWorker as error:
         raise PipelineError(
@@ -123,6 +125,7 @@ def start(settings: params.Engine) -> Iterator[Engine]:
         )
     # What goes wrong is said once, by the error; Dask would log it on both sides, with a traceback.
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
+    logging.getLogger("distributed.client").addFilter(lambda record: record.levelno >= logging.CRITICAL)
     address = os.environ.get(ADDRESS)
     with _remote(address) if address else _local(settings.memory_share) as client:
         print(f"dask: {len(client.nthreads())} workers, dashboard {client.dashboard_link}", flush=True)
