@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from stages import medians, rows, tables
 from stages.engine import Engine
@@ -16,12 +17,11 @@ Split = tuple[np.ndarray, np.ndarray]
 
 
 class Block(NamedTuple):
-    """The training rows of one part: `matrix` [rows, features] as of `to_matrix`, and `target`, `fold`, `row` [rows]."""
+    """The training rows of one part: `matrix` [rows, features] as of `to_matrix`, and `target` and `fold` [rows]."""
 
     matrix: np.ndarray
     target: np.ndarray
     fold: np.ndarray
-    row: np.ndarray
 
 
 class Tally(NamedTuple):
@@ -67,10 +67,8 @@ def gather(engine: Engine, parts: list[Path], schema: Schema) -> Facts:
     numeric = [column.dtype not in ("bool", "category") for column in schema.features]
     # A feature that has no value is 0, as in stages/preparation.py.
     imputed = np.nan_to_num(np.where(numeric, middle[:, :-1], modes))
-    low, high = (
-        np.min([each.low for each in by_fold], axis=0),
-        np.max([each.high for each in by_fold], axis=0),
-    )
+    low = np.min([each.low for each in by_fold], axis=0)
+    high = np.max([each.high for each in by_fold], axis=0)
     return Facts(
         parts,
         schema,
@@ -84,19 +82,27 @@ def gather(engine: Engine, parts: list[Path], schema: Schema) -> Facts:
     )
 
 
-def read(part: Path, schema: Schema) -> Block:
+def table(part: Path, schema: Schema) -> pd.DataFrame:
+    """The training rows of one part: `row`, `fold`, the features and the target."""
     names = [column.name for column in (*schema.features, schema.target)]
-    table = tables.read(part, [*names, "fold", "row"])
-    table = table[table["fold"] != rows.TEST]
-    target = table[schema.target.name].to_numpy(float)
-    return Block(to_matrix(table, schema.features), target, table["fold"].to_numpy(), table["row"].to_numpy())
+    frame = tables.read(part, ["row", "fold", *names])
+    return frame[frame["fold"] != rows.TEST]
+
+
+def block(frame: pd.DataFrame, schema: Schema) -> Block:
+    matrix = to_matrix(frame, schema.features)
+    return Block(matrix, frame[schema.target.name].to_numpy(float), frame["fold"].to_numpy())
+
+
+def read(part: Path, schema: Schema) -> Block:
+    return block(table(part, schema), schema)
 
 
 def tally(part: Path, schema: Schema) -> dict[int, Tally]:
     """The counts of one part by fold."""
-    block = read(part, schema)
-    members = {int(fold): block.fold == fold for fold in np.unique(block.fold)}
-    return {fold: _count(block.matrix[here], block.target[here], schema.features) for fold, here in members.items()}
+    mine = read(part, schema)
+    members = {int(fold): mine.fold == fold for fold in np.unique(mine.fold)}
+    return {fold: _count(mine.matrix[here], mine.target[here], schema.features) for fold, here in members.items()}
 
 
 def _count(matrix: np.ndarray, target: np.ndarray, columns: tuple[Column, ...]) -> Tally:
@@ -134,7 +140,7 @@ def _medians(engine: Engine, parts: list[Path], schema: Schema, folds: int, sets
 
 
 def _digits(part: Path, names: list[str], beginnings: list[set[int]], level: int) -> list[medians.Counts]:
-    table = tables.read(part, [*names, "fold"])
-    table = table[table["fold"] != rows.TEST]
-    values = table[names].to_numpy(float, na_value=np.nan)
-    return medians.count(values, table["fold"].to_numpy(), beginnings, level)
+    frame = tables.read(part, [*names, "fold"])
+    frame = frame[frame["fold"] != rows.TEST]
+    values = frame[names].to_numpy(float, na_value=np.nan)
+    return medians.count(values, frame["fold"].to_numpy(), beginnings, level)

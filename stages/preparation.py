@@ -72,8 +72,8 @@ def teach(
     mean: np.ndarray | None = None,
     variance: np.ndarray | None = None,
 ) -> None:
-    """Give a fitted preparation what was learned elsewhere: what replaces a missing value of each feature, and, where it
-    scales, the mean and variance of the numbers and the booleans, in this order."""
+    """Give a fitted preparation what was learned elsewhere: `imputed` [features] in place of missing values, and, where
+    it scales, the `mean` and `variance` of the numbers and the booleans, in this order."""
     start = 0
     for kind, _, places in preparation.transformers_:
         if kind not in ("numbers", "booleans", "categories"):
