@@ -59,6 +59,11 @@ def fit(
     known = facts.gather(run, parts, schema)
     make = partial(families.numeric_pipeline, schema.features, family, params.seed)
     tried = search.combinations(kind.bounded(grid, known.rows, params.max_leaves))
+    # On two rows of nothing: a setting that a model refuses is named before the workers read anything.
+    blank = np.zeros((2, len(schema.features)))
+    for settings in tried:
+        with search.naming(family, settings):
+            make(settings).fit(blank, np.zeros(2))
     learner: Learner = kind.by_parts()(run, known, make)
     settings, indicators = choose(learner, known, tried)
     *models, model = learner.fits(settings, indicators)

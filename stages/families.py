@@ -28,6 +28,12 @@ def _by_sums() -> Any:
     return BySums
 
 
+def _by_xgboost() -> Any:
+    from stages.by_xgboost import ByXgboost
+
+    return ByXgboost
+
+
 def _unbounded(grid: ensembles.Grid, n_rows: int, max_leaves: int) -> ensembles.Grid:
     return grid
 
@@ -74,6 +80,13 @@ def _xgboost(seed: int) -> RegressorMixin:
     return XGBRegressor(random_state=seed, n_jobs=1, max_bin=64)
 
 
+def _xgboost_forest(seed: int) -> RegressorMixin:
+    from xgboost import XGBRFRegressor
+
+    # 256 bins, for a forest has no later rounds that make up for what coarse ones miss.
+    return XGBRFRegressor(random_state=seed, n_jobs=1)
+
+
 FAMILIES = {
     "linear": Family(_linear, scale=True, by_parts=_by_sums),
     "ridge": Family(_ridge, scale=True, by_parts=_by_sums),
@@ -83,7 +96,13 @@ FAMILIES = {
         sharing=Sharing(frozenset({"n_estimators", "max_depth"}), ensembles.forest),
         bounded=ensembles.bounded,
     ),
-    "xgboost": Family(_xgboost, scale=False, sharing=Sharing(frozenset({"n_estimators"}), ensembles.boosting)),
+    "xgboost": Family(
+        _xgboost,
+        scale=False,
+        sharing=Sharing(frozenset({"n_estimators"}), ensembles.boosting),
+        by_parts=_by_xgboost,
+    ),
+    "xgboost_forest": Family(_xgboost_forest, scale=False, by_parts=_by_xgboost),
 }
 
 

@@ -48,7 +48,7 @@ class Errors(NamedTuple):
 
 def hold_out(engine: Engine, known: Facts, models: list[Pipeline], folder: Path) -> Errors:
     """Predict every held row by the model of its split; write `row`, `prediction`, `residual` in parts to a folder."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     with lent(models, folder.parent) as path:
         judging = partial(_hold_out, known=known._replace(parts=[]), models=path, folder=folder)
         found = engine.map(judging, known.parts, "train: out-of-fold")
