@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from stages import facts, families, held_out, preparation, search
+from stages import device, facts, families, held_out, preparation, search
 from stages.engine import Engine
 from stages.errors import PipelineError
 from stages.facts import Facts
@@ -57,7 +57,8 @@ def fit(
             f"or take it out of train.families in params.yaml; in parts there are {able}"
         )
     known = facts.gather(run, parts, schema)
-    make = partial(families.numeric_pipeline, schema.features, family, params.seed)
+    run.map(device.check, [params.device], "train: device")
+    make = partial(families.numeric_pipeline, schema.features, family, params.seed, device=params.device)
     tried = search.combinations(kind.bounded(grid, known.rows, params.max_leaves))
     # On two rows of nothing: a setting that a model refuses is named before the workers read anything.
     blank = np.zeros((2, len(schema.features)))

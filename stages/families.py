@@ -120,15 +120,23 @@ def get(name: str) -> Family:
 
 
 def numeric_pipeline(
-    columns: tuple[Column, ...], family: str, seed: int, settings: dict[str, Any], indicators: tuple[int, ...] = ()
+    columns: tuple[Column, ...],
+    family: str,
+    seed: int,
+    settings: dict[str, Any],
+    indicators: tuple[int, ...] = (),
+    device: str = "cpu",
 ) -> Pipeline:
     """Unfitted; from the float matrix of `stages.matrix` to a prediction. This is the part that becomes ONNX.
 
-    `indicators`: places of the columns whose missing values get a column of their own.
+    `indicators`: places of the columns whose missing values get a column of their own. `device`: cpu or cuda, for
+    models that can use either.
     Raises PipelineError for a setting that the model does not have.
     """
     kind = get(family)
     model = kind.model(seed)
+    if device != "cpu" and "device" in model.get_params():
+        model.set_params(device=device)
     if unknown := [name for name in settings if name not in model.get_params()]:
         raise PipelineError(
             f"params.yaml: train.families.{family}: unknown setting {unknown[0]!r}"

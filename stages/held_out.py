@@ -18,13 +18,11 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from stages import exact, facts, rows, tables
+from stages import exact, facts, rows, sampling, tables
 from stages.engine import Engine
 from stages.facts import Facts
 from stages.onnx_file import Model
 from stages.schema import Schema
-
-SAMPLE_ROWS = 250_000  # of the training rows; what needs rows side by side (intervals, golden rows) is done on these
 
 
 class HeldOut(NamedTuple):
@@ -57,7 +55,7 @@ def hold_out(engine: Engine, known: Facts, models: list[Pipeline], folder: Path)
     squared, fourth = (Fraction(total, held << exact.UNIT) for total in sums[:2])
     distance, spread = (Fraction(total, known.rows << exact.UNIT) for total in sums[2:])
     sample = pd.concat([part.sample for part in found], ignore_index=True)
-    sample = sample.iloc[rows.sample(sample["row"], SAMPLE_ROWS)].sort_values("row", ignore_index=True)
+    sample = sample.iloc[rows.sample(sample["row"], sampling.JUDGED)].sort_values("row", ignore_index=True)
     cv_rmse = float(squared) ** 0.5
     # As in stages.train: the variance of the squared errors, and the delta method.
     error = (float(fourth - squared**2) / (held - 1)) ** 0.5 / (2 * cv_rmse) if cv_rmse else 0.0
@@ -118,8 +116,8 @@ def _hold_out(part: Path, known: Facts, models: Path, folder: Path) -> HeldOut:
 def _share(n: int, of: int) -> int:
     """Rows of a part of `n` of `of` rows that surely hold its rows of the sample: hashes spread evenly, and this is
     eight standard deviations above what falls on the part."""
-    expected = SAMPLE_ROWS * n // of + 1
-    return n if of <= SAMPLE_ROWS else min(n, expected + 8 * isqrt(expected) + 8)
+    expected = sampling.JUDGED * n // of + 1
+    return n if of <= sampling.JUDGED else min(n, expected + 8 * isqrt(expected) + 8)
 
 
 def _gap(part: Path, schema: Schema, models: Path) -> float:

@@ -7,6 +7,7 @@ and metrics/train/<family>.json. The test split is never read.
 """
 
 import argparse
+import time
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from sklearn.pipeline import Pipeline
 
 from stages import (
     by_parts,
+    device,
     engine,
     errors,
     export,
@@ -63,11 +65,14 @@ def fit(table: pd.DataFrame, schema: Schema, params: Train, family: str) -> tupl
         raise PipelineError("the table has no column `fold`: make it with stages.clean, which assigns each row's fold")
     if family not in params.families:
         raise PipelineError(f"params.yaml: train.families has no {family!r}; it has {', '.join(params.families)}")
+    device.check(params.device)
     training = table[table["fold"] != rows.TEST]
     matrix = to_matrix(training, schema.features)
     target = training[schema.target.name].to_numpy(float)
     found = choose(matrix, target, rows.splits(training["fold"].to_numpy(), schema), schema, params, family)
-    model = families.numeric_pipeline(schema.features, family, params.seed, found.settings, found.indicators)
+    model = families.numeric_pipeline(
+        schema.features, family, params.seed, found.settings, found.indicators, params.device
+    )
     model.fit(matrix, target)
     pipeline = Pipeline([("matrix", preparation.ToMatrix(schema.features).fit(training)), *model.steps])
     squared = np.square(found.out_of_fold - target)
@@ -88,7 +93,14 @@ def choose(
     tried = search.combinations(kind.bounded(grid, len(target), params.max_leaves))
 
     def cross_validate(settings: list[search.Settings], indicators: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-        make = partial(families.numeric_pipeline, schema.features, family, params.seed, indicators=indicators)
+        make = partial(
+            families.numeric_pipeline,
+            schema.features,
+            family,
+            params.seed,
+            indicators=indicators,
+            device=params.device,
+        )
         predictions = search.cross_validate(settings, make, kind.sharing, matrix, target, splits, family)
         # With a time, the first block is never held: its predictions are NaN.
         return predictions, np.nanmean(np.square(predictions - target), axis=1)
@@ -109,14 +121,15 @@ def main() -> None:
     settings, limits, engine_settings = params.load("train"), params.load("select"), params.load("engine")
     table_schema = schema.load().excluding(params.load("features").exclude)
     most = engine_settings.in_memory_rows
+    started = time.perf_counter()
     with engine.start(engine_settings) as run:
-        if run.client is None or tables.count(TRAIN) <= most:
-            in_memory(run, table_schema, settings, limits, family)
-        else:
-            in_parts(run, table_schema, settings, limits, family)
+        train = in_memory if run.client is None or tables.count(TRAIN) <= most else in_parts
+        record = train(run, table_schema, settings, limits, family)
+    print(f"{family}: {record.tried} settings in {time.perf_counter() - started:.1f} s, chosen {record.settings}")
+    print(f"{family}: cv_rmse {record.cv_rmse:.3f} +- {record.cv_rmse_se:.3f}")
 
 
-def in_memory(run: Engine, table_schema: Schema, settings: Train, limits: Select, family: str) -> None:
+def in_memory(run: Engine, table_schema: Schema, settings: Train, limits: Select, family: str) -> Record:
     training = tables.read(TRAIN)
     with run.fan_out():
         pipeline, record = fit(training, table_schema, settings, family)
@@ -126,9 +139,10 @@ def in_memory(run: Engine, table_schema: Schema, settings: Train, limits: Select
     out_of_fold = pd.DataFrame({"row": training["row"], "prediction": record.out_of_fold, "residual": residual})
     tables.write(out_of_fold, OUT / f"{family}.oof.parquet")
     save(pipeline, record, served)
+    return record
 
 
-def in_parts(run: Engine, table_schema: Schema, settings: Train, limits: Select, family: str) -> None:
+def in_parts(run: Engine, table_schema: Schema, settings: Train, limits: Select, family: str) -> Record:
     parts, sha256 = tables.parts(TRAIN), files.digest(TRAIN)
     with files.replacing(OUT / f"{family}.oof.parquet") as folder:
         found = by_parts.fit(run, parts, table_schema, settings, family, sha256, folder)
@@ -138,6 +152,7 @@ def in_parts(run: Engine, table_schema: Schema, settings: Train, limits: Select,
     gap = held_out.largest_gap(run, parts, table_schema, pipeline, served.content, OUT)
     export.check_gap(gap, family, training.target_std, limits)
     save(pipeline, record, served._replace(max_abs_diff=max(gap, served.max_abs_diff)))
+    return record
 
 
 def save(pipeline: Pipeline, record: Record, served: export.Served) -> None:
@@ -153,7 +168,6 @@ def save(pipeline: Pipeline, record: Record, served: export.Served) -> None:
         "model_mb": len(served.content) / 1e6,
     }
     files.write_json(Path(f"metrics/train/{record.family}.json"), metrics)
-    print(f"{record.family}: cv_rmse {record.cv_rmse:.3f} +- {record.cv_rmse_se:.3f}")
 
 
 def _arguments() -> argparse.Namespace:

@@ -16,7 +16,13 @@ from stages.params import Select, Train
 from stages.train import fit
 from tests.stages.test_linear_sums import HOMES, cut, homes
 
-PARAMS = Train(seed=1, interval_level=0.9, max_leaves=1000, families={"linear": {}, "ridge": {"alpha": [0.1, 1, 100]}})
+PARAMS = Train(
+    seed=1,
+    interval_level=0.9,
+    max_leaves=1000,
+    device="cpu",
+    families={"linear": {}, "ridge": {"alpha": [0.1, 1, 100]}},
+)
 LIMITS = Select(rule="min", onnx_tolerance=1e-4, max_model_mb=5, reference_rows=10)
 
 
@@ -68,7 +74,7 @@ def test_a_large_table_is_judged_on_a_sample(
 ) -> None:
     """The rows that intervals are learned from are those of the smallest hashes, the same whatever the parts; all rows
     count for the cross-validated error."""
-    monkeypatch.setattr("stages.held_out.SAMPLE_ROWS", 200)
+    monkeypatch.setattr("stages.sampling.JUDGED", 200)
     found = [in_parts(Engine(), table, tmp_path / str(parts), parts, "linear")[0] for parts in (1, 7)]
     wanted = table["row"].iloc[rows.sample(table["row"], 200)].tolist()
     assert [each.sample["row"].tolist() for each in found] == [wanted, wanted]

@@ -27,7 +27,7 @@ GRIDS = {
     "xgboost": {"n_estimators": [20, 60], "max_depth": [3, 5], "subsample": [0.8]},
     "xgboost_forest": {"n_estimators": [60], "max_depth": [8]},
 }
-PARAMS = Train(seed=1, interval_level=0.9, max_leaves=1000, families=GRIDS)
+PARAMS = Train(seed=1, interval_level=0.9, max_leaves=1000, device="cpu", families=GRIDS)
 
 
 @pytest.fixture(scope="module")
