@@ -106,6 +106,18 @@ def test_trees_in_parts_are_as_good(client: Client, table: pd.DataFrame, in_a_fo
 
 
 @pytest.mark.slow
+def test_a_killed_worker_changes_no_fit_in_memory(client: Client, table: pd.DataFrame) -> None:
+    """One worker gets SIGKILL while it makes fits of a table in memory: others make them, to the same byte."""
+    started = time.perf_counter()
+    with Engine(client).fan_out():
+        undisturbed = fit(table, HOMES, PARAMS, "xgboost")[1]
+        thread = kill_one(client, 0.4 * (time.perf_counter() - started))
+        assert joblib.hash(fit(table, HOMES, PARAMS, "xgboost")[1]) == joblib.hash(undisturbed)
+    thread.join()
+    client.wait_for_workers(2, timeout=30)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["ridge", "xgboost"])
 def test_a_killed_worker_changes_nothing(client: Client, table: pd.DataFrame, in_a_folder: Path, family: str) -> None:
     """One worker gets SIGKILL in the middle of training: the model file is the same to the byte."""
