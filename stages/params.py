@@ -44,6 +44,7 @@ class Train(Section, frozen=True):
     seed: Seed
     interval_level: Share
     max_leaves: Annotated[int, msgspec.Meta(ge=2)]
+    device: Literal["cpu", "cuda"]
     families: dict[str, Grid]
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 from stages import rows, tables
 
 # Rows that a model is judged on: resampling them 2,000 times takes a minute, and the standard error of an RMSE is 0.2 %
-# of it (1 / sqrt(2 n), for normal errors). A smaller test split is judged on all of its rows.
+# of it (1 / sqrt(2 n), for normal errors). A smaller test split is judged on all of its rows. Of training rows in parts
+# as many give the intervals.
 JUDGED = 250_000
 
 
