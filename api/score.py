@@ -29,7 +29,7 @@ from stages.files import replacing
 from stages.onnx_file import OUTPUTS, Model
 from stages.schema import Column
 
-_CELLS = 2**20  # features times rows of a batch of Parquet: memory does not grow with the columns either
+_CELLS = 2**18  # features times rows of a batch of Parquet: memory does not grow with the columns either
 _GROUP = 2**17  # rows of a row group of OUT
 _REASONS = 5  # that a message lists
 _WRITERS = {".csv": pa.csv.CSVWriter, ".parquet": pa.parquet.ParquetWriter}
