@@ -48,7 +48,8 @@ def parse(raw: pd.DataFrame, columns: tuple[Column, ...]) -> tuple[pd.DataFrame,
     listed = pd.concat(problems, ignore_index=True)
     order = listed["reason"].map(REASONS.index).to_numpy(int)
     listed = listed.iloc[np.argsort(order, kind="stable")].drop_duplicates("row").sort_values("row")
-    return pd.DataFrame(typed, index=raw.index), listed.reset_index(drop=True)
+    text = dict.fromkeys(["column", "reason", "value"], "str")
+    return pd.DataFrame(typed, index=raw.index), listed.astype({"row": "int64", **text}).reset_index(drop=True)
 
 
 def convert(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:

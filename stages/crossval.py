@@ -54,12 +54,13 @@ def evidence(commit: str | None, champion: str, challenger: str, schema: Schema)
     candidate = CANDIDATES / f"{challenger}.onnx"
     if not candidate.exists() or candidate.read_bytes() != registry.MODEL.read_bytes():
         return f"none, {registry.MODEL} is not the {challenger} of {CANDIDATES}"
-    training = tables.read(TRAIN)
     before = _out_of_fold(CANDIDATES / f"{champion}.oof.parquet", commit)
+    if before is None:
+        return "none, the champion's out-of-fold predictions are not in DVC's cache, or in parts"
     after = tables.read(CANDIDATES / f"{challenger}.oof.parquet")
-    if before is None or not before["row"].equals(after["row"]):
-        return "none, the champion's out-of-fold predictions are not in DVC's cache"
-    splits = rows.splits(training["fold"].to_numpy(), schema)
+    if not before["row"].equals(after["row"]):
+        return "none, the champion's out-of-fold predictions are of other rows"
+    splits = rows.splits(tables.read(TRAIN, ["fold"])["fold"].to_numpy(), schema)
     champion_errors, errors = (np.square(table["residual"].to_numpy(float)) for table in (before, after))
     found = corrected(champion_errors, errors, splits)
     return f"{found.change:+.1%}, {LEVEL:.0%} interval {found.low:+.1%} to {found.high:+.1%} over {found.n} folds"
