@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
 
-from stages import cells, stream
+from stages import cells, csv_file
 from stages.errors import PipelineError
 from stages.schema import Column, Schema
 
@@ -36,7 +38,7 @@ def of_folder(folder: Path, schema: Schema) -> Live:
     some have a time and others have none.
     """
     parts = [path for path in sorted(folder.glob("*")) if path.suffix.lower() in (".csv", ".parquet")]
-    found = {path: stream.columns(path) for path in parts}
+    found = {path: _columns(path) for path in parts}
     together = list(dict.fromkeys(name for names in found.values() for name in names))
     wanted = [*(c.name for c in schema.used), "prediction", *ARRIVAL]
     columns = tuple(name for name in together if name in wanted)
@@ -47,7 +49,7 @@ def of_folder(folder: Path, schema: Schema) -> Live:
 
     def batches() -> Iterator[pd.DataFrame]:
         for path in parts:
-            for batch in stream.read(path, [name for name in columns if name in found[path]], BATCH):
+            for batch in _batches(path, [name for name in columns if name in found[path]]):
                 yield batch.reindex(columns=list(columns))
 
     return Live(columns, batches)
@@ -81,3 +83,27 @@ def _moments(values: pd.Series, column: Column) -> np.ndarray:
     if not pd.api.types.is_datetime64_any_dtype(values.dtype):
         values, _ = cells.convert(values, column)
     return pd.to_datetime(values, utc=True).dt.as_unit("ns").astype("int64").to_numpy()
+
+
+def _columns(path: Path) -> list[str]:
+    if path.suffix.lower() == ".csv":
+        return csv_file.columns(path)
+    with _parquet(path) as file:
+        return list(file.schema_arrow.names)
+
+
+def _batches(path: Path, columns: list[str]) -> Iterator[pd.DataFrame]:
+    if path.suffix.lower() == ".csv":
+        yield from (table.to_pandas() for table in csv_file.batches(path, columns))
+        return
+    with _parquet(path) as file:
+        yield from (batch.to_pandas() for batch in file.iter_batches(BATCH, columns=columns))
+
+
+def _parquet(path: Path) -> pa.parquet.ParquetFile:
+    try:
+        return pa.parquet.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise PipelineError(
+            f"{path} is no readable Parquet file ({' '.join(str(error).split())}): export it again or remove it"
+        ) from None
