@@ -54,6 +54,17 @@ class Engine:
                 return [_step(function(item), progress) for item in todo]
             return _distributed(self.client, function, todo, label, progress)
 
+    @contextmanager
+    def fan_out(self) -> Iterator[None]:
+        """What joblib runs in parallel in the block runs on the workers, where there are some."""
+        if self.client is None:
+            yield
+            return
+        import joblib
+
+        with joblib.parallel_config("dask", client=self.client):
+            yield
+
 
 def _distributed(
     client: Any, function: Callable[[Item], Result], items: list[Item], label: str, progress: tqdm

@@ -53,27 +53,30 @@ def medians(
         parts = passes(wanted, level)
         longer = begins.copy()
         for column, beginning in [(place, each) for place, begin in enumerate(wanted) for each in begin]:
-            counts = _dense([part[column][beginning] for part in parts], groups)
+            digits, counts = _merged([part[column][beginning] for part in parts], groups)
             for place, members in enumerate(sets):
                 upto = np.cumsum(counts[members].sum(axis=0))
                 if level == 0:
-                    before[:, place, column] = (upto[-1] - 1) // 2, upto[-1] // 2
-                    known[place, column] = upto[-1] > 0
+                    values = int(counts[members].sum())
+                    before[:, place, column] = (values - 1) // 2, values // 2
+                    known[place, column] = values > 0
                 for middle in (0, 1):
                     at = middle, place, column
-                    if begins[at] == beginning:
-                        digit = min(int(np.searchsorted(upto, before[at], side="right")), _DIGITS - 1)
+                    if known[place, column] and begins[at] == beginning:
+                        digit = int(np.searchsorted(upto, before[at], side="right"))
                         before[at] -= upto[digit - 1] if digit else 0
-                        longer[at] = (beginning << _BITS) + digit
+                        longer[at] = (beginning << _BITS) + int(digits[digit])
         begins = longer
     return np.where(known, _values(begins).mean(axis=0), np.nan)
 
 
-def _dense(parts: list[tuple[np.ndarray, np.ndarray]], groups: int) -> np.ndarray:
-    dense = np.zeros(groups * _DIGITS, dtype=np.int64)
-    for places, counts in parts:
-        dense[places] += counts
-    return dense.reshape(groups, _DIGITS)
+def _merged(parts: list[tuple[np.ndarray, np.ndarray]], groups: int) -> tuple[np.ndarray, np.ndarray]:
+    """The digits that occur, in order, and how often in each group [groups, digits]."""
+    places, counts = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    digits, column = np.unique(places % _DIGITS, return_inverse=True)
+    merged = np.zeros((groups, len(digits)), dtype=np.int64)
+    np.add.at(merged, (places // _DIGITS, column), counts)
+    return digits, merged
 
 
 def _keys(values: np.ndarray) -> np.ndarray:

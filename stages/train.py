@@ -7,7 +7,6 @@ and metrics/train/<family>.json. The test split is never read.
 """
 
 import argparse
-import time
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -17,10 +16,25 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from stages import errors, export, families, files, params, preparation, rows, schema, search, tables
+from stages import (
+    by_parts,
+    engine,
+    errors,
+    export,
+    families,
+    files,
+    held_out,
+    params,
+    preparation,
+    rows,
+    schema,
+    search,
+    tables,
+)
+from stages.engine import Engine
 from stages.errors import PipelineError
 from stages.matrix import to_matrix
-from stages.params import Train
+from stages.params import Select, Train
 from stages.records import Record
 from stages.schema import Schema
 
@@ -92,25 +106,44 @@ def choose(
 
 def main() -> None:
     family = _arguments().family
-    settings = params.load("train")
+    settings, limits, engine_settings = params.load("train"), params.load("select"), params.load("engine")
     table_schema = schema.load().excluding(params.load("features").exclude)
+    most = engine_settings.in_memory_rows
+    with engine.start(engine_settings) as run:
+        if run.client is None or tables.count(TRAIN) <= most:
+            in_memory(run, table_schema, settings, limits, family)
+        else:
+            in_parts(run, table_schema, settings, limits, family)
+
+
+def in_memory(run: Engine, table_schema: Schema, settings: Train, limits: Select, family: str) -> None:
     training = tables.read(TRAIN)
-    started = time.perf_counter()
-    pipeline, record = fit(training, table_schema, settings, family)
-    print(f"{family}: {record.tried} settings in {time.perf_counter() - started:.1f} s, chosen {record.settings}")
-    served = export.served_form(
-        pipeline, record, training, table_schema, settings.interval_level, files.digest(TRAIN), params.load("select")
-    )
-    save(pipeline, record, served, training, table_schema)
+    with run.fan_out():
+        pipeline, record = fit(training, table_schema, settings, family)
+    level, sha256 = settings.interval_level, files.digest(TRAIN)
+    served = export.served_form(pipeline, record, training, table_schema, level, sha256, limits)
+    residual = training[table_schema.target.name].to_numpy(float) - record.out_of_fold
+    out_of_fold = pd.DataFrame({"row": training["row"], "prediction": record.out_of_fold, "residual": residual})
+    tables.write(out_of_fold, OUT / f"{family}.oof.parquet")
+    save(pipeline, record, served)
 
 
-def save(pipeline: Pipeline, record: Record, served: export.Served, training: pd.DataFrame, schema: Schema) -> None:
+def in_parts(run: Engine, table_schema: Schema, settings: Train, limits: Select, family: str) -> None:
+    parts, sha256 = tables.parts(TRAIN), files.digest(TRAIN)
+    with files.replacing(OUT / f"{family}.oof.parquet") as folder:
+        found = by_parts.fit(run, parts, table_schema, settings, family, sha256, folder)
+    pipeline, record, sample, training = found
+    level = settings.interval_level
+    served = export.served_form(pipeline, record, sample, table_schema, level, sha256, limits, training)
+    gap = held_out.largest_gap(run, parts, table_schema, pipeline, served.content, OUT)
+    export.check_gap(gap, family, training.target_std, limits)
+    save(pipeline, record, served._replace(max_abs_diff=max(gap, served.max_abs_diff)))
+
+
+def save(pipeline: Pipeline, record: Record, served: export.Served) -> None:
     with files.replacing(OUT / f"{record.family}.joblib") as partial:
         joblib.dump(pipeline, partial)
     files.write_bytes(OUT / f"{record.family}.onnx", served.content)
-    residual = training[schema.target.name].to_numpy(float) - record.out_of_fold
-    out_of_fold = pd.DataFrame({"row": training["row"], "prediction": record.out_of_fold, "residual": residual})
-    tables.write(out_of_fold, OUT / f"{record.family}.oof.parquet")
     metrics = {
         "cv_rmse": record.cv_rmse,
         "cv_rmse_se": record.cv_rmse_se,

@@ -29,6 +29,7 @@ GRIDS = {
     "ridge": {"alpha": [0.1, 10.0]},
     "random_forest": {"n_estimators": [5], "min_samples_leaf": [1, 30]},
     "xgboost": {"n_estimators": [20], "max_depth": [3]},
+    "xgboost_forest": {"n_estimators": [20], "max_depth": [6]},
 }
 PARAMS = Train(seed=1, interval_level=0.8, max_leaves=100_000, families=GRIDS)
 LIMITS = Select(rule="min", onnx_tolerance=1e-4, max_model_mb=5, reference_rows=10)
