@@ -41,7 +41,7 @@ FLOORS = (("pyarrow: CSV to Parquet", "csv", "clean"), ("xgboost alone, the same
 
 def lines(sizes: list[tuple[int, int]], engines: list[str]) -> Iterator[str]:
     """The table in Markdown, a line as soon as it is measured."""
-    yield "| rows | features | what | engine | seconds | CPU, s | largest process, MB | all, MB | exponent | of the floor |"
+    yield "| rows | features | what | engine | seconds | CPU, s | largest process, MB | all, MB | exponent | to floor |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
     seen: dict[tuple[int, str, str], tuple[int, float]] = {}
     for rows, features in sizes:
