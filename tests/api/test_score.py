@@ -18,7 +18,7 @@ from api import score
 from stages import errors
 from tests.api.conftest import Example, row, table_of
 from tests.api.test_predict import bodies
-from tests.api.test_server import Server, environment
+from tests.api.test_server import ROOT, Server, environment
 
 ANSWERS = ["prediction", "lower", "upper"]
 ROUNDING = 2.0**-22  # the runtime's float32 sums of a row end otherwise in a batch of another size
@@ -45,6 +45,15 @@ def run(example: Example, *arguments: Path | str, code: int = 0) -> str:
     text = f"{ended.value.code}\n" if isinstance(ended.value.code, str) else ""
     assert (1 if text else ended.value.code or 0) == code, said.getvalue() + text
     return said.getvalue() + text
+
+
+def run_on_dask(example: Example, *arguments: Path, code: int = 0) -> str:
+    """The same of the command with --engine dask, in a process of its own as its workers are."""
+    command = [sys.executable, "-m", "api.score", *map(str, arguments), "--model", str(example.path)]
+    command += ["--engine", "dask"]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    return done.stderr
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -140,7 +149,7 @@ def test_dask_scores_the_same(example: Example, tmp_path: Path, parts: Path) -> 
     for target in ("out.parquet", "out.csv"):
         said = [
             run(example, parts, tmp_path / target),
-            run(example, parts, tmp_path / f"dask.{target}", "--engine", "dask"),
+            run_on_dask(example, parts, tmp_path / f"dask.{target}"),
         ]
         assert said[0].splitlines()[-1] == said[1].splitlines()[-1]
         made = sorted((tmp_path / f"dask.{target}").iterdir())
@@ -148,7 +157,7 @@ def test_dask_scores_the_same(example: Example, tmp_path: Path, parts: Path) -> 
         found = pd.concat(map(read, made), ignore_index=True)
         pd.testing.assert_frame_equal(found, read(tmp_path / target))
     (parts / "d.parquet").write_bytes(b"PAR1")
-    failed = run(example, parts, tmp_path / "none.csv", "--engine", "dask", code=1)
+    failed = run_on_dask(example, parts, tmp_path / "none.csv", code=1)
     assert f"error: {parts / 'd.parquet'} is no readable Parquet file" in failed
     assert not list(tmp_path.glob("none*"))
 
