@@ -85,8 +85,11 @@ def _medians(engine: Engine, training: list[Path], schema: Schema) -> dict[str, 
         task = partial(_count, columns=numeric, beginnings=beginnings, level=level)
         return engine.map(task, training, f"clean: medians {level + 1}/{medians.PASSES}")
 
-    found = medians.medians(passes, len(numeric), 1, [np.array([0])])[0].tolist()
-    return {column.name: value for column, value in zip(numeric, found, strict=True) if not np.isnan(value)}
+    if len(training) == 1:  # all in memory anyway
+        found = tables.read(training[0], [column.name for column in numeric]).median().to_list()
+    else:
+        found = medians.medians(passes, len(numeric), 1, [np.array([0])])[0].tolist()
+    return {c.name: float(value) for c, value in zip(numeric, found, strict=True) if not pd.isna(value)}
 
 
 def _count(
