@@ -102,7 +102,8 @@ format: venv ## rewrite the code in the project's format
 
 lock: venv ## write requirements/*.txt anew from pyproject.toml
 	@for group in dev pipeline serve; do \
-	  uv pip compile pyproject.toml --group $$group --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	  if [ $$group = dev ]; then extra="--extra scale"; else extra=; fi; \
+	  uv pip compile pyproject.toml --group $$group $$extra --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	    --generate-hashes --no-annotate --no-header -c requirements/dev.txt -o requirements/$$group.txt || exit 1; \
 	done
 

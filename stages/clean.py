@@ -131,19 +131,23 @@ def run(workers: Engine, parts: list[Part] | None, schema: Schema, params: Clean
         return found, _medians(workers, [item.paths["train"] for item in items], schema)
 
 
-def main() -> None:
-    settings, limits, table_schema = params.load("engine"), params.load("clean"), schema.load()
-    size = int(settings.part_mb * 1e6)
-    with engine.start(settings) as workers:
-        parts = None if workers.client is None else raw_parts.cut(workers, size)
-        found, middles = run(workers, parts, table_schema, limits)
-    about = report(found, middles, table_schema, raw_parts.columns(tables.raw_parts()[0]))
+def save(found: Tally, middles: dict[str, float], schema: Schema) -> None:
+    about = report(found, middles, schema, raw_parts.columns(tables.raw_parts()[0]))
     totals = counts(found)
     files.write_json(OUT / "report.json", about)
     files.write_json(Path("metrics/clean.json"), totals)
     print(" ".join(f"{name}={count}" for name, count in totals.items() if count))
     if about["extra_columns"]:
         print(f"not in data/schema.yaml, and not used: {', '.join(about['extra_columns'])}")
+
+
+def main() -> None:
+    settings, limits, table_schema = params.load("engine"), params.load("clean"), schema.load()
+    size = int(settings.part_mb * 1e6)
+    with engine.start(settings) as workers:
+        parts = None if workers.client is None else raw_parts.cut(workers, size)
+        found, middles = run(workers, parts, table_schema, limits)
+    save(found, middles, table_schema)
 
 
 if __name__ == "__main__":

@@ -96,8 +96,9 @@ def blocks(spans: list[Span], scans: list[Scan]) -> list[Block]:
         found = scanned.inside if inside else scanned.outside
         if found.stray:
             return [Block(whole, 0, csv_file.count(whole.source), 1)]
-        if found.cut is not None and span.start > whole.start and found.cut < whole.stop:
-            starts.append((found.cut, first + found.cut_rows, line + found.cut_lines))
+        row = first + found.cut_rows
+        if found.cut is not None and span.start > whole.start and found.cut < whole.stop and row >= 0:
+            starts.append((found.cut, row, line + found.cut_lines))
         first, line, inside = first + found.rows, line + scanned.lines, inside ^ scanned.turns
     stops = [*starts[1:], (whole.stop, first + scans[-1].more, line)]
     return [
@@ -110,6 +111,8 @@ def read(block: Block) -> pa.Table:
     """The block's rows as `stages.csv_file.read` reads the file, with its errors."""
     names, content = csv_file.header(block.span.source), _bytes(block.span)
     given = None if block.line == 1 else names
+    if given and not block.rows:  # blank lines
+        return pa.table({name.strip(): pa.array([], pa.string()) for name in names})
     try:
         table = csv_file.parse(content, names, pa.csv.ReadOptions(column_names=given))
     except pa.ArrowInvalid:

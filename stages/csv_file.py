@@ -119,7 +119,9 @@ def header(path: Source) -> list[str]:
     """The names as they stand in the file; only its beginning is read."""
     with opened(path) as file:
         _check_start(file.read(_BLOCK), path)
-    return _header(path)
+    names = _header(path)
+    check_text("".join(names).encode(errors="surrogateescape"), path, 1)
+    return names
 
 
 def check_text(content: bytes, path: Source, line: int) -> None:
@@ -178,7 +180,7 @@ def _check_start(first: bytes, path: Source) -> None:
 
 def _header(path: Source) -> list[str]:
     """The names as they stand, which differ from each other beyond spaces around them."""
-    with opened(path) as binary, io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as file:
+    with opened(path) as binary, _as_text(binary) as file:
         try:
             names = next(row for row in csv.reader(file) if row)
         except csv.Error:  # a cell of over 128 KiB
@@ -193,6 +195,11 @@ def _header(path: Source) -> list[str]:
         shown = ", ".join(repr(name) for name in repeated)
         raise PipelineError(f"{path}: the header names {shown} more than once; rename or remove one")
     return names
+
+
+def _as_text(binary: io.BufferedReader) -> io.TextIOWrapper:
+    # The rows behind the header, of which it reads some too, are checked where they are read.
+    return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 def _reason(error: Exception, before: int) -> str:

@@ -7,6 +7,7 @@ dead worker was doing, another does again.
 import hashlib
 import importlib.util
 import io
+import logging
 import os
 import tempfile
 import uuid
@@ -76,8 +77,9 @@ def _distributed(
     futures = [client.submit(task, item, key=(f"{label} {run}", number)) for number, item in enumerate(items)]
     found: dict[int, Result] = {}
     try:
-        for future, result in as_completed(futures, with_results=True):
-            found[future.key[1]] = _step(result, progress)
+        # Not with_results: of a scheduler that went away it would hand out the errors as results.
+        for future in as_completed(futures):
+            found[future.key[1]] = _step(future.result(), progress)
             future.release()
     except KilledWorker as error:
         raise PipelineError(
@@ -89,8 +91,18 @@ def _distributed(
             raise
         raise PipelineError(_away(client.scheduler.address, error)) from None
     finally:
-        client.cancel(futures)
+        _stop(client, futures)
     return [found[number] for number in range(len(items))]
+
+
+def _stop(client: Any, futures: list[Any]) -> None:
+    """After a failure: cancel what waits, and wait for what runs, which nothing stops and which may write files."""
+    from dask.distributed import wait
+
+    if client.status == "running":
+        running = {key for keys in client.processing().values() for key in keys}
+        client.cancel([future for future in futures if future.key not in running])
+        wait([future for future in futures if future.key in running])
 
 
 class _InFolder:
@@ -124,6 +136,7 @@ def start(settings: params.Engine) -> Iterator[Engine]:
         )
     # What goes wrong is said once, by the error; Dask would log it on both sides, with a traceback.
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
+    logging.getLogger("distributed.client").addFilter(lambda record: record.levelno >= logging.CRITICAL)
     address = os.environ.get(ADDRESS)
     with _remote(address) if address else _local(settings.memory_share) as client:
         print(f"dask: {len(client.nthreads())} workers, dashboard {client.dashboard_link}", flush=True)

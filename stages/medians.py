@@ -30,7 +30,7 @@ def count(values: np.ndarray, group: np.ndarray, beginnings: list[set[int]], lev
         counts: Counts = {}
         for beginning in wanted:
             here = begins == np.uint64(beginning)
-            counts[beginning] = np.unique(mine[here] * _DIGITS + digit[here], return_counts=True)
+            counts[beginning] = _counted(mine[here] * _DIGITS + digit[here])
         found.append(counts)
     return found
 
@@ -77,6 +77,15 @@ def _merged(parts: list[tuple[np.ndarray, np.ndarray]], groups: int) -> tuple[np
     merged = np.zeros((groups, len(digits)), dtype=np.int64)
     np.add.at(merged, (places // _DIGITS, column), counts)
     return digits, merged
+
+
+def _counted(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The places that occur, ascending, and how often; many are quicker counted than sorted."""
+    if places.size < _DIGITS:
+        return np.unique(places, return_counts=True)
+    counts = np.bincount(places)
+    occur = np.flatnonzero(counts)
+    return occur, counts[occur]
 
 
 def _keys(values: np.ndarray) -> np.ndarray:

@@ -125,9 +125,10 @@ def hash_rows(table: pd.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
     for column in sorted(columns, key=lambda c: c.name):
         values = table[column.name]
         if column.dtype == "category":
-            # `repr` tells a missing value from the text None.
-            text = values.astype(object).where(values.notna(), None).map(repr).to_numpy(object)
-            normal[column.name] = pd.util.hash_array(text)
+            # Each distinct value once; `repr` tells a missing one (the last code, -1) from the text None.
+            codes, distinct = pd.factorize(values)
+            text = np.array([*map(repr, distinct), "None"], dtype=object)
+            normal[column.name] = pd.util.hash_array(text)[codes]
         else:
             normal[column.name] = values.astype("Float64").to_numpy(float, na_value=np.nan) + 0.0
     frame = pd.DataFrame(normal, index=table.index)

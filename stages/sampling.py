@@ -25,12 +25,6 @@ def choose(path: Path, size: int) -> np.ndarray:
     return np.sort(chosen)
 
 
-def read(path: Path, numbers: np.ndarray) -> pd.DataFrame:
-    """The rows of a table that have these numbers, in its order."""
-    found = [part[part["row"].isin(numbers)] for part in map(tables.read, tables.parts(path))]
-    return pd.concat(found, ignore_index=True)
-
-
 def judged(path: Path) -> pd.DataFrame:
     """The rows of a test split that a model is judged on."""
-    return read(path, choose(path, JUDGED))
+    return tables.read(path, numbers=choose(path, JUDGED))

@@ -48,7 +48,9 @@ def main() -> None:
     with files.replacing(Path("models/model.onnx")) as partial:
         shutil.copyfile(CANDIDATES / f"{chosen}.onnx", partial)
     numbers = sampling.choose(TRAIN, limits.reference_rows)
-    training, out_of_fold = (sampling.read(path, numbers) for path in (TRAIN, CANDIDATES / f"{chosen}.oof.parquet"))
+    training, out_of_fold = (
+        tables.read(path, numbers=numbers) for path in (TRAIN, CANDIDATES / f"{chosen}.oof.parquet")
+    )
     scored = training.merge(out_of_fold, on="row", validate="one_to_one")
     tables.write(reference.build(scored, table_schema, limits.reference_rows), Path("models/reference.parquet"))
     figures = {name: metrics[chosen][name] for name in ("cv_rmse", "onnx_max_abs_diff")}

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet
 
 from stages import csv_file
@@ -110,11 +112,15 @@ def part_name(number: int) -> str:
     return f"part-{number:05}.parquet"
 
 
-def read(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
-    """A typed table that a stage wrote, or one part of it."""
-    again = "run `dvc repro --force` to make it again"
-    frames = [_read_parquet(part, again, columns).to_pandas() for part in parts(path)]
-    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+def read(path: Path, columns: list[str] | None = None, numbers: np.ndarray | None = None) -> pd.DataFrame:
+    """A typed table that a stage wrote, or one part of it: these columns, of the rows of these numbers."""
+    found = []
+    for part in parts(path):
+        table = _read_parquet(part, "run `dvc repro --force` to make it again", columns)
+        found.append(table if numbers is None else table.filter(pc.is_in(table["row"], pa.array(numbers))))
+    # A part without rows knows no categories: those of all parts together are the column's.
+    frame: pd.DataFrame = pa.concat_tables(found).unify_dictionaries().to_pandas()
+    return frame
 
 
 def count(path: Path) -> int:
