@@ -25,6 +25,7 @@ from stages.errors import PipelineError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+PACKAGES = ("stages", "api")  # that workers may run functions of
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
 TIMEOUT = 5  # seconds until a scheduler that does not answer counts as away
 # Run on each worker before new code comes: of a module that is imported already it would take no notice.
@@ -32,7 +33,7 @@ _FORGET = """
 import sys
 if "{name}" not in str(getattr(sys.modules.get("stages"), "__file__", "")):
     sys.path[:] = [path for path in sys.path if "stages-" not in path]
-    for name in [name for name in sys.modules if name.split(".")[0] == "stages"]:
+    for name in [name for name in sys.modules if name.split(".")[0] in {packages}]:
         del sys.modules[name]
 """
 
@@ -181,13 +182,13 @@ def _remote(address: str) -> Iterator[Any]:
 
 def _upload(client: Any) -> None:
     """Bring the workers, also those that come later, this code; they need the libraries alone."""
-    content = io.BytesIO()
+    content, root = io.BytesIO(), Path(__file__).parent.parent
     with zipfile.ZipFile(content, "w") as archive:
-        for path in sorted(Path(__file__).parent.rglob("*.py")):
-            archive.writestr(zipfile.ZipInfo(str(path.relative_to(Path(__file__).parent.parent))), path.read_bytes())
+        for path in sorted(path for package in PACKAGES for path in (root / package).rglob("*.py")):
+            archive.writestr(zipfile.ZipInfo(str(path.relative_to(root))), path.read_bytes())
     # Named by what is in it, so that workers can tell new code from old.
     name = f"stages-{hashlib.sha256(content.getvalue()).hexdigest()[:16]}.zip"
-    client.run(exec, _FORGET.format(name=name), {})
+    client.run(exec, _FORGET.format(name=name, packages=PACKAGES), {})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(content.getvalue())

@@ -70,15 +70,6 @@ def medians(
     return np.where(known, _values(begins).mean(axis=0), np.nan)
 
 
-def _merged(parts: list[tuple[np.ndarray, np.ndarray]], groups: int) -> tuple[np.ndarray, np.ndarray]:
-    """The digits that occur, in order, and how often in each group [groups, digits]."""
-    places, counts = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    digits, column = np.unique(places % _DIGITS, return_inverse=True)
-    merged = np.zeros((groups, len(digits)), dtype=np.int64)
-    np.add.at(merged, (places // _DIGITS, column), counts)
-    return digits, merged
-
-
 def _counted(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The places that occur, ascending, and how often; many are quicker counted than sorted."""
     if places.size < _DIGITS:
@@ -86,6 +77,15 @@ def _counted(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     counts = np.bincount(places)
     occur = np.flatnonzero(counts)
     return occur, counts[occur]
+
+
+def _merged(parts: list[tuple[np.ndarray, np.ndarray]], groups: int) -> tuple[np.ndarray, np.ndarray]:
+    """The digits that occur, in order, and how often in each group [groups, digits]."""
+    places, counts = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    digits, column = np.unique(places % _DIGITS, return_inverse=True)
+    merged = np.zeros((groups, len(digits)), dtype=np.int64)
+    np.add.at(merged, (places // _DIGITS, column), counts)
+    return digits, merged
 
 
 def _keys(values: np.ndarray) -> np.ndarray:

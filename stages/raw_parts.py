@@ -1,15 +1,19 @@
 """The raw table in parts that workers read on their own: blocks of CSV files, row groups of Parquet files."""
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+import pyarrow as pa
 
 from stages import csv_blocks, csv_file, tables
 from stages.csv_blocks import Block
 from stages.csv_file import Source
 from stages.engine import Engine
+
+_BUFFER = 2**18  # bytes read ahead of each column; without, a row group is held as a whole
 
 
 class Part(NamedTuple):
@@ -56,6 +60,22 @@ def read(part: Part) -> pd.DataFrame:
         with tables.parquet(part.source, "replace the raw file") as file:
             table = file.read_row_group(part.place).to_pandas()
     return table[list(part.columns)].set_axis(pd.RangeIndex(part.first, part.first + len(table)), axis=0)
+
+
+def batches(part: Part, wanted: list[str], rows: int) -> Iterator[pd.DataFrame]:
+    """The same for the columns `wanted`, `rows` rows at a time: a row group may be larger than memory."""
+    first = part.first
+    for table in _batches(part, wanted, rows):
+        yield table.to_pandas().set_axis(pd.RangeIndex(first, first + table.num_rows), axis=0)
+        first += table.num_rows
+
+
+def _batches(part: Part, wanted: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+    if isinstance(part.place, Block):
+        yield from csv_blocks.read(part.place).select(wanted).combine_chunks().to_batches(rows)
+        return
+    with tables.parquet(part.source, "replace the raw file", _BUFFER) as file:
+        yield from file.iter_batches(rows, [part.place], wanted)
 
 
 def columns(source: Source) -> list[str]:

@@ -21,12 +21,15 @@ RAW = Path("data/raw")
 
 def raw_parts(folder: Path = RAW) -> list[Source]:
     """The parts of the raw table in the order of their names; a file `.urls` stands for those that it names, one URL a
-    line, which fsspec reads."""
-    files = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".csv", ".parquet", ".urls"))
-    found = [part for path in files for part in (_urls(path) if path.suffix.lower() == ".urls" else [path])]
-    if not found:
+    line, which fsspec reads. A file in place of the folder is its only one."""
+    found = folder.glob("*") if folder.is_dir() else [folder]
+    files = sorted(path for path in found if path.suffix.lower() in (".csv", ".parquet", ".urls"))
+    parts: list[Source] = [
+        part for path in files for part in (_urls(path) if path.suffix.lower() == ".urls" else [path])
+    ]
+    if not parts:
         raise PipelineError(f"{folder} holds no .csv or .parquet file: put the raw table there")
-    return found
+    return parts
 
 
 def is_csv(part: Source) -> bool:
@@ -68,13 +71,13 @@ def check_same(columns: list[list[str]], sources: list[Source]) -> None:
 
 
 @contextmanager
-def parquet(source: Source, way_out: str) -> Iterator[pa.parquet.ParquetFile]:
-    """A Parquet file to read from.
+def parquet(source: Source, way_out: str, buffer: int = 0) -> Iterator[pa.parquet.ParquetFile]:
+    """A Parquet file to read from; `buffer` bytes of a column at a time, or with 0 all of a row group.
 
     Raises PipelineError where it is none, also while it is read.
     """
     try:
-        with csv_file.opened(source) as opened, pa.parquet.ParquetFile(opened) as file:
+        with csv_file.opened(source) as opened, pa.parquet.ParquetFile(opened, buffer_size=buffer) as file:
             yield file
     except (pa.ArrowInvalid, OSError) as error:
         raise PipelineError(

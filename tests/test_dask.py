@@ -81,6 +81,19 @@ def outputs(project: Project) -> tuple[dict[str, pd.DataFrame], list[dict[str, A
     return found, [json.loads(project.path(name).read_text()) for name in files]
 
 
+def clean_until_rows(project: Project, client: Client) -> tuple[subprocess.Popen[bytes], float]:
+    """A clean that is just in the middle, and since when."""
+    command = [sys.executable, "-m", "stages.clean"]
+    run = subprocess.Popen(command, cwd=project.folder, env=project.env, stderr=subprocess.PIPE)
+    waited = time.monotonic() + 120
+    while time.monotonic() < waited and run.poll() is None:
+        if "clean: rows" in str(client.processing()):
+            break
+        time.sleep(0.02)
+    assert run.poll() is None
+    return run, time.monotonic()
+
+
 def test_a_worker_killed_during_clean_changes_nothing(project: Project, scheduler: str, tmp_path: Path) -> None:
     """200,000 rows, cleaned by two workers of which one is killed (SIGKILL) in the middle, are the rows, the report
     and the counts of the pandas engine; a part that is no table is one error that names it."""
@@ -92,15 +105,7 @@ def test_a_worker_killed_during_clean_changes_nothing(project: Project, schedule
     on_dask(project, scheduler, 0.2)
     with Client(scheduler) as client:
         victim = next(iter(client.run(os.getpid).values()))
-        run = subprocess.Popen(
-            [sys.executable, "-m", "stages.clean"], cwd=project.folder, env=project.env, stderr=subprocess.PIPE
-        )
-        waited = time.monotonic() + 120
-        while time.monotonic() < waited and run.poll() is None:
-            if "clean: rows" in str(client.processing()):
-                break
-            time.sleep(0.02)
-        assert run.poll() is None
+        run, _ = clean_until_rows(project, client)
         time.sleep(0.2)
         os.kill(victim, signal.SIGKILL)
         _, said = run.communicate(timeout=120)
@@ -115,6 +120,24 @@ def test_a_worker_killed_during_clean_changes_nothing(project: Project, schedule
     error = project.stage("clean", code=1).stderr
     assert "error: data/raw/table.csv is no table: row 200002 (the header is row 1) has 3 cells, expected 8" in error
     assert "Traceback" not in error
+
+
+def test_a_scheduler_that_dies_is_named(project: Project, scheduler: str) -> None:
+    """A scheduler killed in the middle ends the run within seconds with one error that names its address, and makes no
+    outputs."""
+    table, schema = generated()
+    replace_table(project, table, schema)
+    on_dask(project, scheduler, 0.2)
+    with Client(scheduler) as client:
+        program = client.run_on_scheduler(os.getpid)
+        run, started = clean_until_rows(project, client)
+    os.kill(program, signal.SIGKILL)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert time.monotonic() - started < 30
+    assert said.decode().startswith(f"error: the dask scheduler at {scheduler} does not answer")
+    assert "Traceback" not in said.decode()
+    assert not project.path("data/clean/train.parquet").exists()
 
 
 def test_the_pipeline_is_the_same_on_dask(reproduced: Project, scheduler: str, tmp_path: Path) -> None:
