@@ -17,7 +17,7 @@ import yaml
 from distributed import Client
 
 from stages import tables
-from stages.engine import ADDRESS
+from stages.cluster import ADDRESS
 from tests.conftest import Project
 from tests.test_other_tables import replace_table
 

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages import clean, csv_blocks, csv_file, engine, params, raw_parts, sampling, schema, tables
+from stages import clean, cluster, csv_blocks, csv_file, engine, params, raw_parts, sampling, schema, tables
 from stages.engine import Engine
 from stages.errors import PipelineError
 from tests.conftest import ROOT
@@ -204,7 +204,7 @@ def test_dask_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_scheduler_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A scheduler that does not answer is one error with its address, within seconds."""
-    monkeypatch.setenv(engine.ADDRESS, "tcp://127.0.0.1:9")
-    monkeypatch.setattr(engine, "TIMEOUT", 1)
+    monkeypatch.setenv(cluster.ADDRESS, "tcp://127.0.0.1:9")
+    monkeypatch.setattr(cluster, "TIMEOUT", 1)
     with pytest.raises(PipelineError, match=r"tcp://127\.0\.0\.1:9 does not answer"), engine.start(SETTINGS):
         pass
