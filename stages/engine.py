@@ -5,6 +5,7 @@ dead worker was doing, another does again.
 """
 
 import os
+import platform
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -99,7 +100,7 @@ class _InFolder:
             os.chdir(self.folder)
         except OSError as error:
             raise PipelineError(
-                f"a worker on {os.uname().nodename} does not see {self.folder} ({error.strerror}): mount it there too"
+                f"a worker on {platform.node()} does not see {self.folder} ({error.strerror}): mount it there too"
             ) from None
         return self.function(item)
 
