@@ -15,10 +15,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help model venv repro serve gate promote rollback sign fetch retrain deliver report drift sweep test test-slow bench check format lock image publish sbom
+.PHONY: help model venv repro serve gate promote rollback sign fetch retrain deliver report drift sweep test test-slow bench bench-scale check format lock image publish sbom
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 # Compiled on all cores, which pip does on one; and here, for where Python may not write bytecode (many containers),
 # each start of a stage would compile all that it imports: 6 s in place of 2.5. Files of other Pythons do not compile.
@@ -90,6 +90,9 @@ test-slow: venv ## the slow tests: whole pipelines, kills
 bench: venv ## every benchmark as one table, with ratios against peers measured beside them
 	@python -m bench
 
+bench-scale: venv ## the stages on large tables with both engines (ROWS="1e5 1e6 1e5x500"): times and memory
+	@python -m bench.scale $(ROWS)
+
 check: venv ## lint, format, types, workflow and Dockerfile
 	ruff check .
 	ruff format --check .
@@ -112,7 +115,8 @@ format: venv ## rewrite the code in the project's format
 
 lock: venv ## write requirements/*.txt anew from pyproject.toml
 	@for group in dev pipeline serve; do \
-	  uv pip compile pyproject.toml --group $$group --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	  if [ $$group = dev ]; then extra="--extra scale"; else extra=; fi; \
+	  uv pip compile pyproject.toml --group $$group $$extra --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	    --generate-hashes --no-annotate --no-header -c requirements/dev.txt -o requirements/$$group.txt || exit 1; \
 	done
 

@@ -1,5 +1,7 @@
 """Cells to typed values, and every reason why a row cannot be used. Works on any part of a table."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -30,25 +32,25 @@ def parse(raw: pd.DataFrame, columns: tuple[Column, ...]) -> tuple[pd.DataFrame,
         cells = raw[column.name]
         values, unusable = convert(cells, column)
         typed[column.name] = values
-        reasons = pd.Series(pd.NA, index=raw.index, dtype="object")
+        # The place of the reason in REASONS; -1 where there is none.
+        reasons = np.full(len(raw), -1, dtype=np.int8)
         if column.min is not None:
-            reasons[(values < column.min).fillna(False).to_numpy(bool)] = "out_of_bounds"
+            reasons[(values < column.min).fillna(False).to_numpy(bool)] = REASONS.index("out_of_bounds")
         if column.max is not None:
-            reasons[(values > column.max).fillna(False).to_numpy(bool)] = "out_of_bounds"
+            reasons[(values > column.max).fillna(False).to_numpy(bool)] = REASONS.index("out_of_bounds")
         if not column.nullable:
             missing = "missing_target" if column.role == "target" else "missing_value"
-            reasons[values.isna().to_numpy() & ~unusable] = missing
-        reasons[unusable] = "unknown_category" if column.categories else "unparseable"
-        found = reasons[reasons.notna()]
-        problems.append(
-            pd.DataFrame(
-                {"row": found.index, "column": column.name, "reason": found.array, "value": cells[found.index].map(str)}
-            )
-        )
+            reasons[values.isna().to_numpy() & ~unusable] = REASONS.index(missing)
+        reasons[unusable] = REASONS.index("unknown_category" if column.categories else "unparseable")
+        found = np.flatnonzero(reasons >= 0)
+        names = [REASONS[reason] for reason in reasons[found]]
+        shown = cells.iloc[found].map(str).to_numpy(object)
+        problems.append(pd.DataFrame({"row": raw.index[found], "column": column.name, "reason": names, "value": shown}))
     listed = pd.concat(problems, ignore_index=True)
     order = listed["reason"].map(REASONS.index).to_numpy(int)
     listed = listed.iloc[np.argsort(order, kind="stable")].drop_duplicates("row").sort_values("row")
-    return pd.DataFrame(typed, index=raw.index), listed.reset_index(drop=True)
+    text = dict.fromkeys(["column", "reason", "value"], "str")
+    return pd.DataFrame(typed, index=raw.index), listed.astype({"row": "int64", **text}).reset_index(drop=True)
 
 
 def convert(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:
@@ -65,9 +67,17 @@ def convert(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:
         usable &= (np.where(usable, numbers, 0.5) % 1 == 0) & (np.abs(numbers) <= EXACT)
     elif column.dtype == "bool":
         usable &= np.isin(numbers, (0.0, 1.0))
-    values = pd.Series(np.where(usable, numbers, np.nan), index=cells.index)
-    dtype = {"float": "float64", "int": "Int64", "bool": "boolean"}[column.dtype]
-    return values.astype("Int64").astype(dtype) if dtype == "boolean" else values.astype(dtype), ~usable & ~missing
+    return _typed(np.where(usable, numbers, np.nan), column, cells.index), ~usable & ~missing
+
+
+def _typed(numbers: np.ndarray, column: Column, index: pd.Index) -> pd.Series:
+    if column.dtype == "float":
+        return pd.Series(numbers, index=index)
+    missing = np.isnan(numbers)
+    whole = np.where(missing, 0, numbers)
+    if column.dtype == "bool":
+        return pd.Series(pd.arrays.BooleanArray(whole.astype(bool), missing), index=index)
+    return pd.Series(pd.arrays.IntegerArray(whole.astype("int64"), missing), index=index)
 
 
 def _numbers(text: pa.Array, column: Column) -> tuple[np.ndarray, np.ndarray]:
@@ -77,21 +87,34 @@ def _numbers(text: pa.Array, column: Column) -> tuple[np.ndarray, np.ndarray]:
         true, false = (pc.is_in(text, value_set=pa.array(tokens)) for tokens in (TRUE, FALSE))
         numbers = pc.if_else(true, 1.0, pc.if_else(false, 0.0, None))
     else:
-        numeric = pc.match_substring_regex(text, NUMBER)
-        numbers = pc.cast(pc.if_else(numeric, text, None), pa.float64())
+        numbers = _parsed(pc.if_else(missing, None, text))
     return numbers.to_numpy(zero_copy_only=False).astype(float), missing.to_numpy(zero_copy_only=False)
 
 
+def _parsed(text: pa.Array) -> pa.Array:
+    """Float64, null where there is no plain number."""
+    try:
+        numbers = pc.cast(text, pa.float64())
+        # Arrow reads no other text as a finite number than NUMBER does.
+        if pc.all(pc.is_finite(numbers)).as_py() is not False:
+            return numbers
+    except pa.ArrowInvalid:
+        pass
+    return pc.cast(pc.if_else(pc.match_substring_regex(text, NUMBER), text, None), pa.float64())
+
+
 def _categories(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:
-    text = pd.Series(_text(cells).to_pandas().astype("str").array, index=cells.index)
+    text = _text(cells)
     # A table may name a category `NA`; then it is one, and not a missing cell.
-    missing = text.isin(set(MISSING) - set(column.categories))
-    values = text.mask(missing)
+    absent = pa.array([marker for marker in MISSING if marker not in column.categories])
     if not column.categories:
-        return values, np.zeros(len(cells), dtype=bool)
-    unknown = ~missing & ~text.isin(column.categories)
-    known = pd.CategoricalDtype(list(column.categories))
-    return values.mask(unknown).astype(known), unknown.to_numpy(bool)
+        missing = pc.is_in(text, value_set=absent)
+        values = pc.if_else(missing, None, text).to_pandas().astype("str")
+        return values.set_axis(cells.index), np.zeros(len(cells), dtype=bool)
+    codes = pc.index_in(text, value_set=pa.array(column.categories, pa.string())).fill_null(-1).to_numpy()
+    unknown = (codes < 0) & ~pc.is_in(text, value_set=absent).to_numpy(zero_copy_only=False)
+    known = pd.CategoricalDtype(pd.Index(column.categories, dtype="str"))
+    return pd.Series(pd.Categorical.from_codes(codes, dtype=known), index=cells.index), unknown
 
 
 def _times(cells: pd.Series) -> tuple[pd.Series, np.ndarray]:
@@ -104,10 +127,15 @@ def _times(cells: pd.Series) -> tuple[pd.Series, np.ndarray]:
 
 def _text(cells: pd.Series) -> pa.Array:
     """The cells as text without surrounding space; a missing cell is empty."""
-    if pd.api.types.is_numeric_dtype(cells.dtype):
-        # 3.0 and 3 are one category whichever way a part stores it.
-        known = cells.dropna()
-        cells = cells.astype("Int64") if ((known % 1 == 0) & (known.abs() <= EXACT)).all() else cells
-    cells = cells.astype(object)
-    text = pa.array(cells.where(cells.notna(), "").map(str), pa.string())
-    return pc.utf8_trim_whitespace(text)
+    if isinstance(cells.dtype, pd.StringDtype):
+        text = pa.array(cells.array)
+        text = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
+        return pc.utf8_trim_whitespace(pc.fill_null(text.cast(pa.string()), ""))
+    return pc.utf8_trim_whitespace(pa.array(["" if pd.isna(cell) else _shown(cell) for cell in cells], pa.string()))
+
+
+def _shown(cell: Any) -> str:
+    """A cell that is no text; 3.0 and 3 are one category whichever way a part stores it."""
+    if isinstance(cell, float | np.floating) and float(cell).is_integer() and abs(float(cell)) <= EXACT:
+        return str(int(cell))
+    return str(cell)

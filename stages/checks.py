@@ -1,7 +1,6 @@
 """When a table as a whole is not fit to train on: each check raises PipelineError with what to do."""
 
 import itertools
-import re
 
 import pandas as pd
 
@@ -9,6 +8,7 @@ from stages import rows
 from stages.config import nearest
 from stages.errors import PipelineError
 from stages.schema import Schema
+from stages.tally import Tally
 
 
 def size(found: int, least: int) -> None:
@@ -29,45 +29,44 @@ def columns(raw: pd.DataFrame, schema: Schema) -> None:
         )
 
 
-def rejected(problems: pd.DataFrame, total: int, limit: float) -> None:
-    """`problems` as `stages.cells.parse` lists them, of `total` rows; at most the share `limit` may be rejected."""
-    if len(problems) <= limit * total:
+def rejected(found: Tally, limit: float) -> None:
+    """At most the share `limit` of the rows may be rejected."""
+    total = found.reasons.total()
+    if total <= limit * found.rows:
         return
-    worst = problems["column"].value_counts().index[0]
-    found = problems[problems["column"] == worst]
-    examples = [
-        f"row {line.row}: {line.column} = {line.value!r} ({line.reason.replace('_', ' ')})"
-        for line in found.head(3).itertuples()
-    ]
-    commas = found["value"].map(lambda value: bool(re.fullmatch(r"-?\d+,\d+", value.strip()))).any()
+    worst = max(found.rejected, key=lambda name: (found.rejected[name], -found.examples[name][0].row))
+    examples = [f"row {e.row}: {worst} = {e.value!r} ({e.reason.replace('_', ' ')})" for e in found.examples[worst]]
+    commas = found.commas[worst] > 0
     hint = "Numbers need a decimal point, not a comma" if commas else "Correct the table, or its bounds in"
     raise PipelineError(
-        f"{len(problems)} of {total} rows are rejected, more than clean.max_rejected_fraction = {limit:g}; "
+        f"{total} of {found.rows} rows are rejected, more than clean.max_rejected_fraction = {limit:g}; "
         f"most for column {worst}: {'; '.join(examples)}. {hint}{'' if commas else ' data/schema.yaml'}"
     )
 
 
-def features(table: pd.DataFrame, schema: Schema) -> None:
-    if empty := [column.name for column in schema.features if table[column.name].isna().all()]:
+def features(found: Tally, schema: Schema) -> None:
+    if empty := [column.name for column in schema.features if found.missing[column.name] == found.usable]:
         raise PipelineError(
             f"column {', '.join(empty)} has no value in any usable row: fill it, or give it role ignore in "
             "data/schema.yaml"
         )
 
 
-def groups(table: pd.DataFrame, schema: Schema) -> None:
-    """A given split that divides a group would test on what it trained on."""
+def groups(moments: pd.DataFrame | None, schema: Schema) -> None:
+    """A given split that divides a group would test on what it trained on; `moments` as `stages.rows` has them."""
     for split, group in itertools.product(schema.with_role("split"), schema.with_role("group")):
-        sides = table.groupby(group.name, observed=True)[split.name].nunique()
-        if (sides > 1).any():
+        if moments is None:
+            continue
+        divided = moments.index[(moments["n_test"] > 0) & (moments["n_test"] < moments["n"])]
+        if len(divided):
             raise PipelineError(
-                f"column {split.name} puts {int((sides > 1).sum())} groups of {group.name} on both sides, such as "
-                f"{sides.index[sides > 1][0]!r}: correct it, or give one of the two columns role ignore"
+                f"column {split.name} puts {len(divided)} groups of {group.name} on both sides, such as "
+                f"{divided[0]!r}: correct it, or give one of the two columns role ignore"
             )
 
 
-def folds(fold: pd.Series, expected: set[int]) -> None:
-    if empty := sorted(expected - set(fold)):
+def folds(found: Tally, expected: set[int]) -> None:
+    if empty := sorted(expected - set(found.folds)):
         names = ", ".join("the test split" if k == rows.TEST else f"fold {k}" for k in empty)
         raise PipelineError(
             f"no row falls into {names}: the table is too small or too uniform; lower clean.folds or raise "

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from stages import champion as champions
-from stages import files, recorded, registry, scores, tables
+from stages import files, recorded, registry, sampling, scores
 from stages.champion import Champion
 from stages.errors import PipelineError
 from stages.matrix import to_matrix
@@ -38,7 +38,7 @@ def hold(revision: str) -> Contest:
     # First what costs nothing: without the recorded metrics of both there is no verdict.
     written = recorded.rmse(None)
     wanted = None if registry.recorded_md5(revision) is None else recorded.rmse(revision)
-    table, challenger = tables.read(TEST), Model.load(registry.MODEL)
+    table, challenger = sampling.judged(TEST), Model.load(registry.MODEL)
     target = challenger.description.schema.target.name
     actual = table[target].to_numpy(float)
     new = challenger.predict(to_matrix(table, challenger.description.columns))

@@ -90,9 +90,9 @@ def _register_xgboost() -> None:
         return
     from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost
     from skl2onnx.common.shape_calculator import calculate_linear_regressor_output_shapes
-    from xgboost import XGBRegressor
+    from xgboost import XGBRegressor, XGBRFRegressor
 
     options: dict[str, Any] = {"overwrite": True}
-    update_registered_converter(
-        XGBRegressor, "XGBoostXGBRegressor", calculate_linear_regressor_output_shapes, convert_xgboost, **options
-    )
+    for kind in (XGBRegressor, XGBRFRegressor):
+        name = f"XGBoost{kind.__name__}"
+        update_registered_converter(kind, name, calculate_linear_regressor_output_shapes, convert_xgboost, **options)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from stages import rows, tables
+from stages import rows, sampling, tables
 from stages.errors import PipelineError
 from stages.matrix import to_matrix
 from stages.onnx_file import Description
@@ -61,8 +61,7 @@ def repeated(table: pd.DataFrame, schema: Schema) -> Splits:
 
 def evidence(champion: Description, challenger: Description) -> str:
     """The change of RMSE in a phrase, or why there is none."""
-    training = tables.read(TRAIN)
-    some = training.iloc[rows.sample(training["row"], ROWS)]
+    some = tables.read(TRAIN, numbers=sampling.choose(TRAIN, ROWS))
     splits = repeated(some, challenger.schema)
     try:
         before, after = (_errors(about, some, splits) for about in (champion, challenger))

@@ -2,14 +2,19 @@
 
 import codecs
 import csv
+import io
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
+from fsspec.core import url_to_fs
 
 from stages.errors import PipelineError
+
+Source = Path | str  # a file, or the URL of one that fsspec reads
 
 _BLOCK = 2**20  # bytes
 _LONGEST_NAME = 1000  # characters; a longer one is the rest of the file behind a quote that nobody closed
@@ -22,57 +27,124 @@ _WIDE = {
 }
 
 
-def read(path: Path) -> pa.Table:
+def read(path: Source) -> pa.Table:
     """Every cell as text under the names of the header, an empty cell as empty text.
 
     Takes commas, UTF-8 with or without a byte-order mark, LF or CRLF, quoted cells with line ends in them, blank lines.
     Raises PipelineError for anything else, and for rows that have more or fewer cells than the header.
     """
     names = _names(path)
-    # Cells are read as text: a column that looks like numbers in its first rows must not decide for the rest.
-    text = pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-    try:
-        table = pa.csv.read_csv(path, parse_options=_PARSE, convert_options=text)
-    except pa.ArrowInvalid:
-        table = _read_again(path, text)
+    with opened(path) as file:
+        try:
+            return parse(file, names)
+        except pa.ArrowInvalid:
+            file.seek(0)
+            return parse_again(file, names, pa.csv.ReadOptions(), path)
+
+
+def parse(content: Any, names: list[str], options: pa.csv.ReadOptions | None = None) -> pa.Table:
+    """The cells of bytes or of an open file, which has these names as its header unless the options have them."""
+    source = pa.BufferReader(content) if isinstance(content, bytes) else content
+    table = pa.csv.read_csv(source, options, parse_options=_PARSE, convert_options=_text(names))
     return table.rename_columns([name.strip() for name in names])
 
 
-def batches(path: Path, wanted: Collection[str]) -> Iterator[pa.Table]:
-    """The same cells of the columns `wanted`, in parts of about a megabyte: a file may be larger than memory."""
-    text = pa.csv.ConvertOptions(
-        column_types=dict.fromkeys(names := _names(path), pa.string()),
-        strings_can_be_null=False,
-        include_columns=[name for name in names if name.strip() in wanted],
-    )
+def parse_again(content: Any, names: list[str], options: pa.csv.ReadOptions, path: Source, before: int = 0) -> pa.Table:
+    """On one thread, for only then pyarrow says which row is at fault; `before`: the rows before these.
+
+    Raises PipelineError for what `parse` refused.
+    """
+    options.use_threads = False
     try:
-        with pa.csv.open_csv(path, parse_options=_PARSE, convert_options=text) as reader:
-            for batch in reader:
-                table = pa.Table.from_batches([batch])
-                yield table.rename_columns([name.strip() for name in table.column_names])
-    except pa.ArrowInvalid:
-        _read_again(path, text)
-        raise
+        return parse(content, names, options)
+    except pa.ArrowInvalid as error:
+        raise PipelineError(
+            f"{path} is no table: {_reason(error, before)}; every row needs as many cells as the header"
+        ) from None
 
 
-def columns(path: Path) -> list[str]:
+def _text(names: list[str], wanted: list[str] | None = None) -> pa.csv.ConvertOptions:
+    # Cells are read as text: a column that looks like numbers in its first rows must not decide for the rest.
+    types = dict.fromkeys(names, pa.string())
+    return pa.csv.ConvertOptions(column_types=types, strings_can_be_null=False, include_columns=wanted)
+
+
+def batches(path: Source, wanted: Collection[str]) -> Iterator[pa.Table]:
+    """The same cells of the columns `wanted`, in parts of about a megabyte: a file may be larger than memory."""
+    names = _names(path)
+    text = _text(names, [name for name in names if name.strip() in wanted])
+    with opened(path) as file:
+        try:
+            with pa.csv.open_csv(file, parse_options=_PARSE, convert_options=text) as reader:
+                for batch in reader:
+                    table = pa.Table.from_batches([batch])
+                    yield table.rename_columns([name.strip() for name in table.column_names])
+        except pa.ArrowInvalid:
+            with opened(path) as again:
+                parse_again(again, names, pa.csv.ReadOptions(), path)
+            raise
+
+
+def count(path: Source) -> int:
+    """The rows, with the errors of `read`."""
+    return sum(batch.num_rows for batch in batches(path, columns(path)[:1]))
+
+
+def columns(path: Source) -> list[str]:
     """The names of the columns, with the errors of `read`."""
     return [name.strip() for name in _names(path)]
 
 
-def _names(path: Path) -> list[str]:
+def opened(path: Source) -> io.BufferedReader:
+    """A file to read from, or what a URL names."""
+    if isinstance(path, Path):
+        return path.open("rb")
+    try:
+        filesystem, name = url_to_fs(path)
+        file: io.BufferedReader = filesystem.open(name, "rb")
+    except (ImportError, ValueError) as error:  # a protocol whose package is missing, or that fsspec does not know
+        raise PipelineError(f"{path} cannot be opened: {error}") from None
+    return file
+
+
+def extent(path: Source) -> tuple[int, int]:
+    """Where the text begins, after a byte-order mark, and where it ends, in bytes; with the errors of `header`."""
+    header(path)
+    with opened(path) as file:
+        start = len(codecs.BOM_UTF8) if file.read(3) == codecs.BOM_UTF8 else 0
+        return start, file.seek(0, io.SEEK_END)
+
+
+def header(path: Source) -> list[str]:
+    """The names as they stand in the file; only its beginning is read."""
+    with opened(path) as file:
+        _check_start(file.read(_BLOCK), path)
+    names = _header(path)
+    check_text("".join(names).encode(errors="surrogateescape"), path, 1)
+    return names
+
+
+def check_text(content: bytes, path: Source, line: int) -> None:
+    """Raises PipelineError where bytes that begin in that line are no UTF-8."""
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        raise PipelineError(_not_text(error, path, line)) from None
+
+
+def _names(path: Source) -> list[str]:
     encoding(path)
     return _header(path)
 
 
-def encoding(path: Path) -> str:
+def encoding(path: Source) -> str:
     """`utf-8`, or `utf-8-sig` with a byte-order mark; the whole file is decoded, block by block.
 
     Raises PipelineError for an empty file, other encodings, binary data and HTML.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     line = 1
-    with path.open("rb") as file:
+    with opened(path) as file:
         first = block = file.read(_BLOCK)
         _check_start(first, path)
         while block:
@@ -80,16 +152,20 @@ def encoding(path: Path) -> str:
             try:
                 line += decoder.decode(block, final=not following).count("\n")
             except UnicodeDecodeError as error:
-                line += error.object[: error.start].count(b"\n")
-                raise PipelineError(
-                    f"{path} is not UTF-8: byte 0x{error.object[error.start]:02x} in line {line} "
-                    f"(Latin-1 or Windows-1252?); convert it: iconv -f WINDOWS-1252 -t UTF-8"
-                ) from None
+                raise PipelineError(_not_text(error, path, line)) from None
             block = following
     return "utf-8-sig" if first.startswith(codecs.BOM_UTF8) else "utf-8"
 
 
-def _check_start(first: bytes, path: Path) -> None:
+def _not_text(error: UnicodeDecodeError, path: Source, line: int) -> str:
+    line += error.object[: error.start].count(b"\n")
+    return (
+        f"{path} is not UTF-8: byte 0x{error.object[error.start]:02x} in line {line} "
+        f"(Latin-1 or Windows-1252?); convert it: iconv -f WINDOWS-1252 -t UTF-8"
+    )
+
+
+def _check_start(first: bytes, path: Source) -> None:
     for mark, name in _WIDE.items():
         if first.startswith(mark):
             raise PipelineError(f"{path} is {name}, expected UTF-8; convert it: iconv -f {name} -t UTF-8")
@@ -102,9 +178,9 @@ def _check_start(first: bytes, path: Path) -> None:
         raise PipelineError(f"{path} is an HTML or XML page, no table: a download that failed? Fetch the file again")
 
 
-def _header(path: Path) -> list[str]:
+def _header(path: Source) -> list[str]:
     """The names as they stand, which differ from each other beyond spaces around them."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with opened(path) as binary, _as_text(binary) as file:
         try:
             names = next(row for row in csv.reader(file) if row)
         except csv.Error:  # a cell of over 128 KiB
@@ -121,21 +197,15 @@ def _header(path: Path) -> list[str]:
     return names
 
 
-def _read_again(path: Path, text: pa.csv.ConvertOptions) -> pa.Table:
-    """On one thread, for only then pyarrow says which row is at fault."""
-    one = pa.csv.ReadOptions(use_threads=False)
-    try:
-        return pa.csv.read_csv(path, one, parse_options=_PARSE, convert_options=text)
-    except pa.ArrowInvalid as error:
-        raise PipelineError(
-            f"{path} is no table: {_reason(error)}; every row needs as many cells as the header"
-        ) from None
+def _as_text(binary: io.BufferedReader) -> io.TextIOWrapper:
+    # The rows behind the header, of which it reads some too, are checked where they are read.
+    return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, before: int) -> str:
     message = " ".join(str(error).split()).removeprefix("CSV parse error: ")
     if found := re.match(r"Row #(\d+): Expected (\d+) columns, got (\d+)", message):
         row, expected, got = found.groups()
         # Quoted line ends and blank lines make rows differ from lines, so this names the row for what it is.
-        return f"row {row} (the header is row 1) has {got} cells, expected {expected}"
+        return f"row {int(row) + before} (the header is row 1) has {got} cells, expected {expected}"
     return message[:200]

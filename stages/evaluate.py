@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages import bootstrap, card, errors, files, findings, importance, params, plots, rows, scores, slices, tables
+from stages import bootstrap, card, errors, files, findings, importance, params, plots, rows, sampling, scores, slices
 from stages.findings import Judgement
 from stages.importance import Importance
 from stages.matrix import to_matrix
@@ -71,7 +71,7 @@ def draw(judged: Judgement, numbers: pd.Series, actual: np.ndarray, predictions:
 
 def main() -> None:
     limits = params.load("evaluate")
-    model, test = Model.load(Path("models/model.onnx")), tables.read(TEST)
+    model, test = Model.load(Path("models/model.onnx")), sampling.judged(TEST)
     about = model.description
     predictions = model.predict(to_matrix(test, about.columns))
     judged = judge(model, test, predictions, limits)

@@ -36,8 +36,10 @@ def served_form(
     level: float,
     sha256: str,
     limits: Select,
+    whole: Training | None = None,
 ) -> Served:
-    """Convert, compare and describe a fit on the `training` table of that sha256.
+    """Convert, compare and describe a fit on the `training` table of that sha256; or on a table of which `training` is
+    a sample, and which `whole` describes.
 
     Raises PipelineError where the file is too large to serve or answers otherwise than the fit on a training row
     or an edge row.
@@ -54,18 +56,14 @@ def served_form(
         features=tuple(column.name for column in schema.features),
         imputed=_imputed(pipeline, schema),
         interval=Interval(level, "out-of-fold residuals, in units of their mean size near the prediction"),
-        training=Training(len(target), sha256, float(np.median(target)), float(target.std()), record.cv_rmse),
+        training=whole or Training(len(target), sha256, float(np.median(target)), float(target.std()), record.cv_rmse),
     )
     tolerance = limits.onnx_tolerance * description.training.target_std
     model = Model(_file(graph, description), f"the ONNX form of {record.family}")
     extremes = edges.extremes(matrix)
     probes = np.vstack([matrix, extremes, edges.at_thresholds(matrix, graph, _order(pipeline))])
     gap = float(np.abs(model.predict(probes)[:, 0] - pipeline[1:].predict(probes)).max())
-    if not gap <= tolerance:
-        raise PipelineError(
-            f"{record.family}: ONNX and the fitted model differ by {gap:.3g}, more than select.onnx_tolerance "
-            f"x the target's standard deviation = {tolerance:.3g}: raise it in params.yaml, or scale the features less"
-        )
+    check_gap(gap, record.family, description.training.target_std, limits)
     golden = np.vstack([matrix[:GOLDEN_ROWS], extremes])
     content = _file(graph, msgspec.structs.replace(description, golden=_golden(model, golden, tolerance)))
     if len(content) > limits.max_model_mb * 1e6:
@@ -74,6 +72,15 @@ def served_form(
             f"{limits.max_model_mb:g}: fewer or smaller trees in train.families, or raise the limit"
         )
     return Served(content, gap)
+
+
+def check_gap(gap: float, family: str, target_std: float, limits: Select) -> None:
+    """Raises PipelineError where a served form answers otherwise than its fit; `gap` is in the target's unit."""
+    if not gap <= (tolerance := limits.onnx_tolerance * target_std):
+        raise PipelineError(
+            f"{family}: ONNX and the fitted model differ by {gap:.3g}, more than select.onnx_tolerance "
+            f"x the target's standard deviation = {tolerance:.3g}: raise it in params.yaml, or scale the features less"
+        )
 
 
 def _file(graph: onnx.ModelProto, description: Description) -> bytes:

@@ -22,6 +22,18 @@ class Sharing(NamedTuple):
     predict: Callable[[list[Any], np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
+def _by_sums() -> Any:
+    from stages.by_sums import BySums
+
+    return BySums
+
+
+def _by_xgboost() -> Any:
+    from stages.by_xgboost import ByXgboost
+
+    return ByXgboost
+
+
 def _unbounded(grid: ensembles.Grid, n_rows: int, max_leaves: int) -> ensembles.Grid:
     return grid
 
@@ -29,12 +41,14 @@ def _unbounded(grid: ensembles.Grid, n_rows: int, max_leaves: int) -> ensembles.
 class Family(NamedTuple):
     """`model(seed)` makes the estimator. `scale`: only for models that need it, for trees behind a scaler differ
     in float32 from trees before it (rows near a threshold switch sides). `sharing` saves fits, `bounded(grid, rows,
-    max_leaves)` keeps models that grow with the rows servable; most families need neither."""
+    max_leaves)` keeps models that grow with the rows servable; most families need neither. `by_parts()` gives the class
+    (stages.by_parts.Learner) that fits a table too large for memory; without it the family needs the rows in memory."""
 
     model: Callable[[int], RegressorMixin]
     scale: bool
     sharing: Sharing | None = None
     bounded: Callable[[ensembles.Grid, int, int], ensembles.Grid] = _unbounded
+    by_parts: Callable[[], Any] | None = None
 
 
 # Imports are inside, so that training one family does not pay for the libraries of the others.
@@ -66,16 +80,29 @@ def _xgboost(seed: int) -> RegressorMixin:
     return XGBRegressor(random_state=seed, n_jobs=1, max_bin=64)
 
 
+def _xgboost_forest(seed: int) -> RegressorMixin:
+    from xgboost import XGBRFRegressor
+
+    # 256 bins, for a forest has no later rounds that make up for what coarse ones miss.
+    return XGBRFRegressor(random_state=seed, n_jobs=1)
+
+
 FAMILIES = {
-    "linear": Family(_linear, scale=True),
-    "ridge": Family(_ridge, scale=True),
+    "linear": Family(_linear, scale=True, by_parts=_by_sums),
+    "ridge": Family(_ridge, scale=True, by_parts=_by_sums),
     "random_forest": Family(
         _random_forest,
         scale=False,
         sharing=Sharing(frozenset({"n_estimators", "max_depth"}), ensembles.forest),
         bounded=ensembles.bounded,
     ),
-    "xgboost": Family(_xgboost, scale=False, sharing=Sharing(frozenset({"n_estimators"}), ensembles.boosting)),
+    "xgboost": Family(
+        _xgboost,
+        scale=False,
+        sharing=Sharing(frozenset({"n_estimators"}), ensembles.boosting),
+        by_parts=_by_xgboost,
+    ),
+    "xgboost_forest": Family(_xgboost_forest, scale=False, by_parts=_by_xgboost),
 }
 
 
@@ -93,15 +120,23 @@ def get(name: str) -> Family:
 
 
 def numeric_pipeline(
-    columns: tuple[Column, ...], family: str, seed: int, settings: dict[str, Any], indicators: tuple[int, ...] = ()
+    columns: tuple[Column, ...],
+    family: str,
+    seed: int,
+    settings: dict[str, Any],
+    indicators: tuple[int, ...] = (),
+    device: str = "cpu",
 ) -> Pipeline:
     """Unfitted; from the float matrix of `stages.matrix` to a prediction. This is the part that becomes ONNX.
 
-    `indicators`: places of the columns whose missing values get a column of their own.
+    `indicators`: places of the columns whose missing values get a column of their own. `device`: cpu or cuda, for
+    models that can use either.
     Raises PipelineError for a setting that the model does not have.
     """
     kind = get(family)
     model = kind.model(seed)
+    if device != "cpu" and "device" in model.get_params():
+        model.set_params(device=device)
     if unknown := [name for name in settings if name not in model.get_params()]:
         raise PipelineError(
             f"params.yaml: train.families.{family}: unknown setting {unknown[0]!r}"

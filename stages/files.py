@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from stages.errors import PipelineError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path to write to; it takes the place of `path` only when the block ends well.
+    """Yield a path to write to, a file or a folder; it takes the place of `path` only when the block ends well.
 
     The suffix `.partial` is in `.dvcignore`, so what a kill leaves behind changes no hash.
     """
@@ -21,9 +22,23 @@ def replacing(path: Path) -> Iterator[Path]:
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         yield partial
-        os.replace(partial, path)
+        if path.is_dir() or (partial.is_dir() and path.exists()):
+            # A folder can take no place that is taken; a kill between the two steps leaves nothing there, and no half.
+            os.replace(path, old := partial.with_suffix(".old.partial"))
+            os.replace(partial, path)
+            remove(old)
+        else:
+            os.replace(partial, path)
     finally:
-        partial.unlink(missing_ok=True)
+        remove(partial)
+
+
+def remove(path: Path) -> None:
+    """A file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -51,6 +66,10 @@ def read_json(path: Path) -> Any:
 
 
 def digest(path: Path, algorithm: str = "sha256") -> str:
-    """The file's hash in hex, read in blocks; `md5` is what DVC records."""
+    """The hash of a file, read in blocks, or of a folder of files, in hex; `md5` is what DVC records."""
+    if path.is_dir():
+        listed = [{algorithm: digest(file, algorithm), "relpath": file.name} for file in sorted(path.iterdir())]
+        content = json.dumps(listed, sort_keys=True).encode()
+        return hashlib.new(algorithm, content, usedforsecurity=False).hexdigest() + ".dir"
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()

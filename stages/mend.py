@@ -70,7 +70,7 @@ def sweep() -> str | None:
     """How many half-written files were removed, or None."""
     partial = [path for folder in WRITTEN for path in Path(folder).rglob("*.partial")]
     for path in partial:
-        path.unlink(missing_ok=True)
+        files.remove(path)
     return f"removed {len(partial)} half-written files of a killed run" if partial else None
 
 

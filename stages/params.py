@@ -22,6 +22,13 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What every section shares: frozen, and no key that the code does not know."""
 
 
+class Engine(Section, frozen=True):
+    name: Literal["pandas", "dask"]
+    in_memory_rows: Count
+    part_mb: Positive
+    memory_share: Share
+
+
 class Features(Section, frozen=True):
     exclude: tuple[str, ...]
 
@@ -37,6 +44,7 @@ class Train(Section, frozen=True):
     seed: Seed
     interval_level: Share
     max_leaves: Annotated[int, msgspec.Meta(ge=2)]
+    device: Literal["cpu", "cuda"]
     families: dict[str, Grid]
 
 
@@ -79,6 +87,7 @@ class Drift(Section, frozen=True):
 
 
 SECTIONS: dict[str, type[Section]] = {
+    "engine": Engine,
     "features": Features,
     "clean": Clean,
     "train": Train,
@@ -89,6 +98,8 @@ SECTIONS: dict[str, type[Section]] = {
 }
 
 
+@overload
+def load(section: Literal["engine"], path: Path = PATH) -> Engine: ...
 @overload
 def load(section: Literal["features"], path: Path = PATH) -> Features: ...
 @overload

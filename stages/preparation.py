@@ -64,3 +64,24 @@ def prepare(columns: tuple[Column, ...], scale: bool, indicators: tuple[int, ...
         "missing": IsMissing(),
     }
     return ColumnTransformer([(kind, steps[kind], places) for kind, places in at.items() if places])
+
+
+def teach(
+    preparation: ColumnTransformer,
+    imputed: np.ndarray,
+    mean: np.ndarray | None = None,
+    variance: np.ndarray | None = None,
+) -> None:
+    """Give a fitted preparation what was learned elsewhere: `imputed` [features] in place of missing values, and, where
+    it scales, the `mean` and `variance` of the numbers and the booleans, in this order."""
+    start = 0
+    for kind, _, places in preparation.transformers_:
+        if kind not in ("numbers", "booleans", "categories"):
+            continue
+        steps = preparation.named_transformers_[kind]
+        steps[0].statistics_ = imputed[places].astype(float)
+        if mean is not None and variance is not None and kind != "categories":
+            mine = slice(start, start := start + len(places))
+            deviation = np.sqrt(variance[mine])
+            steps[1].mean_, steps[1].var_ = mean[mine], variance[mine]
+            steps[1].scale_ = np.where(deviation == 0, 1.0, deviation)

@@ -3,27 +3,34 @@
 Reads data/raw and data/schema.yaml; writes data/provenance.json (for programs) and DATA_PROVENANCE.md (for people).
 """
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 from stages import csv_file, errors, files, schema, tables
-from stages.schema import Source
+from stages.csv_file import Source
+from stages.schema import Source as Origin
 
 
-def describe(path: Path) -> dict[str, Any]:
-    """sha256, bytes, rows, columns and encoding of one part."""
-    table = tables.read_part(path)
-    return {
-        "path": path.as_posix(),
-        "sha256": files.digest(path),
-        "bytes": path.stat().st_size,
-        "rows": len(table),
-        "columns": list(table.columns),
-        "encoding": csv_file.encoding(path) if path.suffix.lower() == ".csv" else "parquet",
-    }
+def describe(part: Source) -> dict[str, Any]:
+    """sha256, bytes, rows, columns and encoding of one part, in memory that does not grow with it."""
+    if tables.is_csv(part):
+        encoding, columns, rows = csv_file.encoding(part), csv_file.columns(part), csv_file.count(part)
+    else:
+        with tables.parquet(part, "replace the raw file") as file:
+            encoding, columns, rows = (
+                "parquet",
+                list(file.schema_arrow.empty_table().to_pandas()),
+                file.metadata.num_rows,
+            )
+    with csv_file.opened(part) as opened:
+        sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+        size = opened.tell()
+    path = part.as_posix() if isinstance(part, Path) else part
+    return {"path": path, "sha256": sha256, "bytes": size, "rows": rows, "columns": columns, "encoding": encoding}
 
 
-def page(parts: list[dict[str, Any]], source: Source) -> str:
+def page(parts: list[dict[str, Any]], source: Origin) -> str:
     """The Markdown page; whole, from the schema's `source` and the files."""
     lines = ["# Data provenance", "", f"- Origin: {source.origin}", f"- Licence: {source.licence}", ""]
     if source.notes:

@@ -1,5 +1,8 @@
 """Which row goes where: by what a row is, so that no order, format or later row moves it."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
@@ -12,8 +15,62 @@ TEST = -1  # the `fold` of a row of the test split
 _SPLIT, _FOLD, _SAMPLE = (np.uint64(salt) for salt in (0x5B1D, 0xF01D, 0x5A3B))
 
 
-def assign(table: pd.DataFrame, schema: Schema, test_fraction: float, folds: int) -> pd.Series:
-    """The fold of each row of typed columns: 0, 1, ... or TEST.
+def needs_moments(schema: Schema) -> bool:
+    """Whether a row's place depends on others: on how late they are, or on what a split column says of their group."""
+    return bool(schema.with_role("time") or (schema.with_role("group") and schema.with_role("split")))
+
+
+def moments(table: pd.DataFrame, schema: Schema) -> pd.DataFrame | None:
+    """What a part of a table adds to `cuts`: by group (without one, by moment) its latest `moment` as a number (0 where
+    the schema has no time), its rows `n`, and of them those of a given test split, `n_test`. None where
+    they are not needed."""
+    if not needs_moments(schema):
+        return None
+    time, group, given = (schema.with_role(role) for role in ("time", "group", "split"))
+    moment = _moment(table[time[0].name]) if time else np.zeros(len(table))
+    test = (table[given[0].name] == "test").to_numpy(bool) if given else np.zeros(len(table), dtype=bool)
+    key = table[group[0].name].to_numpy() if group else moment
+    return _merged(pd.DataFrame({"moment": moment, "n": 1, "n_test": test.astype(int)}, index=pd.Index(key)))
+
+
+def merged(found: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:
+    """`moments` of several parts as of one."""
+    parts = [part for part in found if part is not None]
+    return _merged(pd.concat(parts)) if parts else None
+
+
+def _merged(moments: pd.DataFrame) -> pd.DataFrame:
+    return moments.groupby(level=0).agg({"moment": "max", "n": "sum", "n_test": "sum"})
+
+
+class Cuts(NamedTuple):
+    """Where time is cut: rows from `test` on test (None where a column says which do), folds begin at `folds`;
+    `groups`: how late each group is (None without groups)."""
+
+    test: float | None
+    folds: list[float]
+    groups: pd.Series | None
+
+
+def cuts(found: pd.DataFrame | None, schema: Schema, test_fraction: float, folds: int) -> Cuts | None:
+    """The cuts of the whole table, from its `moments`; None where the schema has no time."""
+    time = schema.with_role("time")
+    if not time or found is None:
+        return None
+    by_moment = found.groupby("moment")[["n", "n_test"]].sum()
+    test = None
+    if schema.with_role("split"):
+        earlier = by_moment["n"] - by_moment["n_test"]
+    else:
+        test = _cut(by_moment["n"], 1 - test_fraction, time[0].name)
+        earlier = by_moment["n"][by_moment.index < test]
+    earlier = earlier[earlier > 0]
+    edges = [_cut(earlier, block / (folds + 1), time[0].name) for block in range(1, folds + 1)]
+    return Cuts(test, edges, found["moment"] if schema.with_role("group") else None)
+
+
+def assign(table: pd.DataFrame, schema: Schema, test_fraction: float, folds: int, cuts: Cuts | None) -> pd.Series:
+    """The fold of each row of typed columns: 0, 1, ... or TEST; of a part of a table as of the whole.
 
     With a column of role `split`, its rows `test` test. With a time, the latest rows test, and the others fall into
     `folds` + 1 blocks of time, of which the first is only ever trained on; rows of one moment stay together, and a
@@ -21,19 +78,20 @@ def assign(table: pd.DataFrame, schema: Schema, test_fraction: float, folds: int
     schema has one), never of the target, decides: equal rows go together, and a row stays where it is when others
     come, go or change places.
     """
-    given, time = schema.with_role("split"), schema.with_role("time")
+    given = schema.with_role("split")
     key = _key(table, schema)
     is_test = _unit(key, _SPLIT) < test_fraction
     fold = (_unit(key, _FOLD) * folds).astype("int64")
-    if time:
-        moment = _moment(table, time[0], schema)
-        is_test = moment >= _cut(moment, 1 - test_fraction, time[0].name)
+    if cuts:
+        moment = _moment(table[schema.with_role("time")[0].name])
+        for group in schema.with_role("group"):
+            if cuts.groups is not None:
+                moment = cuts.groups.reindex(table[group.name].to_numpy()).to_numpy()
+        fold = np.searchsorted(cuts.folds, moment, side="right").astype("int64")
+        if cuts.test is not None:
+            is_test = moment >= cuts.test
     if given:
         is_test = (table[given[0].name] == "test").to_numpy(bool)
-    if time:
-        earlier = moment[~is_test]
-        edges = [_cut(earlier, block / (folds + 1), time[0].name) for block in range(1, folds + 1)]
-        fold = np.searchsorted(edges, moment, side="right").astype("int64")
     fold[is_test] = TEST
     return pd.Series(fold, index=table.index, name="fold")
 
@@ -72,9 +130,10 @@ def hash_rows(table: pd.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
     for column in sorted(columns, key=lambda c: c.name):
         values = table[column.name]
         if column.dtype == "category":
-            # `repr` tells a missing value from the text None.
-            text = values.astype(object).where(values.notna(), None).map(repr).to_numpy(object)
-            normal[column.name] = pd.util.hash_array(text)
+            # Each distinct value once; `repr` tells a missing one (the last code, -1) from the text None.
+            codes, distinct = pd.factorize(values)
+            text = np.array([*map(repr, distinct), "None"], dtype=object)
+            normal[column.name] = pd.util.hash_array(text)[codes]
         else:
             normal[column.name] = values.astype("Float64").to_numpy(float, na_value=np.nan) + 0.0
     frame = pd.DataFrame(normal, index=table.index)
@@ -85,22 +144,19 @@ def _key(table: pd.DataFrame, schema: Schema) -> np.ndarray:
     return hash_rows(table, schema.with_role("group") or schema.with_role("id") or schema.features)
 
 
-def _moment(table: pd.DataFrame, time: Column, schema: Schema) -> np.ndarray:
-    """When each row was, as a number that grows with time; a row of a group is as late as the group's latest."""
-    values = table[time.name]
+def _moment(values: pd.Series) -> np.ndarray:
+    """When each row was, as a number that grows with time."""
     moment = values.astype("int64") if isinstance(values.dtype, pd.DatetimeTZDtype) else values
-    for group in schema.with_role("group"):
-        moment = moment.groupby(table[group.name], observed=True).transform("max")
     return moment.to_numpy(float)
 
 
-def _cut(moment: np.ndarray, share: float, name: str) -> float:
-    """The moment before which about `share` of the rows are; at least one row is before it."""
-    moments, counts = np.unique(moment, return_counts=True)
-    if len(moments) < 2:
+def _cut(counts: pd.Series, share: float, name: str) -> float:
+    """The moment before which about `share` of the rows are; at least one row is before it. `counts` of the rows by
+    moment, ascending."""
+    if len(counts) < 2:
         raise PipelineError(f"column {name} has role time and one value: expected several moments to split by")
-    before = np.cumsum(counts)[:-1] / len(moment)
-    return float(moments[1:][np.argmin(np.abs(before - share))])
+    before = np.cumsum(counts.to_numpy())[:-1] / counts.sum()
+    return float(counts.index[1:][np.argmin(np.abs(before - share))])
 
 
 def _mix(key: np.ndarray, salt: np.uint64) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import joblib
@@ -36,8 +37,8 @@ def cross_validate(
     `make(settings)` gives an unfitted pipeline; settings that differ in `sharing.settings` alone share their fits.
     Raises PipelineError naming settings that the model refuses.
     """
-    groups = list(_groups(tried, sharing.settings if sharing else frozenset()))
-    tasks = [(group, split) for group in groups for split in splits]
+    shared = sharing.settings if sharing else frozenset[str]()
+    tasks = [(group, split) for group in groups(tried, shared) for split in splits]
     predictions = np.full((len(tried), len(target)), np.nan)
     # Threads: fitting releases Python's lock, and a process would first have to import what this one has.
     run = joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator")
@@ -65,28 +66,33 @@ def _predict(
     train, held = split
     pipelines = [make(each) for each in settings]
     prepare, models = pipelines[0][:-1], [pipeline[-1] for pipeline in pipelines]
-    try:
+    with naming(label, settings[-1]):
         prepared = prepare.fit_transform(matrix[train])
         if sharing and len(models) > 1:
             return sharing.predict(models, prepared, target[train], prepare.transform(matrix[held]))
         return models[0].fit(prepared, target[train]).predict(prepare.transform(matrix[held]))[None, :]
+
+
+@contextmanager
+def naming(family: str, settings: Settings) -> Iterator[None]:
+    """Raises PipelineError naming the settings that a model refuses in the block."""
+    try:
+        yield
     except (ValueError, TypeError) as error:  # of scikit-learn and xgboost: a setting that is out of range
         reason = str(error).strip().splitlines()[0]
-        raise PipelineError(
-            f"params.yaml: train.families.{label}: {settings[-1]} cannot be fitted: {reason}"
-        ) from error
+        raise PipelineError(f"params.yaml: train.families.{family}: {settings} cannot be fitted: {reason}") from error
 
 
-def _groups(tried: list[Settings], shared: frozenset[str]) -> Iterator[list[int]]:
+def groups(tried: list[Settings], shared: frozenset[str]) -> Iterator[list[int]]:
     """The places of settings that share their fits: those that have the same value of all that is not `shared`."""
-    groups: dict[str, list[int]] = {}
+    found: dict[str, list[int]] = {}
     for place, settings in enumerate(tried):
         mine = {name: value for name, value in settings.items() if name in shared}
         # What the model may refuse is fitted alone, so that the message names it.
         alone = place if not all(value is None or _is_count(value) for value in mine.values()) else None
         rest = {name: value for name, value in settings.items() if name not in shared}
-        groups.setdefault(repr((rest, sorted(mine), alone)), []).append(place)
-    yield from groups.values()
+        found.setdefault(repr((rest, sorted(mine), alone)), []).append(place)
+    yield from found.values()
 
 
 def _is_count(value: Any) -> bool:

@@ -8,11 +8,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from stages import errors, files, params, reference, schema, tables
+from stages import errors, files, params, reference, sampling, schema, tables
 from stages.errors import PipelineError
 
 CANDIDATES = Path("models/candidates")
 METRICS = Path("metrics/train")
+TRAIN = Path("data/clean/train.parquet")
 
 
 def pick(metrics: dict[str, dict[str, Any]], rule: str) -> str:
@@ -34,7 +35,7 @@ def drop_stale(families: list[str]) -> None:
         for path in sorted(folder.glob("*.*")):
             if path.name.split(".")[0] not in families and path.name != ".gitignore":
                 print(f"removing {path}: its family is not in params.yaml")
-                path.unlink()
+                files.remove(path)
 
 
 def main() -> None:
@@ -45,8 +46,11 @@ def main() -> None:
     chosen = pick(metrics, limits.rule)
     with files.replacing(Path("models/model.onnx")) as partial:
         shutil.copyfile(CANDIDATES / f"{chosen}.onnx", partial)
-    training = tables.read(Path("data/clean/train.parquet"))
-    scored = training.merge(tables.read(CANDIDATES / f"{chosen}.oof.parquet"), on="row", validate="one_to_one")
+    numbers = sampling.choose(TRAIN, limits.reference_rows)
+    training, out_of_fold = (
+        tables.read(path, numbers=numbers) for path in (TRAIN, CANDIDATES / f"{chosen}.oof.parquet")
+    )
+    scored = training.merge(out_of_fold, on="row", validate="one_to_one")
     # With the features that `features.exclude` leaves out: drift reports their shifts, too.
     tables.write(reference.build(scored, schema.load(), limits.reference_rows), Path("models/reference.parquet"))
     figures = {name: metrics[chosen][name] for name in ("cv_rmse", "onnx_max_abs_diff")}

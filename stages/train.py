@@ -17,10 +17,26 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from stages import errors, export, families, files, params, preparation, rows, schema, search, tables
+from stages import (
+    by_parts,
+    device,
+    engine,
+    errors,
+    export,
+    families,
+    files,
+    held_out,
+    params,
+    preparation,
+    rows,
+    schema,
+    search,
+    tables,
+)
+from stages.engine import Engine
 from stages.errors import PipelineError
 from stages.matrix import to_matrix
-from stages.params import Train
+from stages.params import Select, Train
 from stages.records import Record
 from stages.schema import Schema
 
@@ -49,11 +65,14 @@ def fit(table: pd.DataFrame, schema: Schema, params: Train, family: str) -> tupl
         raise PipelineError("the table has no column `fold`: make it with stages.clean, which assigns each row's fold")
     if family not in params.families:
         raise PipelineError(f"params.yaml: train.families has no {family!r}; it has {', '.join(params.families)}")
+    device.check(params.device)
     training = table[table["fold"] != rows.TEST]
     matrix = to_matrix(training, schema.features)
     target = training[schema.target.name].to_numpy(float)
     found = choose(matrix, target, rows.splits(training["fold"].to_numpy(), schema), schema, params, family)
-    model = families.numeric_pipeline(schema.features, family, params.seed, found.settings, found.indicators)
+    model = families.numeric_pipeline(
+        schema.features, family, params.seed, found.settings, found.indicators, params.device
+    )
     model.fit(matrix, target)
     pipeline = Pipeline([("matrix", preparation.ToMatrix(schema.features).fit(training)), *model.steps])
     squared = np.square(found.out_of_fold - target)
@@ -74,7 +93,14 @@ def choose(
     tried = search.combinations(kind.bounded(grid, len(target), params.max_leaves))
 
     def cross_validate(settings: list[search.Settings], indicators: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-        make = partial(families.numeric_pipeline, schema.features, family, params.seed, indicators=indicators)
+        make = partial(
+            families.numeric_pipeline,
+            schema.features,
+            family,
+            params.seed,
+            indicators=indicators,
+            device=params.device,
+        )
         predictions = search.cross_validate(settings, make, kind.sharing, matrix, target, splits, family)
         # With a time, the first block is never held: its predictions are NaN.
         return predictions, np.nanmean(np.square(predictions - target), axis=1)
@@ -92,25 +118,47 @@ def choose(
 
 def main() -> None:
     family = _arguments().family
-    settings = params.load("train")
+    settings, limits, engine_settings = params.load("train"), params.load("select"), params.load("engine")
     table_schema = schema.load().excluding(params.load("features").exclude)
-    training = tables.read(TRAIN)
+    most = engine_settings.in_memory_rows
     started = time.perf_counter()
-    pipeline, record = fit(training, table_schema, settings, family)
+    with engine.start(engine_settings) as run:
+        train = in_memory if run.client is None or tables.count(TRAIN) <= most else in_parts
+        record = train(run, table_schema, settings, limits, family)
     print(f"{family}: {record.tried} settings in {time.perf_counter() - started:.1f} s, chosen {record.settings}")
-    served = export.served_form(
-        pipeline, record, training, table_schema, settings.interval_level, files.digest(TRAIN), params.load("select")
-    )
-    save(pipeline, record, served, training, table_schema)
+    print(f"{family}: cv_rmse {record.cv_rmse:.3f} +- {record.cv_rmse_se:.3f}")
 
 
-def save(pipeline: Pipeline, record: Record, served: export.Served, training: pd.DataFrame, schema: Schema) -> None:
+def in_memory(run: Engine, table_schema: Schema, settings: Train, limits: Select, family: str) -> Record:
+    training = tables.read(TRAIN)
+    with run.fan_out():
+        pipeline, record = fit(training, table_schema, settings, family)
+    level, sha256 = settings.interval_level, files.digest(TRAIN)
+    served = export.served_form(pipeline, record, training, table_schema, level, sha256, limits)
+    residual = training[table_schema.target.name].to_numpy(float) - record.out_of_fold
+    out_of_fold = pd.DataFrame({"row": training["row"], "prediction": record.out_of_fold, "residual": residual})
+    tables.write(out_of_fold, OUT / f"{family}.oof.parquet")
+    save(pipeline, record, served)
+    return record
+
+
+def in_parts(run: Engine, table_schema: Schema, settings: Train, limits: Select, family: str) -> Record:
+    parts, sha256 = tables.parts(TRAIN), files.digest(TRAIN)
+    with files.replacing(OUT / f"{family}.oof.parquet") as folder:
+        found = by_parts.fit(run, parts, table_schema, settings, family, sha256, folder)
+    pipeline, record, sample, training = found
+    level = settings.interval_level
+    served = export.served_form(pipeline, record, sample, table_schema, level, sha256, limits, training)
+    gap = held_out.largest_gap(run, parts, table_schema, pipeline, served.content, OUT)
+    export.check_gap(gap, family, training.target_std, limits)
+    save(pipeline, record, served._replace(max_abs_diff=max(gap, served.max_abs_diff)))
+    return record
+
+
+def save(pipeline: Pipeline, record: Record, served: export.Served) -> None:
     with files.replacing(OUT / f"{record.family}.joblib") as partial:
         joblib.dump(pipeline, partial)
     files.write_bytes(OUT / f"{record.family}.onnx", served.content)
-    residual = training[schema.target.name].to_numpy(float) - record.out_of_fold
-    out_of_fold = pd.DataFrame({"row": training["row"], "prediction": record.out_of_fold, "residual": residual})
-    tables.write(out_of_fold, OUT / f"{record.family}.oof.parquet")
     metrics = {
         "cv_rmse": record.cv_rmse,
         "cv_rmse_se": record.cv_rmse_se,
@@ -121,7 +169,6 @@ def save(pipeline: Pipeline, record: Record, served: export.Served, training: pd
         "model_mb": round(len(served.content) / 1e6, 3),
     }
     files.write_json(Path(f"metrics/train/{record.family}.json"), metrics)
-    print(f"{record.family}: cv_rmse {record.cv_rmse:.3f} +- {record.cv_rmse_se:.3f}")
 
 
 def _arguments() -> argparse.Namespace:

@@ -95,7 +95,7 @@ def dearer(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Exampl
 
 
 def fitted(table: pd.DataFrame, schema: Schema, path: Path) -> Example:
-    pipeline, record = fit(table, schema, params.Train(1, 0.9, 1000, {"linear": {}}), "linear")
+    pipeline, record = fit(table, schema, params.Train(1, 0.9, 1000, "cpu", {"linear": {}}), "linear")
     training = table[table["fold"] != TEST]
     served = served_form(pipeline, record, training, schema, 0.9, "0" * 64, params.Select("min", 1e-4, 50, 100))
     path.write_bytes(served.content)

@@ -147,7 +147,7 @@ def test_duplicates_go_to_one_side() -> None:
 
 def test_shares_are_as_asked() -> None:
     """The test split and the folds have the sizes that were asked for, within chance (4 standard errors)."""
-    fold = rows.assign(numbers(20_000), AB, 0.2, 5)
+    fold = rows.assign(numbers(20_000), AB, 0.2, 5, None)
     assert abs((fold == rows.TEST).mean() - 0.2) < 4 * np.sqrt(0.16 / 20_000)
     shares = fold[fold != rows.TEST].value_counts(normalize=True)
     assert (abs(shares - 0.2) < 4 * np.sqrt(0.16 / 16_000)).all()
@@ -156,7 +156,7 @@ def test_shares_are_as_asked() -> None:
 def test_folds_do_not_follow_the_split() -> None:
     """Split, fold and sample are decided independently of each other."""
     table = numbers(20_000)
-    a, b = (rows.assign(table, AB, fraction, 5) for fraction in (0.2, 0.6))
+    a, b = (rows.assign(table, AB, fraction, 5, None) for fraction in (0.2, 0.6))
     kept = b[b != rows.TEST]
     assert (a[kept.index] == kept).all()
     picked = rows.sample(pd.Series(range(20_000)), 5_000)

@@ -88,7 +88,10 @@ def test_folds_go_forward_in_time() -> None:
     for train, held in splits:
         assert table.loc[train, "sold"].max() < table.loc[held, "sold"].min()
     _, record = fit(
-        table, schema, Train(seed=0, interval_level=0.9, max_leaves=1000, families={"linear": {}}), "linear"
+        table,
+        schema,
+        Train(seed=0, interval_level=0.9, max_leaves=1000, device="cpu", families={"linear": {}}),
+        "linear",
     )
     training = table[table["fold"] != rows.TEST]
     assert np.isnan(record.out_of_fold).tolist() == (training["fold"] == 0).tolist()

@@ -1,5 +1,6 @@
 """Fitting: no leakage, nothing learned from the test split, and a served form that answers as the fit does."""
 
+import shutil
 from functools import partial
 
 import joblib
@@ -29,8 +30,9 @@ GRIDS = {
     "ridge": {"alpha": [0.1, 10.0]},
     "random_forest": {"n_estimators": [5], "min_samples_leaf": [1, 30]},
     "xgboost": {"n_estimators": [20], "max_depth": [3]},
+    "xgboost_forest": {"n_estimators": [20], "max_depth": [6]},
 }
-PARAMS = Train(seed=1, interval_level=0.8, max_leaves=100_000, families=GRIDS)
+PARAMS = Train(seed=1, interval_level=0.8, max_leaves=100_000, device="cpu", families=GRIDS)
 LIMITS = Select(rule="min", onnx_tolerance=1e-4, max_model_mb=5, reference_rows=10)
 HOMES = make_schema(
     Column("area", "float", nullable=True),
@@ -191,7 +193,9 @@ def test_indicators_are_used_where_they_help(table: pd.DataFrame) -> None:
 def test_forests_stay_servable_as_rows_grow(table: pd.DataFrame) -> None:
     """A forest that would have more than train.max_leaves leaves is bounded, which its settings say; a grid that names
     max_leaf_nodes, and a small table, are left as they are."""
-    few = msgspec.structs.replace(PARAMS, max_leaves=100, families={"random_forest": {"n_estimators": [5, 10]}})
+    few = msgspec.structs.replace(
+        PARAMS, max_leaves=100, device="cpu", families={"random_forest": {"n_estimators": [5, 10]}}
+    )
     pipeline, record = fit(table, HOMES, few, "random_forest")
     assert record.settings["max_leaf_nodes"] == 10
     assert max(tree.get_n_leaves() for tree in pipeline[-1].estimators_) == 10
@@ -263,6 +267,19 @@ def test_the_number_of_cores_changes_no_answer(table: pd.DataFrame) -> None:
     training = table[table["fold"] != TEST]
     model = Model(served_form(pipeline, record, training, HOMES, 0.8, "sha", LIMITS).content, "m")
     assert model._session.get_session_options().intra_op_num_threads == 1
+
+
+def test_a_gpu_that_is_not_there_is_named(table: pd.DataFrame) -> None:
+    """`train.device: cuda` reaches xgboost, and no other model; without a GPU it is an error, not a silent CPU."""
+    models = {
+        family: families.numeric_pipeline(HOMES.features, family, 1, {}, device="cuda")[-1].get_params().get("device")
+        for family in GRIDS
+    }
+    assert {family for family, device in models.items() if device == "cuda"} == {"xgboost", "xgboost_forest"}
+    if shutil.which("nvidia-smi"):
+        pytest.skip("this machine may have a GPU")
+    with pytest.raises(PipelineError, match=r"train\.device is cuda, but xgboost finds no GPU here"):
+        fit(table, HOMES, msgspec.structs.replace(PARAMS, device="cuda"), "xgboost")
 
 
 def test_a_foreign_file_is_refused() -> None:

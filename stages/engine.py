@@ -1,0 +1,123 @@
+"""Where the work on the parts of a table is done: in this process (pandas), or by the workers of Dask.
+
+Workers see the project's folder under the same path as this process. They hold nothing that the files do not: what a
+dead worker was doing, another does again.
+"""
+
+import os
+import platform
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+from stages import cluster, params
+from stages.errors import PipelineError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Engine:
+    """`client`: the `distributed.Client` of Dask; None for pandas."""
+
+    def __init__(self, client: Any | None = None) -> None:
+        self.client = client
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item], label: str) -> list[Result]:
+        """The results in the order of the items, under a progress bar; the first failure is raised as it is.
+
+        Raises PipelineError where Dask cannot go on: the scheduler is away, or an item has killed several workers.
+        """
+        todo = list(items)
+        with tqdm(total=len(todo), desc=label, disable=None) as progress:
+            if self.client is None:
+                return [_step(function(item), progress) for item in todo]
+            return _distributed(self.client, function, todo, label, progress)
+
+    @contextmanager
+    def fan_out(self) -> Iterator[None]:
+        """What joblib runs in parallel in the block runs on the workers, where there are some."""
+        if self.client is None:
+            yield
+            return
+        import joblib
+
+        with joblib.parallel_config("dask", client=self.client):
+            yield
+
+
+def _distributed(
+    client: Any, function: Callable[[Item], Result], items: list[Item], label: str, progress: tqdm
+) -> list[Result]:
+    from dask.distributed import CancelledError, KilledWorker, as_completed
+
+    task = _InFolder(function, Path.cwd())
+    # Keys of their own: Dask would take equal ones of an earlier run on the same scheduler for the same work.
+    run = uuid.uuid4().hex
+    futures = [client.submit(task, item, key=(f"{label} {run}", number)) for number, item in enumerate(items)]
+    found: dict[int, Result] = {}
+    try:
+        # Not with_results: of a scheduler that went away it would hand out the errors as results.
+        for future in as_completed(futures):
+            found[future.key[1]] = _step(future.result(), progress)
+            future.release()
+    except KilledWorker as error:
+        raise PipelineError(
+            f"dask gave up: {error.allowed_failures + 1} workers died of one part ({error.last_worker.address} was "
+            "the last): give them more memory (engine.memory_share), or make parts smaller (engine.part_mb)"
+        ) from None
+    except (CancelledError, OSError) as error:
+        if client.status == "running" and isinstance(error, OSError):
+            raise
+        raise PipelineError(cluster.away(client.scheduler.address, error)) from None
+    finally:
+        _stop(client, futures)
+    return [found[number] for number in range(len(items))]
+
+
+def _stop(client: Any, futures: list[Any]) -> None:
+    """After a failure: cancel what waits, and wait for what runs, which nothing stops and which may write files."""
+    from dask.distributed import wait
+
+    if client.status == "running":
+        running = {key for keys in client.processing().values() for key in keys}
+        client.cancel([future for future in futures if future.key not in running])
+        wait([future for future in futures if future.key in running])
+
+
+class _InFolder:
+    """A function that runs in the project's folder, wherever the worker was started."""
+
+    def __init__(self, function: Callable[[Any], Any], folder: Path) -> None:
+        self.function, self.folder = function, folder
+
+    def __call__(self, item: Any) -> Any:
+        try:
+            os.chdir(self.folder)
+        except OSError as error:
+            raise PipelineError(
+                f"a worker on {platform.node()} does not see {self.folder} ({error.strerror}): mount it there too"
+            ) from None
+        return self.function(item)
+
+
+@contextmanager
+def start(settings: params.Engine) -> Iterator[Engine]:
+    """The engine of params.yaml; what it started ends with the block.
+
+    Raises PipelineError where Dask is not installed, and where the scheduler at DASK_SCHEDULER_ADDRESS is away.
+    """
+    if settings.name == "pandas":
+        yield Engine()
+        return
+    with cluster.connect(settings.memory_share) as client:
+        yield Engine(client)
+
+
+def _step(result: Result, progress: tqdm) -> Result:
+    progress.update()
+    return result

@@ -1,0 +1,154 @@
+"""Training over a real Dask scheduler and two worker processes on loopback."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import joblib
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+from dask.distributed import Client, LocalCluster
+
+from stages import by_parts, by_xgboost, export, held_out
+from stages.engine import Engine
+from stages.params import Train
+from stages.train import fit
+from tests.stages.test_by_parts import LIMITS
+from tests.stages.test_linear_sums import HOMES, cut, homes
+
+GRIDS = {
+    "ridge": {"alpha": [0.1, 1, 100]},
+    "xgboost": {"n_estimators": [20, 60], "max_depth": [3, 5], "subsample": [0.8]},
+    "xgboost_forest": {"n_estimators": [60], "max_depth": [8]},
+}
+PARAMS = Train(seed=1, interval_level=0.9, max_leaves=1000, device="cpu", families=GRIDS)
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    return homes(4000, 0.05)
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def served(run: Engine, parts: list[Path], family: str, folder: str, seed: int = 1) -> tuple[by_parts.Fitted, bytes]:
+    params = msgspec.structs.replace(PARAMS, seed=seed)
+    found = by_parts.fit(run, parts, HOMES, params, family, "sha", Path("models/candidates") / folder)
+    file = export.served_form(found.pipeline, found.record, found.sample, HOMES, 0.9, "sha", LIMITS, found.training)
+    gap = held_out.largest_gap(run, parts, HOMES, found.pipeline, file.content, Path("models/candidates"))
+    assert gap <= LIMITS.onnx_tolerance * found.training.target_std
+    return found, file.content
+
+
+def kill_one(client: Client, after: float) -> threading.Thread:
+    """SIGKILL to one worker, after so many seconds."""
+    victim = next(iter(client.run(os.getpid).values()))
+
+    def kill() -> None:
+        time.sleep(after)
+        os.kill(victim, signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    return thread
+
+
+def test_joblib_fans_out_the_very_same_fits(client: Client, table: pd.DataFrame) -> None:
+    """A table that fits into memory gets, on the workers, the fit that it gets here, to the byte."""
+    table = table.head(500)
+    here = fit(table, HOMES, PARAMS, "xgboost")
+    with Engine(client).fan_out():
+        there = fit(table, HOMES, PARAMS, "xgboost")
+    assert joblib.hash(there[1]) == joblib.hash(here[1])
+    assert joblib.hash(there[0].predict(table)) == joblib.hash(here[0].predict(table))
+
+
+def test_workers_give_what_one_process_gives(client: Client, table: pd.DataFrame, in_a_folder: Path) -> None:
+    """The model file of a linear family is the same to the byte, made in this process or by two workers."""
+    files = [
+        served(run, cut(table, in_a_folder / name, 5), "ridge", name)[1]
+        for name, run in (("here", Engine()), ("there", Engine(client)))
+    ]
+    assert files[0] == files[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["xgboost", "xgboost_forest"])
+def test_trees_in_parts_are_as_good(client: Client, table: pd.DataFrame, in_a_folder: Path, family: str) -> None:
+    """The cross-validated RMSE of xgboost in parts is within the spread that seeds have in memory: no farther from
+    their mean than three standard deviations of ten seeds."""
+    in_memory = np.array(
+        [fit(table, HOMES, msgspec.structs.replace(PARAMS, seed=s), family)[1].cv_rmse for s in range(10)]
+    )
+    found, _ = served(Engine(client), cut(table, in_a_folder / "table", 5), family, "oof")
+    mean, spread = in_memory.mean(), in_memory.std(ddof=1)
+    print(f"{family}: in parts {found.record.cv_rmse:.3f}, in memory {mean:.3f} +- {spread:.3f}")
+    assert abs(found.record.cv_rmse - mean) <= 3 * spread
+
+
+@pytest.mark.slow
+def test_a_killed_worker_changes_no_fit_in_memory(client: Client, table: pd.DataFrame) -> None:
+    """One worker gets SIGKILL while it makes fits of a table in memory: others make them, to the same byte."""
+    started = time.perf_counter()
+    with Engine(client).fan_out():
+        undisturbed = fit(table, HOMES, PARAMS, "xgboost")[1]
+        thread = kill_one(client, 0.4 * (time.perf_counter() - started))
+        assert joblib.hash(fit(table, HOMES, PARAMS, "xgboost")[1]) == joblib.hash(undisturbed)
+    thread.join()
+    client.wait_for_workers(2, timeout=30)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["ridge", "xgboost"])
+def test_a_killed_worker_changes_nothing(client: Client, table: pd.DataFrame, in_a_folder: Path, family: str) -> None:
+    """One worker gets SIGKILL in the middle of training: the model file is the same to the byte."""
+    parts = cut(table, in_a_folder / "table", 5)
+    started = time.perf_counter()
+    undisturbed = served(Engine(client), parts, family, "first")[1]
+    thread = kill_one(client, 0.4 * (time.perf_counter() - started))
+    assert served(Engine(client), parts, family, "second")[1] == undisturbed
+    thread.join()
+    client.wait_for_workers(2, timeout=30)
+
+
+def test_work_is_done_again_when_a_worker_dies(client: Client) -> None:
+    """What needs all workers at once starts again, with as many as before, when one of them dies; an error of its own
+    is raised as it is."""
+    tries: list[list[str]] = []
+
+    def work(client: Client, workers: list[str]) -> Any:
+        tries.append(workers)
+        if len(tries) == 1:
+            kill_one(client, 0).join()
+            while set(workers) <= set(client.scheduler_info(n_workers=-1)["workers"]):
+                time.sleep(0.05)
+            raise ConnectionError("a peer is gone")
+        return "done"
+
+    assert by_xgboost._lasting(client, work) == "done"
+    assert [len(workers) for workers in tries] == [2, 2]
+
+    def wrong(client: Client, workers: list[str]) -> Any:
+        raise ValueError("of its own")
+
+    with pytest.raises(ValueError, match="of its own"):
+        by_xgboost._lasting(client, wrong)

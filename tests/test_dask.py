@@ -1,0 +1,159 @@
+"""The same answers on Dask: a real scheduler and two worker processes on loopback, started elsewhere."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from distributed import Client
+
+from stages import tables
+from stages.cluster import ADDRESS
+from tests.conftest import Project
+from tests.test_other_tables import replace_table
+
+pytestmark = pytest.mark.slow
+KINDS = ["red", "green", "blue, light", 'say "x"', "seldom"]
+
+
+def generated(n: int = 200_000) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """A table with numbers, a boolean, categories with commas and quotes, gaps, bad rows, and its schema."""
+    generator = np.random.default_rng(9)
+    table = pd.DataFrame(generator.normal(size=(n, 5)).round(4), columns=[f"x{i}" for i in range(5)])
+    table["kind"] = generator.choice(KINDS, n, p=[0.5, 0.2, 0.2, 0.0999, 0.0001])
+    table["flag"] = generator.choice(["yes", "no"], n)
+    effect = table["kind"].map(dict(zip(KINDS, [0, 2, -1, 4, 9], strict=True)))
+    noise = generator.normal(size=n)
+    table["y"] = (3 * table["x0"] + np.sin(2 * table["x1"]) * table["x2"] + effect + noise).round(4)
+    for name in ("x3", "kind", "flag"):
+        table.loc[generator.random(n) < 0.03, name] = None
+    table["x4"] = table["x4"].astype(object)
+    table.loc[generator.choice(n, 50, replace=False), "x4"] = "many"
+    columns: dict[str, Any] = {f"x{i}": {"dtype": "float", "nullable": i == 3} for i in range(5)}
+    columns["kind"] = {"dtype": "category", "categories": KINDS, "nullable": True}
+    columns |= {"flag": {"dtype": "bool", "nullable": True}, "y": {"dtype": "float", "role": "target"}}
+    return table, {"version": 1, "source": {"origin": "made up", "licence": "none"}, "columns": columns}
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[str]:
+    """The address of a scheduler with two workers of one thread each."""
+    file = tmp_path / "scheduler.json"
+    program = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(file), "--nthreads", "1"]
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    commands = [[*program, "--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(file)], worker, worker]
+    run = [subprocess.Popen(c, cwd=elsewhere, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for c in commands]
+    try:
+        waited = time.monotonic() + 60
+        while not file.exists() and time.monotonic() < waited:
+            time.sleep(0.1)
+        address = json.loads(file.read_text())["address"]
+        with Client(address, timeout=60) as client:
+            client.wait_for_workers(2, timeout=60)
+        yield address
+    finally:
+        for process in reversed(run):
+            process.terminate()
+        for process in run:
+            process.wait(30)
+
+
+def on_dask(project: Project, address: str, part_mb: float) -> None:
+    project.edit_params(lambda p: p["engine"].update(name="dask", part_mb=part_mb))
+    project.env[ADDRESS] = address
+
+
+def outputs(project: Project) -> tuple[dict[str, pd.DataFrame], list[dict[str, Any]]]:
+    names = ("train", "test", "rejected")
+    files = ("data/clean/report.json", "metrics/clean.json")
+    found = {name: tables.read(project.path(f"data/clean/{name}.parquet")) for name in names}
+    return found, [json.loads(project.path(name).read_text()) for name in files]
+
+
+def clean_until_rows(project: Project, client: Client) -> tuple[subprocess.Popen[bytes], float]:
+    """A clean that is just in the middle, and since when."""
+    command = [sys.executable, "-m", "stages.clean"]
+    run = subprocess.Popen(command, cwd=project.folder, env=project.env, stderr=subprocess.PIPE)
+    waited = time.monotonic() + 120
+    while time.monotonic() < waited and run.poll() is None:
+        if "clean: rows" in str(client.processing()):
+            break
+        time.sleep(0.02)
+    assert run.poll() is None
+    return run, time.monotonic()
+
+
+def test_a_worker_killed_during_clean_changes_nothing(project: Project, scheduler: str, tmp_path: Path) -> None:
+    """200,000 rows, cleaned by two workers of which one is killed (SIGKILL) in the middle, are the rows, the report
+    and the counts of the pandas engine; a part that is no table is one error that names it."""
+    table, schema = generated()
+    replace_table(project, table, schema)
+    project.stage("clean")
+    expected, figures = outputs(project)
+    assert len(expected["rejected"]) == 50
+    on_dask(project, scheduler, 0.2)
+    with Client(scheduler) as client:
+        victim = next(iter(client.run(os.getpid).values()))
+        run, _ = clean_until_rows(project, client)
+        time.sleep(0.2)
+        os.kill(victim, signal.SIGKILL)
+        _, said = run.communicate(timeout=120)
+        assert run.returncode == 0, said
+        assert victim not in client.run(os.getpid).values()
+    found, same = outputs(project)
+    assert same == figures
+    for name, each in expected.items():
+        pd.testing.assert_frame_equal(found[name], each)
+    with project.path("data/raw/table.csv").open("a") as file:
+        file.write("1,2,3\n")
+    error = project.stage("clean", code=1).stderr
+    assert "error: data/raw/table.csv is no table: row 200002 (the header is row 1) has 3 cells, expected 8" in error
+    assert "Traceback" not in error
+
+
+def test_a_scheduler_that_dies_is_named(project: Project, scheduler: str) -> None:
+    """A scheduler killed in the middle ends the run within seconds with one error that names its address, and makes no
+    outputs."""
+    table, schema = generated()
+    replace_table(project, table, schema)
+    on_dask(project, scheduler, 0.2)
+    with Client(scheduler) as client:
+        program = client.run_on_scheduler(os.getpid)
+        run, started = clean_until_rows(project, client)
+    os.kill(program, signal.SIGKILL)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert time.monotonic() - started < 30
+    assert said.decode().startswith(f"error: the dask scheduler at {scheduler} does not answer")
+    assert "Traceback" not in said.decode()
+    assert not project.path("data/clean/train.parquet").exists()
+
+
+def test_the_pipeline_is_the_same_on_dask(reproduced: Project, scheduler: str, tmp_path: Path) -> None:
+    """Boston Housing, with live rows that have drifted, from raw table to verdict: the metrics, the reference, the
+    selected family and the drift verdict of the pandas engine."""
+    live = pd.read_parquet(reproduced.path("data/clean/test.parquet"))
+    live.assign(LSTAT=live["LSTAT"] + 8).to_parquet(reproduced.path("data/live/rows.parquet"))
+    reproduced.dvc("repro")
+    other = reproduced.copy(tmp_path / "dask")
+    on_dask(other, scheduler, 0.01)
+    other.dvc("repro")
+    for name in ("clean", "select", "evaluate", "drift"):
+        pandas, dask = (json.loads(p.path(f"metrics/{name}.json").read_text()) for p in (reproduced, other))
+        assert dask == pandas, name
+    one, same = (tables.read(p.path("models/reference.parquet")) for p in (reproduced, other))
+    pd.testing.assert_frame_equal(same, one)
+    assert pandas["verdict"] != "none"
+    lock = yaml.safe_load(other.path("dvc.lock").read_text())["stages"]["clean"]["outs"]
+    assert [out["md5"].endswith(".dir") for out in lock if out["path"].endswith(".parquet")] == [True] * 3
