@@ -29,7 +29,7 @@ def blocks(path: Path, size: int) -> list[csv_blocks.Block]:
     return csv_blocks.blocks(spans, [csv_blocks.scan(span) for span in spans])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     rows=st.lists(st.tuples(CELL, CELL), min_size=1, max_size=12),
     end=st.sampled_from(["\n", "\r\n"]),
