@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from stages import clean, labelled, params, schema, tables
+from stages import cells, clean, labelled, params, schema, tables
 from tests.api.conftest import COLUMNS, table_of
 
 LIMITS = params.Clean(min_rows=50, test_fraction=0.2, folds=3, max_rejected_fraction=0.05)
@@ -30,7 +30,7 @@ def live_rows(count: int, **changes: Any) -> pd.DataFrame:
     """Rows that the raw table has not, with a prediction's id, in the types of an export."""
     known = schema.load()
     raw = table_of(300).tail(100).head(count).drop(columns="note").assign(**changes)
-    typed = clean.cells.parse(raw.reset_index(drop=True), known.used)[0]
+    typed = cells.parse(raw.reset_index(drop=True), known.used)[0]
     return typed.assign(prediction_id=[f"p{k:03}" for k in range(count)], prediction=1.0)
 
 
