@@ -70,6 +70,7 @@ def move_the_live_rows(project: Project) -> None:
     project.path("data/live/rows.csv").write_text("\n".join(rows) + "\n")
 
 
+@pytest.mark.slow
 def test_drift_is_a_reason_to_retrain(promoted: Project) -> None:
     """Live rows that moved, with errors that grew, make retrain run the pipeline and the gate."""
     move_the_live_rows(promoted)

@@ -70,13 +70,14 @@ def change(path: Path, block: str) -> None:
     path.write_text(f"\n{text}".replace(f"\n{old}", f"\n{new}")[1:], encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "commands"),
     [
         ("docs/bring-your-own-data.md", 12),
         ("docs/registry.md", 12),
-        pytest.param("docs/add-a-family.md", 4, marks=pytest.mark.slow),
-        pytest.param("docs/experiments.md", 22, marks=pytest.mark.slow),
+        ("docs/add-a-family.md", 4),
+        ("docs/experiments.md", 22),
     ],
 )
 def test_a_page_works_as_written(project: Project, page: str, commands: int) -> None:

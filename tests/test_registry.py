@@ -241,6 +241,7 @@ def test_a_version_older_than_the_remote_is_found_there(reproduced: Project, tmp
     assert md5(clone, "first.onnx") == md5(reproduced, CHAMPION)
 
 
+@pytest.mark.slow
 def test_a_kept_challenger_is_an_experiment(reproduced: Project) -> None:
     """After `keep`, retrain leaves the model as a DVC experiment named after the verdict, without a commit on the
     branch; it can be applied and promoted later."""
