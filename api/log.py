@@ -18,6 +18,7 @@ from api.log_tables import PATIENCE, PAUSE, BusyError, Entry, LogError
 from api.settings import Settings
 
 _PRUNE_EVERY = 60  # seconds
+_CHECKPOINT_EVERY = 0.5  # seconds
 # Bits of a version 7 UUID (RFC 9562, section 5.7): 48 of time, 4 of version, 2 of variant, the rest random.
 _FIXED = 0xF << 76 | 0x3 << 62
 _VERSION = 0x7 << 76 | 0x2 << 62
@@ -40,7 +41,7 @@ class Log:
         self._file: tuple[int, int] | None = None
         self._turn = asyncio.Lock()
         self._next_try = 0.0
-        self._pruning: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self.reason: str | None = "not open yet"
         self.written = 0
         self.lost = 0
@@ -52,16 +53,18 @@ class Log:
         return self._settings.log_required
 
     async def start(self) -> None:
-        """Open it, and begin to prune; where it cannot be opened `reason` says why, and it is tried again."""
+        """Open it, and begin to look after it; where it cannot be opened `reason` says why, and it is tried again."""
         await self.probe()
         if self._settings.log_max_days or self._settings.log_max_rows:
-            self._pruning = asyncio.create_task(self._prune())
+            self._tasks.append(asyncio.create_task(self._prune()))
+        if self._inline:
+            self._tasks.append(asyncio.create_task(self._checkpoint()))
 
     async def stop(self) -> None:
-        if self._pruning:
-            self._pruning.cancel()
+        for task in self._tasks:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._pruning
+                await task
         async with self._turn:
             self._close()
         self._thread.shutdown(wait=False)
@@ -156,6 +159,7 @@ class Log:
             if self._inline:
                 # Waiting is done by `_persist`, not inside of SQLite, where it would stop the event loop.
                 self._connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+                self._connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {log_tables.CHECKPOINT_PAGES}")
                 self._connection.commit()
                 self._file = _identity(self.engine.url.database)
         return self._connection
@@ -166,6 +170,16 @@ class Log:
             self._connection.close()
             self._connection = None
             self.engine.dispose()
+
+    async def _checkpoint(self) -> None:
+        """Keep the write-ahead log short from a thread: SQLite would do it inside of a commit, and all would wait."""
+        done = 0
+        while True:
+            await asyncio.sleep(_CHECKPOINT_EVERY)
+            if self.written > done:
+                done = self.written
+                with suppress(LogError):  # the next commit meets the same trouble, and says so
+                    await asyncio.to_thread(log_tables.checkpoint, self.engine)
 
     async def _prune(self) -> None:
         limits = self._settings.log_max_days, self._settings.log_max_rows
