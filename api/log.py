@@ -18,7 +18,6 @@ from api.log_tables import PATIENCE, PAUSE, BusyError, Entry, LogError
 from api.settings import Settings
 
 _PRUNE_EVERY = 60  # seconds
-_CHECKPOINT_EVERY = 0.5  # seconds
 # Bits of a version 7 UUID (RFC 9562, section 5.7): 48 of time, 4 of version, 2 of variant, the rest random.
 _FIXED = 0xF << 76 | 0x3 << 62
 _VERSION = 0x7 << 76 | 0x2 << 62
@@ -41,7 +40,7 @@ class Log:
         self._file: tuple[int, int] | None = None
         self._turn = asyncio.Lock()
         self._next_try = 0.0
-        self._tasks: list[asyncio.Task[None]] = []
+        self._pruning: asyncio.Task[None] | None = None
         self.reason: str | None = "not open yet"
         self.written = 0
         self.lost = 0
@@ -53,18 +52,16 @@ class Log:
         return self._settings.log_required
 
     async def start(self) -> None:
-        """Open it, and begin to look after it; where it cannot be opened `reason` says why, and it is tried again."""
+        """Open it, and begin to prune; where it cannot be opened `reason` says why, and it is tried again."""
         await self.probe()
         if self._settings.log_max_days or self._settings.log_max_rows:
-            self._tasks.append(asyncio.create_task(self._prune()))
-        if self._inline:
-            self._tasks.append(asyncio.create_task(self._checkpoint()))
+            self._pruning = asyncio.create_task(self._prune())
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+        if self._pruning:
+            self._pruning.cancel()
             with suppress(asyncio.CancelledError):
-                await task
+                await self._pruning
         async with self._turn:
             self._close()
         self._thread.shutdown(wait=False)
@@ -159,7 +156,6 @@ class Log:
             if self._inline:
                 # Waiting is done by `_persist`, not inside of SQLite, where it would stop the event loop.
                 self._connection.exec_driver_sql("PRAGMA busy_timeout = 0")
-                self._connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {log_tables.CHECKPOINT_PAGES}")
                 self._connection.commit()
                 self._file = _identity(self.engine.url.database)
         return self._connection
@@ -170,16 +166,6 @@ class Log:
             self._connection.close()
             self._connection = None
             self.engine.dispose()
-
-    async def _checkpoint(self) -> None:
-        """Keep the write-ahead log short from a thread: SQLite would do it inside of a commit, and all would wait."""
-        done = 0
-        while True:
-            await asyncio.sleep(_CHECKPOINT_EVERY)
-            if self.written > done:
-                done = self.written
-                with suppress(LogError):  # the next commit meets the same trouble, and says so
-                    await asyncio.to_thread(log_tables.checkpoint, self.engine)
 
     async def _prune(self) -> None:
         limits = self._settings.log_max_days, self._settings.log_max_rows

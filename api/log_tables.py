@@ -36,9 +36,6 @@ PATIENCE = 5
 # Seconds after a failure in which nothing is tried; also what callers are told to wait.
 PAUSE = 1
 _EXPECTED = "expected sqlite:///PATH, sqlite:////ABSOLUTE/PATH or postgresql://USER@HOST/DATABASE"
-# Pages of SQLite's write-ahead log after which a commit checkpoints it by itself, as it must under constant load, where
-# a checkpoint beside it never comes to the end; then little is left to do. 16 MB.
-CHECKPOINT_PAGES = 4_000
 # Any constant: processes that start together make the tables one after the other.
 _SETUP_LOCK = 5_217_304_118
 
@@ -165,12 +162,6 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         begin(connection)
         yield connection
         connection.commit()
-
-
-def checkpoint(engine: Engine) -> None:
-    """Move what SQLite's write-ahead log has into the database; writers go on meanwhile."""
-    with translated(), engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def begin(connection: Connection) -> None:

@@ -45,24 +45,6 @@ def fresh(example: Example, tmp_path: Path) -> Iterator[TestClient[Litestar]]:
         yield started
 
 
-def test_the_write_ahead_log_is_moved_beside_the_requests(fresh: TestClient[Litestar], tmp_path: Path) -> None:
-    """Soon after the last answer the database file alone has all of them, while the server still has it open."""
-    for _ in range(3):
-        assert fresh.post("/predict/batch", json=[row()] * 100).status_code == 200
-    alone = tmp_path / "alone.db"
-    deadline = time.monotonic() + 10
-    while True:
-        alone.write_bytes(Path(fresh.app.state.log.engine.url.database).read_bytes())
-        with sqlite3.connect(alone) as connection:
-            # The copy has no write-ahead log: what it shows is in the file.
-            tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'predictions'").fetchone()[0]
-            if tables and connection.execute("SELECT count(*) FROM predictions").fetchone()[0] == 300:
-                return
-        assert time.monotonic() < deadline, "it stays in the write-ahead log"
-        alone.unlink()
-        time.sleep(0.1)
-
-
 def test_an_answer_is_in_the_log(fresh: TestClient[Litestar], example: Example) -> None:
     """The log has the id, the time, the row as it came and as the model saw it, the answer, the model and the caller's
     own id."""
