@@ -133,6 +133,8 @@ def count(path: Path) -> int:
 
 def _read_parquet(path: Path, way_out: str, columns: list[str] | None = None) -> pa.Table:
     try:
-        return pa.parquet.read_table(path, columns=columns)
+        # Not by read_table, which first imports all of pyarrow.dataset.
+        with pa.parquet.ParquetFile(path) as file:
+            return file.read(columns=columns)
     except (pa.ArrowInvalid, OSError) as error:
         raise PipelineError(f"{path} is no readable Parquet file ({' '.join(str(error).split())}): {way_out}") from None
