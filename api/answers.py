@@ -8,7 +8,7 @@ from stages.onnx_file import Interval, Training
 from stages.schema import Schema
 
 
-class Prediction(msgspec.Struct, frozen=True):
+class Prediction(msgspec.Struct, frozen=True, gc=False):
     """`prediction`, `lower` and `upper` are in the target's unit, `model` is the md5 of the model file, `imputed`
     names the features that were missing and got the value that training learned for them."""
 

@@ -62,9 +62,11 @@ async def _lifespan(app: Litestar) -> AsyncIterator[None]:
     log: Log = app.state.log
     async with Swapper(app.state.serving, app.state.metrics).watching():
         await log.start()
-        # What is loaded now stays: the garbage collector need not look at it again.
+        # What is loaded now stays: the garbage collector need not look at it again. And rarely at what comes: a batch
+        # makes some thousands of objects, and no cycles.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(50_000, *gc.get_threshold()[1:])
         try:
             yield
         finally:

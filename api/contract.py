@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
+from msgspec.structs import astuple
 
 from api import explain
 from api.explain import Row
@@ -38,30 +39,28 @@ class Contract:
         if self._decoder is None:
             return explain.read(body, self.schema)
         try:
-            values = msgspec.structs.astuple(self._decoder.decode(body))
+            values = astuple(self._decoder.decode(body))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             # Wrong; or right in a way that msgspec does not know.
             return explain.read(body, self.schema)
+        numbers: list[Any] = list(values[: self._count])
+        imputed, unset = [], 0
+        for place, name in self._nullable:
+            if numbers[place] is None or numbers[place] is UNSET:
+                unset += numbers[place] is UNSET
+                numbers[place] = math.nan
+                imputed.append(name)
+        for value in values[self._count :]:
+            unset += value is UNSET
         # Each field has one colon. More of them: a key stands twice (msgspec keeps the last) or a text has one.
-        unset = values.count(UNSET)
         if body.count(b":") != len(values) - unset:
             return explain.read(body, self.schema)
-        numbers: list[Any] = list(values[: self._count])
         for place in self._whole:
-            number = numbers[place]
-            if number is not None and number is not UNSET:
-                numbers[place] = number = float(number)
-                if not number.is_integer():
-                    return explain.read(body, self.schema)
+            if type(numbers[place]) is float and numbers[place] % 1 > 0:  # not so of NaN, which is missing
+                return explain.read(body, self.schema)
         for place, codes in self._codes:
             if isinstance(numbers[place], str):
                 numbers[place] = codes[numbers[place]]
-        imputed = []
-        if unset or None in numbers:
-            for place, name in self._nullable:
-                if numbers[place] is None or numbers[place] is UNSET:
-                    numbers[place] = math.nan
-                    imputed.append(name)
         return Row(numbers, imputed, to_own(values[self._id]) if self._id else None)
 
 

@@ -7,7 +7,7 @@ colons inside of text.
 import json
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -20,9 +20,9 @@ MOST_MISTAKES = 50
 _LONGEST_TEXT = 100  # characters of a name or value that an answer repeats
 
 
-class Row(NamedTuple):
-    """The numbers in the order of the model's features (NaN: missing), the names of the missing ones, and the caller's
-    own id, None where there is none."""
+class Row(msgspec.Struct, gc=False):
+    """The numbers in the order of the model's features (NaN: missing; true is a number too), the names of the missing
+    ones, and the caller's own id, None where there is none."""
 
     numbers: list[float]
     imputed: list[str]

@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+import numpy as np
 from sqlalchemy import Connection
 
 from api import log_queries, log_tables
@@ -18,9 +19,6 @@ from api.log_tables import PATIENCE, PAUSE, BusyError, Entry, LogError
 from api.settings import Settings
 
 _PRUNE_EVERY = 60  # seconds
-# Bits of a version 7 UUID (RFC 9562, section 5.7): 48 of time, 4 of version, 2 of variant, the rest random.
-_FIXED = 0xF << 76 | 0x3 << 62
-_VERSION = 0x7 << 76 | 0x2 << 62
 
 log = logging.getLogger("uvicorn.error")
 
@@ -33,7 +31,6 @@ class Log:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.engine = log_tables.connect(settings.log_url, settings.log_synchronous)
-        self._insertion = log_tables.insertion(self.engine)
         self._inline = self.engine.dialect.name == "sqlite"
         self._thread = ThreadPoolExecutor(1, "log")
         self._connection: Connection | None = None
@@ -133,8 +130,7 @@ class Log:
                 connection = self._connected()
                 log_tables.begin(connection)
                 if entries:
-                    # Plain tuples: sqlite3 reads them a third faster than named ones.
-                    connection.exec_driver_sql(self._insertion, [tuple(entry) for entry in entries])
+                    log_tables.insert(connection, entries)
                 else:
                     connection.execute(log_tables.PROBE)
                 connection.commit()
@@ -180,8 +176,13 @@ class Log:
 
 def new_ids(milliseconds: int, count: int) -> list[str]:
     """Version 7 UUIDs as 32 hexadecimal digits: those of a later moment are greater, so an index grows at its end."""
-    fixed, random = milliseconds << 80 | _VERSION, os.urandom(10 * count)
-    return [f"{fixed | int.from_bytes(random[n : n + 10]) & ~_FIXED:032x}" for n in range(0, len(random), 10)]
+    ids = np.frombuffer(os.urandom(16 * count), dtype=np.uint8).reshape(count, 16).copy()
+    ids[:, :6] = list(milliseconds.to_bytes(6, "big"))
+    # RFC 9562, section 5.7: four bits of version, two of variant, the others random.
+    ids[:, 6] = ids[:, 6] & 0x0F | 0x70
+    ids[:, 8] = ids[:, 8] & 0x3F | 0x80
+    digits = ids.tobytes().hex()
+    return [digits[start : start + 32] for start in range(0, len(digits), 32)]
 
 
 def _identity(path: str | None) -> tuple[int, int] | None:

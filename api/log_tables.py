@@ -1,5 +1,6 @@
 """The tables of the prediction log and how to reach them: SQLite or PostgreSQL through SQLAlchemy Core."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,6 +94,10 @@ class Entry(NamedTuple):
     promoted: bool
 
 
+_FIELDS = ", ".join(Entry._fields)
+_ROWS = 100  # of a statement: more gain nothing, and SQLite knows at most 32,766 values
+
+
 class LogError(PipelineError):
     """The database did not do what was asked; the message is its reason."""
 
@@ -183,11 +188,14 @@ def translated() -> Iterator[None]:
         raise LogError(str(error)) from None
 
 
-def insertion(engine: Engine) -> str:
-    """The statement for a list of entries, in the words of the driver."""
-    mark = "?" if engine.dialect.name == "sqlite" else "%s"
-    marks = ", ".join([mark] * len(Entry._fields))
-    return f"INSERT INTO predictions ({', '.join(Entry._fields)}) VALUES ({marks})"  # noqa: S608 - names of our own
+def insert(connection: Connection, entries: list[Entry]) -> None:
+    """Many rows a statement, in the words of the driver: a row takes two thirds of the time that it takes alone."""
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    row = f"({', '.join([mark] * len(Entry._fields))})"
+    for start in range(0, len(entries), _ROWS):
+        part = entries[start : start + _ROWS]
+        statement = f"INSERT INTO predictions ({_FIELDS}) VALUES {', '.join([row] * len(part))}"  # noqa: S608 - our own
+        connection.exec_driver_sql(statement, tuple(itertools.chain.from_iterable(part)))
 
 
 def _sqlite_settings(synchronous: str) -> Any:

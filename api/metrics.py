@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from litestar import Request, Response, get
 from litestar.datastructures import State
 from prometheus_client import (
@@ -42,6 +43,15 @@ SPREAD = [step / 2 for step in range(-6, 7)]
 # What a mistake's `field` is called where the schema has no such column: callers must not make series.
 NO_COLUMN = "(no column)"
 SWAPS = ("ok", "refused")
+
+
+class Distribution(Histogram):
+    def observe_all(self, amounts: Sequence[float]) -> None:
+        """As `observe` of each of the amounts, in a tenth of the time."""
+        self._sum.inc(sum(amounts))
+        buckets = np.bincount(np.searchsorted(self._upper_bounds, amounts), minlength=len(self._buckets))
+        for place in buckets.nonzero()[0]:
+            self._buckets[place].inc(int(buckets[place]))
 
 
 class Metrics:
@@ -87,11 +97,11 @@ class Metrics:
         )  # fmt: skip
         self._count: dict[tuple[str, int], Callable[[], None]] = {}
         self._time: dict[str, Callable[[float], None]] = {}
-        self._predictions: Histogram | None = None
+        self._predictions: Distribution | None = None
         self._training: Training | None = None
         self._labels: tuple[str, ...] = ()
-        self.predicted: Callable[[float], None] = _ignore
-        """Count one prediction, in the target's unit."""
+        self.predicted: Callable[[Sequence[float]], None] = _ignore
+        """Count predictions, in the target's unit."""
 
     def observe(self, path: str, status: int, seconds: float) -> None:
         """Count one answered request; `path` is a route's template, for callers must not make series."""
@@ -122,12 +132,12 @@ class Metrics:
         if about.training != self._training:
             if self._predictions:
                 self._registry.unregister(self._predictions)
-            self._predictions = Histogram(
+            self._predictions = Distribution(
                 "api_predictions", "Predictions, in the target's unit", registry=self._registry,
                 buckets=buckets(about.training),
             )  # fmt: skip
             self._training = about.training
-            self.predicted = self._predictions.observe
+            self.predicted = self._predictions.observe_all
 
     def swapped(self, result: str) -> None:
         """Count a swap: `ok` or `refused`."""
@@ -180,5 +190,5 @@ async def metrics(request: Request[Any, Any, State]) -> Response[bytes]:
     return Response(request.app.state.metrics.text(), media_type=MEDIA_TYPE)
 
 
-def _ignore(prediction: float) -> None:
+def _ignore(predictions: Sequence[float]) -> None:
     pass

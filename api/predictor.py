@@ -2,12 +2,14 @@
 
 import asyncio
 import math
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
+from api import batch
 from api.answers import Prediction
 from api.explain import Row
 from api.log import Log, new_ids
@@ -16,7 +18,7 @@ from api.log_tables import Entry
 from api.metrics import Metrics
 from api.model import Served
 
-_encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class NotFiniteError(Exception):
@@ -43,6 +45,8 @@ class Predictor:
         self._work: asyncio.Task[None] | None = None
         # A group is of many requests: what is logged meanwhile has the id of none.
         self._context = Context()
+        # A batch may take long, and others wait meanwhile. One thread: of several only one could run Python.
+        self._batches = ThreadPoolExecutor(1, "batch")
 
     def one(self, served: Served, row: Row, sent: str) -> "asyncio.Future[Prediction]":
         """The answer to one row, in the log before it is there.
@@ -56,15 +60,16 @@ class Predictor:
             self._work = loop.create_task(self._answer_all(), context=self._context)
         return answer
 
-    async def many(self, served: Served, rows: list[Row], sent: list[str]) -> list[Prediction]:
-        """The answers to a batch, logged in one transaction. Computed in a thread, for it may take long.
+    async def many(self, served: Served, body: bytes, most: int) -> list[Prediction]:
+        """The answers to a batch of at most so many rows, logged in one transaction.
 
-        Raises NotFiniteError or LogError; then nothing is logged.
+        Raises what `batch.decode` raises, NotFiniteError or LogError; then nothing is logged.
         """
-        answers, entries = await asyncio.to_thread(_all_finite, served, rows, sent)
-        await self._log.write(entries)
-        for answer in answers:
-            self._metrics.predicted(answer.prediction)
+        loop = asyncio.get_running_loop()
+        answers, entries = await loop.run_in_executor(self._batches, _whole, served, body, most)
+        if entries:
+            await self._log.write(entries)
+        self._metrics.predicted([answer.prediction for answer in answers])
         return answers
 
     async def _answer_all(self) -> None:
@@ -99,33 +104,32 @@ class Predictor:
                 if not waiting.answer.done():
                     waiting.answer.set_exception(error)
             return
+        self._metrics.predicted([answer.prediction for _, answer in done])
         for waiting, answer in done:
-            self._metrics.predicted(answer.prediction)
             if not waiting.answer.done():
                 waiting.answer.set_result(answer)
 
 
 def compute(served: Served, rows: list[Row], sent: list[str]) -> tuple[list[Prediction], list[Entry]]:
     """The answers of the model to these rows, and what is to be logged of them; not all need be finite."""
-    matrix = np.array([row.numbers for row in rows])
+    about = served.model.description
+    matrix = np.array([row.numbers for row in rows], dtype=float)
     results = served.model.predict(matrix).tolist()
-    learned = served.model.description.imputed
-    names = served.model.description.features
+    learned = np.array([about.imputed.get(name, math.nan) for name in about.features])
+    used = _encode_lines(np.where(np.isnan(matrix), learned, matrix).tolist()).decode().splitlines()
     time, md5, promoted = now(), served.md5, served.promoted
     answers, entries = [], []
     keys = new_ids(time, len(rows))
-    for key, row, text, (prediction, lower, upper) in zip(keys, rows, sent, results, strict=True):
-        used = row.numbers
-        if row.imputed:
-            used = [learned[name] if math.isnan(number) else number for name, number in zip(names, used, strict=True)]
-        as_json = _encode(used).decode()
+    for key, row, text, as_json, (prediction, lower, upper) in zip(keys, rows, sent, used, results, strict=True):
         answers.append(Prediction(prediction, lower, upper, key, md5, row.imputed))
         entries.append(Entry(key, time, row.own, text, as_json, prediction, lower, upper, md5, promoted))
     return answers, entries
 
 
-def _all_finite(served: Served, rows: list[Row], sent: list[str]) -> tuple[list[Prediction], list[Entry]]:
-    answers, entries = compute(served, rows, sent)
+def _whole(served: Served, body: bytes, most: int) -> tuple[list[Prediction], list[Entry]]:
+    """The answers to a batch and what is to be logged of it, where all of it is right."""
+    rows, sent = batch.decode(body, served.contract, most)
+    answers, entries = compute(served, rows, sent) if rows else ([], [])
     wrong = [n for n, a in enumerate(answers) if not math.isfinite(a.prediction + a.lower + a.upper)]
     if wrong:
         raise NotFiniteError(wrong)

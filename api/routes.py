@@ -115,9 +115,7 @@ async def predict_batch(request: Asked) -> list[Prediction]:
     body = await _json_body(request, settings.max_batch_body, "API_MAX_BATCH_BODY")
     served = _served(request)
     with _refusals(), _counted(request, served):
-        # In a thread: a batch may take long, and others wait meanwhile.
-        rows, sent = await asyncio.to_thread(batch.decode, body, served.contract, settings.max_batch)
-        return await _predictor(request).many(served, rows, sent) if rows else []
+        return await _predictor(request).many(served, body, settings.max_batch)
 
 
 @post(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from api import explain
 from api.contract import Contract
-from api.explain import MOST_MISTAKES, MalformedError, Mistake, RefusedError
+from api.explain import MOST_MISTAKES, MalformedError, Mistake, RefusedError, Row
 from stages.schema import Schema
 from tests.api.conftest import COLUMNS, PATIENT, Example, row
 
@@ -28,15 +28,15 @@ def mistakes(contract: Contract, content: bytes) -> list[Mistake]:
 
 def test_a_row_becomes_the_numbers_of_the_matrix(contract: Contract) -> None:
     """Numbers stay, true is 1, a category is its place in the schema's list, in the order of the features."""
-    assert contract.decode(body()) == ([100.5, 3.0, 1.0, 1.0, 0.0, 1999.0, -1.5], [], None)
+    assert contract.decode(body()) == Row([100.5, 3.0, 1.0, 1.0, 0.0, 1999.0, -1.5], [])
 
 
 @pytest.mark.parametrize("missing", [None, ...])
 def test_missing_nullable_features_are_nan_and_named(contract: Contract, missing: Any) -> None:
     """A nullable feature may be null or absent; it is listed as imputed, in the order of the features."""
-    numbers, imputed, _ = contract.decode(body(slope=missing, heating=missing, garden=missing))
-    assert imputed == ["garden?", "heating", "slope"]
-    assert [math.isnan(number) for number in numbers] == [False, False, True, False, True, False, True]
+    found = contract.decode(body(slope=missing, heating=missing, garden=missing))
+    assert found.imputed == ["garden?", "heating", "slope"]
+    assert [math.isnan(number) for number in found.numbers] == [False, False, True, False, True, False, True]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,8 @@ def test_every_way_to_write_a_valid_value(contract: Contract, field: str, value:
 @pytest.mark.parametrize("value", [None, 7, "L:1", {"a": [1, {"b": ":"}]}, [], True, 10**40])
 def test_columns_that_are_no_features_are_accepted_and_skipped(contract: Contract, value: Any) -> None:
     """An id or an ignored column may be sent with any value and changes nothing."""
-    assert contract.decode(body(listing=value, note=value))[:2] == contract.decode(body())[:2]
+    found, plain = contract.decode(body(listing=value, note=value)), contract.decode(body())
+    assert (found.numbers, found.imputed) == (plain.numbers, plain.imputed)
 
 
 @pytest.mark.parametrize(
@@ -226,12 +227,12 @@ NAMES = st.sampled_from([*COLUMNS, "Rooms", "f0", "", "x"])
 def outcome(read: Any, *arguments: Any) -> Any:
     """What a reader makes of a body, comparable: NaN as None, errors as their content."""
     try:
-        numbers, imputed, own = read(*arguments)
+        found = read(*arguments)
     except RefusedError as error:
         return error.total, error.mistakes
     except MalformedError as error:
         return str(error)
-    return [None if math.isnan(number) else number for number in numbers], imputed, own
+    return [None if math.isnan(number) else number for number in found.numbers], found.imputed, found.own
 
 
 @PATIENT

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from litestar import Litestar
 from litestar.testing import TestClient
+from prometheus_client import CollectorRegistry
 
 from api import keys
 from api.app import create_app
-from api.metrics import NO_COLUMN, buckets
+from api.metrics import NO_COLUMN, Distribution, buckets
 from api.settings import Settings
 from stages.files import digest
 from stages.onnx_file import Training
@@ -91,6 +94,17 @@ def test_rejected_fields_are_counted(fresh: Client) -> None:
     assert found['api_rejected_total{field="rooms",problem="bounds"}'] == 3
     assert len([name for name in found if name.startswith("api_rejected_total")]) == 2
     assert found['api_rejected_total{field="slope",problem="type"}'] == 1
+
+
+@given(st.lists(st.sampled_from([1.0, 2.0, 5.0]) | st.floats(-10, 10), max_size=20))
+def test_predictions_counted_together_are_as_counted_one_by_one(amounts: list[float]) -> None:
+    """Each is in the first bucket whose edge it does not pass, the edge itself included."""
+    together, alone = (Distribution("x", "x", registry=CollectorRegistry(), buckets=[1, 2, 5]) for _ in range(2))
+    together.observe_all(amounts)
+    for amount in amounts:
+        alone.observe(amount)
+    found, expected = ([s for s in metric.collect()[0].samples if s.name != "x_sum"] for metric in (together, alone))
+    assert found == expected
 
 
 def test_predictions_are_counted_in_the_targets_spread(fresh: Client, example: Example) -> None:
