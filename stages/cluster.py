@@ -5,6 +5,7 @@ import importlib.util
 import io
 import logging
 import os
+import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -25,6 +26,15 @@ if "{name}" not in str(getattr(sys.modules.get("stages"), "__file__", "")):
     for name in [name for name in sys.modules if name.split(".")[0] in {packages}]:
         del sys.modules[name]
 """
+
+
+_LOCAL = {
+    # Without Dask's MALLOC_TRIM_THRESHOLD_, which has the system make each array's memory anew: as much time as the work.
+    "distributed.nanny.pre-spawn-environ": dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), 1),
+    "distributed.worker.profile.enabled": False,
+    # Libraries are imported once for all workers, where the system can.
+    "distributed.worker.multiprocessing-method": "forkserver" if sys.platform == "linux" else "spawn",
+}
 
 
 @contextmanager
@@ -48,6 +58,7 @@ def connect(memory_share: float) -> Iterator[Any]:
 
 @contextmanager
 def _local(share: float) -> Iterator[Any]:
+    import dask
     from dask.distributed import Client, LocalCluster
     from dask.system import CPU_COUNT
     from distributed.system import MEMORY_LIMIT
@@ -55,6 +66,7 @@ def _local(share: float) -> Iterator[Any]:
     limit = int(MEMORY_LIMIT * share / CPU_COUNT)
     # Of one thread each: most of the work is Python's, where threads wait for each other.
     with (
+        dask.config.set(_LOCAL),
         LocalCluster(
             n_workers=CPU_COUNT,
             threads_per_worker=1,
