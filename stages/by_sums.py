@@ -27,11 +27,8 @@ class BySums:
     def __init__(self, engine: Engine, known: Facts, make: Callable[[Settings, tuple[int, ...]], Pipeline]) -> None:
         self.known, self.make = known, make
         self.grid = linear_sums.grid(known.schema.features, known.missing, known.low, known.high)
-        self.by_fold: dict[int, np.ndarray] = {}
         summing = partial(_sums, schema=known.schema, at=self.grid)
-        for of_part in engine.map(summing, known.parts, "train: sums"):
-            for fold, products in of_part.items():
-                self.by_fold[fold] = self.by_fold.get(fold, 0) + products
+        self.by_fold = engine.fold(summing, known.parts, "train: sums", _add)
 
     def squared_errors(self, tried: list[Settings], indicators: tuple[int, ...]) -> list[float]:
         """Of each settings the sum of the squared errors over all held rows."""
@@ -68,6 +65,10 @@ class BySums:
 def _sums(part: Path, schema: Schema, at: Grid) -> dict[int, np.ndarray]:
     block = facts.read(part, schema)
     return linear_sums.sums(at, block.matrix, block.target, block.fold)
+
+
+def _add(some: dict[int, np.ndarray], more: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+    return {**some, **{fold: some[fold] + products if fold in some else products for fold, products in more.items()}}
 
 
 def _teach(model: Any, fit: Fit) -> None:

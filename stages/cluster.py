@@ -29,7 +29,8 @@ if "{name}" not in str(getattr(sys.modules.get("stages"), "__file__", "")):
 
 
 _LOCAL = {
-    # Without Dask's MALLOC_TRIM_THRESHOLD_, which has the system make each array's memory anew: as much time as the work.
+    # Without Dask's MALLOC_TRIM_THRESHOLD_, with which each array is memory that the system has to make anew: that took
+    # as much time as the work.
     "distributed.nanny.pre-spawn-environ": dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), 1),
     "distributed.worker.profile.enabled": False,
     # Libraries are imported once for all workers, where the system can.
