@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from stages import facts, linear_sums, preparation
+from stages import exact, facts, linear_sums, preparation
 from stages.engine import Engine
 from stages.errors import PipelineError
 from stages.facts import Facts
@@ -47,9 +47,9 @@ class BySums:
         return [self._pipeline(settings, indicators, members, place) for place, members in enumerate(sets)]
 
     def _products(self, folds: np.ndarray, split: int) -> np.ndarray:
-        empty = np.zeros((self.grid.width, self.grid.width), dtype=object)
-        together = sum((self.by_fold[fold] for fold in folds if fold in self.by_fold), empty)
-        return linear_sums.impute(self.grid, together, self.known.imputed[split])
+        empty = np.zeros((3, self.grid.width, self.grid.width), dtype=np.int64)
+        limbs = sum((self.by_fold[fold] for fold in folds if fold in self.by_fold), empty)
+        return linear_sums.impute(self.grid, exact.whole(limbs), self.known.imputed[split])
 
     def _pipeline(self, settings: Settings, indicators: tuple[int, ...], folds: np.ndarray, split: int) -> Pipeline:
         products = self._products(folds, split)

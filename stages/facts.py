@@ -12,7 +12,7 @@ from stages.engine import Engine
 from stages.matrix import to_matrix
 from stages.schema import Column, Schema
 
-COLUMNS_AT_ONCE = 16  # of the medians, which bounds the memory that their counts take
+COLUMNS_AT_ONCE = 64  # of the medians, which bounds the memory that their counts take
 Split = tuple[np.ndarray, np.ndarray]
 
 
