@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages import clean, cluster, csv_blocks, csv_file, engine, params, raw_parts, sampling, schema, tables
+from stages import clean, cluster, csv_blocks, csv_file, engine, files, params, raw_parts, sampling, schema, tables
 from stages.engine import Engine
 from stages.errors import PipelineError
 from tests.conftest import ROOT
@@ -122,10 +122,12 @@ def without(role: str) -> None:
 @pytest.mark.parametrize("ignored", ["none", "time", "group"])
 def test_clean_in_parts_is_clean(workspace: Path, ignored: str) -> None:
     """One, a few or many parts give the tables, the report and the counts of the whole, row for row, where a hash, the
-    time, or the time of a group decides the split; and a folder of parts takes the place of a file, and back."""
+    time, or the time of a group decides the split; as one file the training rows have the same sha256; and a folder of
+    parts takes the place of a file, and back."""
     without(ignored)
     clean.main()
     expected, figures = cleaned()
+    sha256 = files.digest(Path("data/clean/train.parquet"))
     assert len(expected["rejected"]) == 5
     assert sorted(pd.concat(expected.values())["row"]) == list(range(1500))
     made = []
@@ -135,6 +137,7 @@ def test_clean_in_parts_is_clean(workspace: Path, ignored: str) -> None:
         for name, table in expected.items():
             pd.testing.assert_frame_equal(found[name], table)
         assert same == figures
+        assert tables.digest(found["train"]) == sha256
         assert (workspace / "data/clean/train.parquet").is_dir()
     assert made == sorted(set(made))
     assert made[-1] > 20
