@@ -100,14 +100,21 @@ def columns(path: Source) -> list[str]:
 
 
 def opened(path: Source) -> io.BufferedReader:
-    """A file to read from, or what a URL names."""
+    """A file to read from, or what a URL names.
+
+    Raises PipelineError where a URL cannot be opened.
+    """
     if isinstance(path, Path):
         return path.open("rb")
     try:
         filesystem, name = url_to_fs(path)
         file: io.BufferedReader = filesystem.open(name, "rb")
-    except (ImportError, ValueError) as error:  # a protocol whose package is missing, or that fsspec does not know
-        raise PipelineError(f"{path} cannot be opened: {error}") from None
+    except ImportError as error:
+        package = getattr(error.__cause__, "name", None) or error.name
+        raise PipelineError(f"{path} cannot be opened: pip install {package}, also where Dask's workers run") from None
+    except Exception as error:  # of the package behind the protocol: a network, an access right, a name
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise PipelineError(f"{path} cannot be opened ({reason}): correct data/raw/*.urls, or give access") from None
     return file
 
 

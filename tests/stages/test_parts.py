@@ -175,8 +175,11 @@ def test_an_unreadable_part_is_named(workspace: Path) -> None:
         clean_in_parts(3_000)
 
 
-def test_raw_parts_may_be_elsewhere(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A file .urls names parts for fsspec to read; they give the tables that the same files in data/raw do."""
+def test_raw_parts_may_be_elsewhere(
+    workspace: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file .urls names parts for fsspec to read; they give the tables that the same files in data/raw do. What cannot
+    be opened is named, with the package to install where that is why."""
     clean.main()
     expected, figures = cleaned()
     away = tmp_path_factory.mktemp("away")
@@ -190,6 +193,14 @@ def test_raw_parts_may_be_elsewhere(workspace: Path, tmp_path_factory: pytest.Te
         found, same = cleaned()
         assert same == figures
         pd.testing.assert_frame_equal(found["train"], expected["train"])
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    for url, said in {
+        "s3://bucket/a.csv": "pip install s3fs",
+        f"{away.as_uri()}/c.csv": "FileNotFoundError: .*: correct data/raw/",
+    }.items():
+        (workspace / "data/raw/parts.urls").write_text(url)
+        with pytest.raises(PipelineError, match=rf"{url} cannot be opened.*{said}"):
+            clean.main()
     (workspace / "data/raw/parts.urls").write_text("s3:/bucket\n")
     with pytest.raises(PipelineError, match=r"s3:/bucket is no URL of a \.csv or \.parquet file"):
         clean.main()
