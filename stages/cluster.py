@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import io
 import logging
+import multiprocessing
 import os
 import sys
 import tempfile
@@ -28,13 +29,15 @@ if "{name}" not in str(getattr(sys.modules.get("stages"), "__file__", "")):
 """
 
 
+_ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_START = "forkserver" if sys.platform == "linux" else "spawn"
 _LOCAL = {
     # Without Dask's MALLOC_TRIM_THRESHOLD_, with which each array is memory that the system has to make anew: that took
     # as much time as the work.
-    "distributed.nanny.pre-spawn-environ": dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), 1),
+    "distributed.nanny.pre-spawn-environ": _ENVIRONMENT,
     "distributed.worker.profile.enabled": False,
-    # Libraries are imported once for all workers, where the system can.
-    "distributed.worker.multiprocessing-method": "forkserver" if sys.platform == "linux" else "spawn",
+    # Libraries are imported once for all workers.
+    "distributed.worker.multiprocessing-method": _START,
 }
 
 
@@ -59,6 +62,8 @@ def connect(memory_share: float) -> Iterator[Any]:
 
 @contextmanager
 def _local(share: float) -> Iterator[Any]:
+    if _START == "forkserver":
+        _begin()
     import dask
     from dask.distributed import Client, LocalCluster
     from dask.system import CPU_COUNT
@@ -78,6 +83,16 @@ def _local(share: float) -> Iterator[Any]:
         Client(cluster) as client,
     ):
         yield client
+
+
+def _begin() -> None:
+    """The process that workers fork from, already now: it imports what they need while this one imports Dask too."""
+    from multiprocessing import forkserver
+
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    multiprocessing.set_forkserver_preload(["distributed", "pandas", "pyarrow.parquet"])
+    forkserver.ensure_running()
 
 
 @contextmanager
