@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from stages import facts, linear_sums, preparation
+from stages import exact, facts, linear_sums, preparation
 from stages.engine import Engine
 from stages.errors import PipelineError
 from stages.facts import Facts
@@ -27,11 +27,8 @@ class BySums:
     def __init__(self, engine: Engine, known: Facts, make: Callable[[Settings, tuple[int, ...]], Pipeline]) -> None:
         self.known, self.make = known, make
         self.grid = linear_sums.grid(known.schema.features, known.missing, known.low, known.high)
-        self.by_fold: dict[int, np.ndarray] = {}
         summing = partial(_sums, schema=known.schema, at=self.grid)
-        for of_part in engine.map(summing, known.parts, "train: sums"):
-            for fold, products in of_part.items():
-                self.by_fold[fold] = self.by_fold.get(fold, 0) + products
+        self.by_fold = engine.fold(summing, known.parts, "train: sums", _add)
 
     def squared_errors(self, tried: list[Settings], indicators: tuple[int, ...]) -> list[float]:
         """Of each settings the sum of the squared errors over all held rows."""
@@ -50,9 +47,9 @@ class BySums:
         return [self._pipeline(settings, indicators, members, place) for place, members in enumerate(sets)]
 
     def _products(self, folds: np.ndarray, split: int) -> np.ndarray:
-        empty = np.zeros((self.grid.width, self.grid.width), dtype=object)
-        together = sum((self.by_fold[fold] for fold in folds if fold in self.by_fold), empty)
-        return linear_sums.impute(self.grid, together, self.known.imputed[split])
+        empty = np.zeros((3, self.grid.width, self.grid.width), dtype=np.int64)
+        limbs = sum((self.by_fold[fold] for fold in folds if fold in self.by_fold), empty)
+        return linear_sums.impute(self.grid, exact.whole(limbs), self.known.imputed[split])
 
     def _pipeline(self, settings: Settings, indicators: tuple[int, ...], folds: np.ndarray, split: int) -> Pipeline:
         products = self._products(folds, split)
@@ -68,6 +65,10 @@ class BySums:
 def _sums(part: Path, schema: Schema, at: Grid) -> dict[int, np.ndarray]:
     block = facts.read(part, schema)
     return linear_sums.sums(at, block.matrix, block.target, block.fold)
+
+
+def _add(some: dict[int, np.ndarray], more: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+    return {**some, **{fold: some[fold] + products if fold in some else products for fold, products in more.items()}}
 
 
 def _teach(model: Any, fit: Fit) -> None:

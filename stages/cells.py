@@ -20,6 +20,9 @@ EXACT = 2.0**53
 # Why a row is rejected, in the order in which a row's first problem is named.
 REASONS = ("missing_target", "unparseable", "missing_value", "unknown_category", "out_of_bounds")
 
+# Most columns have none, and making a table of them takes longer than the cells of a short part.
+_NO_PROBLEM = pd.DataFrame({"row": [], "column": [], "reason": [], "value": []}, dtype=object)
+
 
 def parse(raw: pd.DataFrame, columns: tuple[Column, ...]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """These columns, typed, and one line for each row that cannot be used.
@@ -27,7 +30,7 @@ def parse(raw: pd.DataFrame, columns: tuple[Column, ...]) -> tuple[pd.DataFrame,
     Typed: float64, Int64, boolean, category, UTC timestamps; missing values stay missing. Problems: `row` (the index
     of `raw`), `column`, `reason` (one of REASONS), `value` (the cell's text), the first by reason and then by column.
     """
-    typed, problems = {}, []
+    typed, problems = {}, [_NO_PROBLEM]
     for column in columns:
         cells = raw[column.name]
         values, unusable = convert(cells, column)
@@ -43,6 +46,8 @@ def parse(raw: pd.DataFrame, columns: tuple[Column, ...]) -> tuple[pd.DataFrame,
             reasons[values.isna().to_numpy() & ~unusable] = REASONS.index(missing)
         reasons[unusable] = REASONS.index("unknown_category" if column.categories else "unparseable")
         found = np.flatnonzero(reasons >= 0)
+        if not found.size:
+            continue
         names = [REASONS[reason] for reason in reasons[found]]
         shown = cells.iloc[found].map(str).to_numpy(object)
         problems.append(pd.DataFrame({"row": raw.index[found], "column": column.name, "reason": names, "value": shown}))

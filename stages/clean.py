@@ -18,11 +18,10 @@ import pandas as pd
 from stages import checks, engine, errors, files, medians, params, raw_parts, rows, schema, tables, tally
 from stages.cleaning import counts, look, report, typed
 from stages.engine import Engine
-from stages.matrix import to_matrix
 from stages.params import Clean
 from stages.raw_parts import Part
 from stages.rows import Cuts
-from stages.schema import Schema
+from stages.schema import Column, Schema
 from stages.tally import Tally
 
 OUT = Path("data/clean")
@@ -37,6 +36,13 @@ class Cleaned(NamedTuple):
     table: pd.DataFrame
     rejected: pd.DataFrame
     counts: dict[str, int]
+
+
+class Found(NamedTuple):
+    """What a cleaned part adds to the whole; `digits`: of the numbers among its training rows, for medians."""
+
+    tally: Tally
+    digits: list[medians.Counts]
 
 
 class Item(NamedTuple):
@@ -67,36 +73,45 @@ def survey(item: Item, schema: Schema) -> tuple[Tally, pd.DataFrame | None]:
     return tally.of(table, rejected, schema), rows.moments(table, schema)
 
 
-def split(item: Item, schema: Schema, params: Clean, cuts: Cuts | None) -> Tally:
+def split(item: Item, schema: Schema, params: Clean, cuts: Cuts | None) -> Found:
     """Clean a part and write its rows where they belong."""
     table, rejected = typed(_load(item.part), schema)
     table["fold"] = rows.assign(table, schema, params.test_fraction, params.folds, cuts)
     test = table["fold"] == rows.TEST
-    for name, part in zip(TABLES, (table[~test], table[test], rejected), strict=True):
+    training = table[~test]
+    for name, part in zip(TABLES, (training, table[test], rejected), strict=True):
         tables.write(part, item.paths[name])
-    return tally.of(table, rejected, schema)
+    numeric = [column.name for column in _numeric(schema)]
+    digits = _digits(training, numeric, [medians.FIRST] * len(numeric))
+    return Found(tally.of(table, rejected, schema), digits)
 
 
-def _medians(engine: Engine, training: list[Path], schema: Schema) -> dict[str, float]:
+def _add(some: Found, more: Found) -> Found:
+    return Found(some.tally + more.tally, medians.add(some.digits, more.digits))
+
+
+def _medians(engine: Engine, training: list[Path], schema: Schema, first: list[medians.Counts]) -> dict[str, float]:
     """Of the numbers among the features, over all parts; a column without a value is left out."""
-    numeric = tuple(column for column in schema.features if column.dtype in ("float", "int"))
+    names = [column.name for column in _numeric(schema)]
 
-    def passes(beginnings: list[set[int]], level: int) -> list[list[medians.Counts]]:
-        task = partial(_count, columns=numeric, beginnings=beginnings, level=level)
-        return engine.map(task, training, f"clean: medians {level + 1}/{medians.PASSES}")
+    def passes(looks: list[medians.Look]) -> list[medians.Counts]:
+        return engine.fold(partial(_look, names=names, looks=looks), training, "clean: medians", medians.add)
 
-    if len(training) == 1:  # all in memory anyway
-        found = tables.read(training[0], [column.name for column in numeric]).median().to_list()
-    else:
-        found = medians.medians(passes, len(numeric), 1, [np.array([0])])[0].tolist()
-    return {c.name: float(value) for c, value in zip(numeric, found, strict=True) if not pd.isna(value)}
+    (found,) = medians.medians(first, passes, 1, [np.array([0])])
+    return {name: float(value) for name, value in zip(names, found, strict=True) if not np.isnan(value)}
 
 
-def _count(
-    path: Path, columns: tuple[schema.Column, ...], beginnings: list[set[int]], level: int
-) -> list[medians.Counts]:
-    table = tables.read(path, [column.name for column in columns])
-    return medians.count(to_matrix(table, columns), np.zeros(len(table), dtype=int), beginnings, level)
+def _numeric(schema: Schema) -> list[Column]:
+    return [column for column in schema.features if column.dtype in ("float", "int")]
+
+
+def _look(path: Path, names: list[str], looks: list[medians.Look]) -> list[medians.Counts]:
+    return _digits(tables.read(path, names), names, looks)
+
+
+def _digits(table: pd.DataFrame, names: list[str], looks: list[medians.Look]) -> list[medians.Counts]:
+    columns = (table[name].to_numpy(float, na_value=np.nan) for name in names)
+    return medians.count(columns, np.zeros(len(table), dtype=int), looks)
 
 
 def _load(part: Part | None) -> pd.DataFrame:
@@ -125,13 +140,13 @@ def run(workers: Engine, parts: list[Part] | None, schema: Schema, params: Clean
         cuts = None
         if rows.needs_moments(schema):
             seen = workers.map(partial(survey, schema=schema), items, "clean: moments")
-            found = reduce(add, [each for each, _ in seen])
-            cuts = look(found, rows.merged([moments for _, moments in seen]), schema, params)
+            surveyed = reduce(add, [each for each, _ in seen])
+            cuts = look(surveyed, rows.merged([moments for _, moments in seen]), schema, params)
         task = partial(split, schema=schema, params=params, cuts=cuts)
-        found = reduce(add, workers.map(task, items, "clean: rows"))
+        found, digits = workers.fold(task, items, "clean: rows", _add)
         look(found, None, schema, params)
         checks.folds(found, rows.expected_folds(schema, params.folds))
-        return found, _medians(workers, [item.paths["train"] for item in items], schema)
+        return found, _medians(workers, [item.paths["train"] for item in items], schema, digits)
 
 
 def save(found: Tally, middles: dict[str, float], schema: Schema) -> None:

@@ -4,7 +4,9 @@ import hashlib
 import importlib.util
 import io
 import logging
+import multiprocessing
 import os
+import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -25,6 +27,18 @@ if "{name}" not in str(getattr(sys.modules.get("stages"), "__file__", "")):
     for name in [name for name in sys.modules if name.split(".")[0] in {packages}]:
         del sys.modules[name]
 """
+
+
+_ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_START = "forkserver" if sys.platform == "linux" else "spawn"
+_LOCAL = {
+    # Without Dask's MALLOC_TRIM_THRESHOLD_, with which each array is memory that the system has to make anew: that took
+    # as much time as the work.
+    "distributed.nanny.pre-spawn-environ": _ENVIRONMENT,
+    "distributed.worker.profile.enabled": False,
+    # Libraries are imported once for all workers.
+    "distributed.worker.multiprocessing-method": _START,
+}
 
 
 @contextmanager
@@ -48,6 +62,9 @@ def connect(memory_share: float) -> Iterator[Any]:
 
 @contextmanager
 def _local(share: float) -> Iterator[Any]:
+    if _START == "forkserver":
+        _begin()
+    import dask
     from dask.distributed import Client, LocalCluster
     from dask.system import CPU_COUNT
     from distributed.system import MEMORY_LIMIT
@@ -55,6 +72,7 @@ def _local(share: float) -> Iterator[Any]:
     limit = int(MEMORY_LIMIT * share / CPU_COUNT)
     # Of one thread each: most of the work is Python's, where threads wait for each other.
     with (
+        dask.config.set(_LOCAL),
         LocalCluster(
             n_workers=CPU_COUNT,
             threads_per_worker=1,
@@ -65,6 +83,16 @@ def _local(share: float) -> Iterator[Any]:
         Client(cluster) as client,
     ):
         yield client
+
+
+def _begin() -> None:
+    """The process that workers fork from, already now: it imports what they need while this one imports Dask too."""
+    from multiprocessing import forkserver
+
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    multiprocessing.set_forkserver_preload(["distributed", "pandas", "pyarrow.parquet"])
+    forkserver.ensure_running()
 
 
 @contextmanager

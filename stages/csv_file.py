@@ -17,6 +17,7 @@ from stages.errors import PipelineError
 Source = Path | str  # a file, or the URL of one that fsspec reads
 
 _BLOCK = 2**20  # bytes
+_COLUMN = 2**15  # bytes of a block for each column, about 4,000 cells
 _LONGEST_NAME = 1000  # characters; a longer one is the rest of the file behind a quote that nobody closed
 _PARSE = pa.csv.ParseOptions(newlines_in_values=True)
 _WIDE = {
@@ -70,12 +71,15 @@ def _text(names: list[str], wanted: list[str] | None = None) -> pa.csv.ConvertOp
 
 
 def batches(path: Source, wanted: Collection[str]) -> Iterator[pa.Table]:
-    """The same cells of the columns `wanted`, in parts of about a megabyte: a file may be larger than memory."""
+    """The same cells of the columns `wanted`, in parts of a few megabytes: a file may be larger than memory."""
     names = _names(path)
+    # Many columns: as many rows at a time as of few, for each column takes its time however short it is.
+    block = max(_BLOCK, _COLUMN * len(names))
     text = _text(names, [name for name in names if name.strip() in wanted])
     with opened(path) as file:
         try:
-            with pa.csv.open_csv(file, parse_options=_PARSE, convert_options=text) as reader:
+            options = pa.csv.ReadOptions(block_size=block)
+            with pa.csv.open_csv(file, options, parse_options=_PARSE, convert_options=text) as reader:
                 for batch in reader:
                     table = pa.Table.from_batches([batch])
                     yield table.rename_columns([name.strip() for name in table.column_names])
@@ -96,14 +100,21 @@ def columns(path: Source) -> list[str]:
 
 
 def opened(path: Source) -> io.BufferedReader:
-    """A file to read from, or what a URL names."""
+    """A file to read from, or what a URL names.
+
+    Raises PipelineError where a URL cannot be opened.
+    """
     if isinstance(path, Path):
         return path.open("rb")
     try:
         filesystem, name = url_to_fs(path)
         file: io.BufferedReader = filesystem.open(name, "rb")
-    except (ImportError, ValueError) as error:  # a protocol whose package is missing, or that fsspec does not know
-        raise PipelineError(f"{path} cannot be opened: {error}") from None
+    except ImportError as error:
+        package = getattr(error.__cause__, "name", None) or error.name
+        raise PipelineError(f"{path} cannot be opened: pip install {package}, also where Dask's workers run") from None
+    except Exception as error:  # of the package behind the protocol: a network, an access right, a name
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise PipelineError(f"{path} cannot be opened ({reason}): correct data/raw/*.urls, or give access") from None
     return file
 
 

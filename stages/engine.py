@@ -9,6 +9,7 @@ import platform
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,6 +39,21 @@ class Engine:
                 return [_step(function(item), progress) for item in todo]
             return _distributed(self.client, function, todo, label, progress)
 
+    def fold(
+        self,
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
+        label: str,
+        add: Callable[[Result, Result], Result],
+    ) -> Result:
+        """The results added up in the order of the items, with the errors of `map`; workers add neighbours, so that
+        this process sees nothing but the sum. At least one item."""
+        todo = list(items)
+        with tqdm(total=len(todo), desc=label, disable=None) as progress:
+            if self.client is None:
+                return reduce(add, (_step(function(item), progress) for item in todo))
+            return _distributed(self.client, function, todo, label, progress, add)[0]
+
     @contextmanager
     def fan_out(self) -> Iterator[None]:
         """What joblib runs in parallel in the block runs on the workers, where there are some."""
@@ -51,7 +67,12 @@ class Engine:
 
 
 def _distributed(
-    client: Any, function: Callable[[Item], Result], items: list[Item], label: str, progress: tqdm
+    client: Any,
+    function: Callable[[Item], Result],
+    items: list[Item],
+    label: str,
+    progress: tqdm,
+    add: Callable[[Result, Result], Result] | None = None,
 ) -> list[Result]:
     from dask.distributed import CancelledError, KilledWorker, as_completed
 
@@ -59,12 +80,18 @@ def _distributed(
     # Keys of their own: Dask would take equal ones of an earlier run on the same scheduler for the same work.
     run = uuid.uuid4().hex
     futures = [client.submit(task, item, key=(f"{label} {run}", number)) for number, item in enumerate(items)]
+    total = [] if add is None else [_sum(client, add, futures, f"{label}, sums {run}")]
     found: dict[int, Result] = {}
     try:
         # Not with_results: of a scheduler that went away it would hand out the errors as results.
         for future in as_completed(futures):
-            found[future.key[1]] = _step(future.result(), progress)
-            future.release()
+            if not total or future.status != "finished":
+                found[future.key[1]] = future.result()
+            if future not in total:  # as it is of one part
+                future.release()
+            progress.update()
+        if total:
+            return [total[0].result()]
     except KilledWorker as error:
         raise PipelineError(
             f"dask gave up: {error.allowed_failures + 1} workers died of one part ({error.last_worker.address} was "
@@ -75,8 +102,20 @@ def _distributed(
             raise
         raise PipelineError(cluster.away(client.scheduler.address, error)) from None
     finally:
-        _stop(client, futures)
+        _stop(client, [*futures, *total])
     return [found[number] for number in range(len(items))]
+
+
+def _sum(client: Any, add: Callable[[Result, Result], Result], futures: list[Any], label: str) -> Any:
+    """The future of their sum: of neighbours, two at a time, before more parts are begun."""
+    sums, made = futures, 0
+    while len(sums) > 1:
+        pairs = list(zip(sums[::2], sums[1::2], strict=False))
+        keys = [(label, made + number) for number in range(len(pairs))]
+        made += len(pairs)
+        added = [client.submit(add, *pair, key=key, priority=1) for pair, key in zip(pairs, keys, strict=True)]
+        sums = [*added, *sums[2 * len(pairs) :]]
+    return sums[0]
 
 
 def _stop(client: Any, futures: list[Any]) -> None:
@@ -85,7 +124,8 @@ def _stop(client: Any, futures: list[Any]) -> None:
 
     if client.status == "running":
         running = {key for keys in client.processing().values() for key in keys}
-        client.cancel([future for future in futures if future.key not in running])
+        # Not what is released already: with some of that, which a sum still needs, the scheduler would hang up.
+        client.cancel([future for future in futures if future.status == "pending" and future.key not in running])
         wait([future for future in futures if future.key in running])
 
 

@@ -5,9 +5,10 @@ import numpy as np
 UNIT = 1126  # a total counts 2^-UNIT, of which every finite float64 is a multiple
 GRID = 41  # bits of a grid value, which is at most 2^GRID in size
 _HALF = 21  # bits of the lower half of a grid value
+_LIMB = 2 * _HALF  # bits of a limb of a sum of products
 # The halves are at most 2^20 in size, so a sum of this many products of them stays below 2^53: exact in float64.
 _BLOCK_ROWS = 2**13
-_BLOCKS = 2**9  # and this many of those sums below 2^62: exact in int64
+_BLOCKS = 2**8  # and this many of those sums at most 2^61: exact in int64
 
 
 def total(values: np.ndarray) -> int:
@@ -27,13 +28,21 @@ def value(exact_total: int) -> float:
 
 
 def products(grid: np.ndarray) -> np.ndarray:
-    """`grid.T @ grid` [columns, columns] of int64 values [rows, columns] of at most 2^GRID, as Python's ints."""
+    """`grid.T @ grid` of int64 values [rows, columns] of at most 2^GRID, as limbs [3, columns, columns], which add up:
+    the sum of up to 2^20 of them is exact."""
     columns = grid.shape[1]
-    sums = np.zeros((columns, columns), dtype=object)
+    limbs = np.zeros((3, columns, columns), dtype=np.int64)
     step = _BLOCK_ROWS * _BLOCKS
     for start in range(0, len(grid), step):
-        sums += _products(grid[start : start + step])
-    return sums
+        limbs += _products(grid[start : start + step])
+    return limbs
+
+
+def whole(limbs: np.ndarray) -> np.ndarray:
+    """The products that limbs stand for, as Python's ints."""
+    low, middle, high = limbs.astype(object)
+    together: np.ndarray = (high << 2 * _LIMB) + (middle << _LIMB) + low
+    return together
 
 
 def _products(grid: np.ndarray) -> np.ndarray:
@@ -46,6 +55,8 @@ def _products(grid: np.ndarray) -> np.ndarray:
         both += (high.T @ high).astype(np.int64)
         mixed += (high.T @ low).astype(np.int64)
         lower += (low.T @ low).astype(np.int64)
-    sides = mixed.astype(object) + mixed.T.astype(object)
-    products: np.ndarray = both.astype(object) * (1 << 2 * _HALF) + sides * (1 << _HALF) + lower.astype(object)
-    return products
+    # both 2^42 + sides 2^21 + lower, of which the lower limbs are from 0 to 2^42.
+    sides = mixed + mixed.T
+    lowest = ((sides & ((1 << _HALF) - 1)) << _HALF) + (lower & ((1 << _LIMB) - 1))
+    middle = both + (sides >> _HALF) + (lower >> _LIMB) + (lowest >> _LIMB)
+    return np.stack([lowest & ((1 << _LIMB) - 1), middle & ((1 << _LIMB) - 1), middle >> _LIMB])

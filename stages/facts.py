@@ -12,7 +12,7 @@ from stages.engine import Engine
 from stages.matrix import to_matrix
 from stages.schema import Column, Schema
 
-COLUMNS_AT_ONCE = 16  # of the medians, which bounds the memory that their counts take
+COLUMNS_AT_ONCE = 64  # of the medians, which bounds the memory that their counts take
 Split = tuple[np.ndarray, np.ndarray]
 
 
@@ -52,11 +52,8 @@ class Facts(NamedTuple):
 
 
 def gather(engine: Engine, parts: list[Path], schema: Schema) -> Facts:
-    """One pass for counts, and four for exact medians."""
-    tallies: dict[int, Tally] = {}
-    for of_part in engine.map(partial(tally, schema=schema), parts, "train: counts"):
-        for fold, more in of_part.items():
-            tallies[fold] = _sum(tallies[fold], more) if fold in tallies else more
+    """One pass for counts, and two to four for exact medians."""
+    tallies = engine.fold(partial(tally, schema=schema), parts, "train: counts", _add)
     folds = range(max(tallies) + 1)
     empty = _count(np.empty((0, len(schema.features))), np.empty(0), schema.features)
     by_fold = [tallies.get(fold, empty) for fold in folds]
@@ -117,6 +114,11 @@ def _count(matrix: np.ndarray, target: np.ndarray, columns: tuple[Column, ...]) 
     return Tally(len(matrix), np.isnan(matrix).sum(axis=0), codes, low, high)
 
 
+def _add(some: dict[int, Tally], more: dict[int, Tally]) -> dict[int, Tally]:
+    both = {fold: _sum(some[fold], more[fold]) for fold in some.keys() & more.keys()}
+    return {**some, **more, **both}
+
+
 def _sum(a: Tally, b: Tally) -> Tally:
     low, high = np.minimum(a.low, b.low), np.maximum(a.high, b.high)
     return Tally(a.rows + b.rows, a.missing + b.missing, a.codes + b.codes, low, high)
@@ -131,16 +133,16 @@ def _medians(engine: Engine, parts: list[Path], schema: Schema, folds: int, sets
         places = numeric[start : start + COLUMNS_AT_ONCE]
         names = [columns[place].name for place in places]
 
-        def passes(beginnings: list[set[int]], level: int, names: list[str] = names) -> list[list[medians.Counts]]:
-            counting = partial(_digits, names=names, beginnings=beginnings, level=level)
-            return engine.map(counting, parts, f"train: medians, pass {level + 1} of {medians.PASSES}")
+        def passes(looks: list[medians.Look], names: list[str] = names) -> list[medians.Counts]:
+            return engine.fold(partial(_digits, names=names, looks=looks), parts, "train: medians", medians.add)
 
-        found[:, places] = medians.medians(passes, len(places), folds, sets)
+        first = passes([medians.FIRST] * len(names))
+        found[:, places] = medians.medians(first, passes, folds, sets)
     return found
 
 
-def _digits(part: Path, names: list[str], beginnings: list[set[int]], level: int) -> list[medians.Counts]:
+def _digits(part: Path, names: list[str], looks: list[medians.Look]) -> list[medians.Counts]:
     frame = tables.read(part, [*names, "fold"])
     frame = frame[frame["fold"] != rows.TEST]
-    values = frame[names].to_numpy(float, na_value=np.nan)
-    return medians.count(values, frame["fold"].to_numpy(), beginnings, level)
+    values = (frame[name].to_numpy(float, na_value=np.nan) for name in names)
+    return medians.count(values, frame["fold"].to_numpy(), looks)

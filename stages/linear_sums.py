@@ -56,7 +56,7 @@ def grid(columns: tuple[Column, ...], missing: np.ndarray, low: np.ndarray, high
 
 
 def sums(at: Grid, matrix: np.ndarray, target: np.ndarray, fold: np.ndarray) -> dict[int, np.ndarray]:
-    """Of each fold the exact products [width, width] of the columns; `matrix` [rows, features] as of `to_matrix`."""
+    """Of each fold the exact products of the columns, as limbs [3, width, width]; `matrix` is as of `to_matrix`."""
     values = np.zeros((len(matrix), at.width), dtype=np.int64)
     values[:, 0] = 1
     values[:, -1] = np.rint((target - at.middle[-1]) / at.unit[-1])

@@ -1,5 +1,6 @@
 """Tables in and out: raw parts as text cells, typed tables as Parquet."""
 
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,6 +98,11 @@ def _urls(path: Path) -> list[Source]:
 def write(table: pd.DataFrame, path: Path) -> None:
     with replacing(path) as partial:
         table.to_parquet(partial, index=False)
+
+
+def digest(table: pd.DataFrame) -> str:
+    """The sha256, in hex, of the file that `write` makes of a table."""
+    return hashlib.sha256(table.to_parquet(None, index=False)).hexdigest()
 
 
 def parts(path: Path) -> list[Path]:

@@ -133,7 +133,8 @@ def in_memory(run: Engine, table_schema: Schema, settings: Train, limits: Select
     training = tables.read(TRAIN)
     with run.fan_out():
         pipeline, record = fit(training, table_schema, settings, family)
-    level, sha256 = settings.interval_level, files.digest(TRAIN)
+    # Of a table in parts that of the one file it could be, so that the model file does not depend on the engine.
+    level, sha256 = settings.interval_level, files.digest(TRAIN) if TRAIN.is_file() else tables.digest(training)
     served = export.served_form(pipeline, record, training, table_schema, level, sha256, limits)
     residual = training[table_schema.target.name].to_numpy(float) - record.out_of_fold
     out_of_fold = pd.DataFrame({"row": training["row"], "prediction": record.out_of_fold, "residual": residual})

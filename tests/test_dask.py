@@ -141,8 +141,8 @@ def test_a_scheduler_that_dies_is_named(project: Project, scheduler: str) -> Non
 
 
 def test_the_pipeline_is_the_same_on_dask(reproduced: Project, scheduler: str, tmp_path: Path) -> None:
-    """Boston Housing, with live rows that have drifted, from raw table to verdict: the metrics, the reference, the
-    selected family and the drift verdict of the pandas engine."""
+    """Boston Housing, with live rows that have drifted, from raw table to verdict: the metrics, the model file to the
+    byte, the reference, the selected family and the drift verdict of the pandas engine."""
     live = pd.read_parquet(reproduced.path("data/clean/test.parquet"))
     live.assign(LSTAT=live["LSTAT"] + 8).to_parquet(reproduced.path("data/live/rows.parquet"))
     reproduced.dvc("repro")
@@ -152,6 +152,8 @@ def test_the_pipeline_is_the_same_on_dask(reproduced: Project, scheduler: str, t
     for name in ("clean", "select", "evaluate", "drift"):
         pandas, dask = (json.loads(p.path(f"metrics/{name}.json").read_text()) for p in (reproduced, other))
         assert dask == pandas, name
+    model, file = (p.path("models/model.onnx").read_bytes() for p in (reproduced, other))
+    assert file == model
     one, same = (tables.read(p.path("models/reference.parquet")) for p in (reproduced, other))
     pd.testing.assert_frame_equal(same, one)
     assert pandas["verdict"] != "none"

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages import clean, cluster, csv_blocks, csv_file, engine, params, raw_parts, sampling, schema, tables
+from stages import clean, cluster, csv_blocks, csv_file, engine, files, params, raw_parts, sampling, schema, tables
 from stages.engine import Engine
 from stages.errors import PipelineError
 from tests.conftest import ROOT
@@ -122,10 +122,12 @@ def without(role: str) -> None:
 @pytest.mark.parametrize("ignored", ["none", "time", "group"])
 def test_clean_in_parts_is_clean(workspace: Path, ignored: str) -> None:
     """One, a few or many parts give the tables, the report and the counts of the whole, row for row, where a hash, the
-    time, or the time of a group decides the split; and a folder of parts takes the place of a file, and back."""
+    time, or the time of a group decides the split; as one file the training rows have the same sha256; and a folder of
+    parts takes the place of a file, and back."""
     without(ignored)
     clean.main()
     expected, figures = cleaned()
+    sha256 = files.digest(Path("data/clean/train.parquet"))
     assert len(expected["rejected"]) == 5
     assert sorted(pd.concat(expected.values())["row"]) == list(range(1500))
     made = []
@@ -135,6 +137,7 @@ def test_clean_in_parts_is_clean(workspace: Path, ignored: str) -> None:
         for name, table in expected.items():
             pd.testing.assert_frame_equal(found[name], table)
         assert same == figures
+        assert tables.digest(found["train"]) == sha256
         assert (workspace / "data/clean/train.parquet").is_dir()
     assert made == sorted(set(made))
     assert made[-1] > 20
@@ -172,8 +175,11 @@ def test_an_unreadable_part_is_named(workspace: Path) -> None:
         clean_in_parts(3_000)
 
 
-def test_raw_parts_may_be_elsewhere(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A file .urls names parts for fsspec to read; they give the tables that the same files in data/raw do."""
+def test_raw_parts_may_be_elsewhere(
+    workspace: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file .urls names parts for fsspec to read; they give the tables that the same files in data/raw do. What cannot
+    be opened is named, with the package to install where that is why."""
     clean.main()
     expected, figures = cleaned()
     away = tmp_path_factory.mktemp("away")
@@ -187,6 +193,14 @@ def test_raw_parts_may_be_elsewhere(workspace: Path, tmp_path_factory: pytest.Te
         found, same = cleaned()
         assert same == figures
         pd.testing.assert_frame_equal(found["train"], expected["train"])
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    for url, said in {
+        "s3://bucket/a.csv": "pip install s3fs",
+        f"{away.as_uri()}/c.csv": "FileNotFoundError: .*: correct data/raw/",
+    }.items():
+        (workspace / "data/raw/parts.urls").write_text(url)
+        with pytest.raises(PipelineError, match=rf"{url} cannot be opened.*{said}"):
+            clean.main()
     (workspace / "data/raw/parts.urls").write_text("s3:/bucket\n")
     with pytest.raises(PipelineError, match=r"s3:/bucket is no URL of a \.csv or \.parquet file"):
         clean.main()

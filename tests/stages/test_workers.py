@@ -1,5 +1,6 @@
 """Training over a real Dask scheduler and two worker processes on loopback."""
 
+import operator
 import os
 import signal
 import threading
@@ -152,3 +153,17 @@ def test_work_is_done_again_when_a_worker_dies(client: Client) -> None:
 
     with pytest.raises(ValueError, match="of its own"):
         by_xgboost._lasting(client, wrong)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 7])
+def test_workers_add_up_in_order(client: Client, parts: int) -> None:
+    """Sums of one, an even or an odd number of parts are those of the parts in their order; of a part that fails the
+    error is its own, and later work is none the worse for it."""
+
+    def broken(part: int) -> str:
+        return str(part) if part < parts - 1 else "x"[part + 1]
+
+    assert Engine(client).fold(str, range(parts), "sums", operator.add) == "0123456"[:parts]
+    with pytest.raises(IndexError):
+        Engine(client).fold(broken, range(parts), "sums", operator.add)
+    assert Engine(client).fold(str, range(parts), "sums", operator.add) == "0123456"[:parts]
