@@ -27,7 +27,8 @@ from stages.raw_parts import Part
 from stages.schema import Column
 
 WRITERS = {".csv": pa.csv.CSVWriter, ".parquet": pa.parquet.ParquetWriter}
-_CELLS = 2**18  # features times rows that are scored at a time: memory grows neither with rows nor with columns
+# Features times rows that are scored at a time, so that memory hardly grows; but rows enough that a column costs little.
+_CELLS, _FEWEST = 2**18, 2**12
 _GROUP = 2**17  # rows of a row group of the result
 _LONGEST = 100  # characters of a value that an error repeats
 
@@ -78,7 +79,7 @@ def run(job: Job) -> tuple[int, Counter[str]]:
     """Score the parts into the file; how many rows there were, and how many were refused by column and reason."""
     scorer = _served(job.path, job.md5).model
     wanted = {job.key.name, *(column.name for column in scorer.description.columns)}
-    size = max(1, _CELLS // len(wanted))
+    size = max(_FEWEST, _CELLS // len(wanted))
     total, refused = 0, Counter[str]()
     with _writer(job) as write, tqdm(unit=" rows", disable=True if job.quiet else None) as progress:
         for part in job.parts:

@@ -19,6 +19,7 @@ from stages.records import Record
 from stages.schema import Schema
 
 GOLDEN_ROWS = 5  # of the training rows, beside the edge rows
+_PIECE = 4096  # rows that are compared at a time: each takes its memory several times over
 
 
 class Served(NamedTuple):
@@ -61,8 +62,10 @@ def served_form(
     tolerance = limits.onnx_tolerance * description.training.target_std
     model = Model(_file(graph, description), f"the ONNX form of {record.family}")
     extremes = edges.extremes(matrix)
-    probes = np.vstack([matrix, extremes, edges.at_thresholds(matrix, graph, _order(pipeline))])
-    gap = float(np.abs(model.predict(probes)[:, 0] - pipeline[1:].predict(probes)).max())
+    probes = matrix, extremes, edges.at_thresholds(matrix, graph, _order(pipeline))
+    pieces = (rows[start : start + _PIECE] for rows in probes for start in range(0, len(rows), _PIECE))
+    # NumPy's maximum, which is NaN where one of them is.
+    gap = float(np.max([np.abs(model.predict(rows)[:, 0] - pipeline[1:].predict(rows)).max() for rows in pieces]))
     check_gap(gap, record.family, description.training.target_std, limits)
     golden = np.vstack([matrix[:GOLDEN_ROWS], extremes])
     content = _file(graph, msgspec.structs.replace(description, golden=_golden(model, golden, tolerance)))
