@@ -27,7 +27,7 @@ from stages.raw_parts import Part
 from stages.schema import Column
 
 WRITERS = {".csv": pa.csv.CSVWriter, ".parquet": pa.parquet.ParquetWriter}
-# Features times rows that are scored at a time, so that memory hardly grows; but rows enough that a column costs little.
+# Features times rows that are scored at a time, for memory; but rows enough that a column costs little.
 _CELLS, _FEWEST = 2**18, 2**12
 _GROUP = 2**17  # rows of a row group of the result
 _LONGEST = 100  # characters of a value that an error repeats
