@@ -144,11 +144,11 @@ def test_work_is_done_again_when_a_worker_dies(client: Client) -> None:
             raise ConnectionError("a peer is gone")
         return "done"
 
-    assert by_xgboost._lasting(client, work) == "done"
+    assert by_xgboost._lasting(client, 2, work) == "done"
     assert [len(workers) for workers in tries] == [2, 2]
 
     def wrong(client: Client, workers: list[str]) -> Any:
         raise ValueError("of its own")
 
     with pytest.raises(ValueError, match="of its own"):
-        by_xgboost._lasting(client, wrong)
+        by_xgboost._lasting(client, 2, wrong)
