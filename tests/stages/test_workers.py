@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pandas as pd
 import pytest
 from dask.distributed import Client, LocalCluster
 
-from stages import by_parts, by_xgboost, export, held_out
+from stages import by_parts, by_xgboost, export, facts, families, held_out
 from stages.engine import Engine
 from stages.params import Train
 from stages.train import fit
@@ -128,6 +129,24 @@ def test_a_killed_worker_changes_nothing(client: Client, table: pd.DataFrame, in
     assert served(Engine(client), parts, family, "second")[1] == undisturbed
     thread.join()
     client.wait_for_workers(2, timeout=30)
+
+
+@pytest.mark.slow
+def test_a_worker_killed_between_two_fits_changes_nothing(
+    client: Client, table: pd.DataFrame, in_a_folder: Path
+) -> None:
+    """One worker gets SIGKILL when the shares are in place and no fit runs: the next fit waits for another in its
+    place, and its model is the same to the byte."""
+    run, settings = Engine(client), {"n_estimators": 20, "max_depth": 3}
+    known = facts.gather(run, cut(table, in_a_folder / "table", 5), HOMES)
+    learner = by_xgboost.ByXgboost(run, known, partial(families.numeric_pipeline, HOMES.features, "xgboost", 1))
+    before, workers = learner.fits(settings, ()), set(client.nthreads())
+    kill_one(client, 0).join()
+    after = learner.fits(settings, ())
+    assert len(workers - set(client.nthreads())) == 1
+    assert [each[-1].get_booster().save_raw() for each in after] == [
+        each[-1].get_booster().save_raw() for each in before
+    ]
 
 
 def test_work_is_done_again_when_a_worker_dies(client: Client) -> None:
