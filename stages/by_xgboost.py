@@ -24,6 +24,9 @@ T = TypeVar("T")
 Settings = dict[str, Any]
 TRIES = 4  # of a fit of whose workers one dies
 PATIENCE = 60  # seconds for another to take its place
+MEETING = (
+    20  # seconds for all workers to join a fit, whose rows are in place; else one that died is waited for for ever
+)
 FOLDER = Path("models/candidates")  # where the workers find the models that they judge
 
 
@@ -117,6 +120,7 @@ def _train(held: Shares, mine: Callable[[Share], Any], models: list[Any], client
     import dask
     import dask.array
     import xgboost.dask
+    from xgboost.collective import Config
 
     there = [shares.at(address) for address in workers]
     both = [client.submit(mine, share, **where) for share, where in zip(held.on(client, workers), there, strict=False)]
@@ -132,11 +136,11 @@ def _train(held: Shares, mine: Callable[[Share], Any], models: list[Any], client
     matrix = xgboost.dask.DaskQuantileDMatrix(client, side(0, (np.nan, columns)), side(1, (np.nan,)), max_bin=bins)
     if len(matrix.worker_map) < len(both):
         raise RuntimeError("two shares are on one worker")
-    boosters = []
+    boosters, meeting = [], Config(tracker_timeout=MEETING)
     for model, each in zip(models, settings, strict=True):
         each.pop("n_jobs", None)  # as many threads as the worker has
         rounds = model.get_num_boosting_rounds()
-        boosters.append(xgboost.dask.train(client, each, matrix, num_boost_round=rounds)["booster"])
+        boosters.append(xgboost.dask.train(client, each, matrix, num_boost_round=rounds, coll_cfg=meeting)["booster"])
     return boosters
 
 
