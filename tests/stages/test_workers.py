@@ -23,6 +23,11 @@ from stages.train import fit
 from tests.stages.test_by_parts import LIMITS
 from tests.stages.test_linear_sums import HOMES, cut, homes
 
+# xgboost's tracker, for which this process has a thread, raises there when a worker that was killed never comes.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 GRIDS = {
     "ridge": {"alpha": [0.1, 1, 100]},
     "xgboost": {"n_estimators": [20, 60], "max_depth": [3, 5], "subsample": [0.8]},
