@@ -11,7 +11,6 @@ from sklearn.pipeline import Pipeline
 from stages import device, facts, families, held_out, preparation, search
 from stages.engine import Engine
 from stages.errors import PipelineError
-from stages.facts import Facts
 from stages.onnx_file import Training
 from stages.params import Train
 from stages.records import Record
@@ -66,7 +65,8 @@ def fit(
         with search.naming(family, settings):
             make(settings).fit(blank, np.zeros(2))
     learner: Learner = kind.by_parts()(run, known, make)
-    settings, indicators = choose(learner, known, tried)
+    missing = tuple(np.flatnonzero(known.missing).tolist())
+    settings, indicators = search.choose(learner.squared_errors, tried, kind.also, missing)
     *models, model = learner.fits(settings, indicators)
     errors = held_out.hold_out(run, known, models, folder)
     pipeline = Pipeline([("matrix", preparation.ToMatrix(schema.features).fit(errors.sample)), *model.steps])
@@ -75,13 +75,3 @@ def fit(
     record = Record(family, settings, errors.cv_rmse, errors.cv_rmse_se, out_of_fold, len(tried), names)
     training = Training(known.rows, sha256, known.target_median, errors.target_std, record.cv_rmse)
     return Fitted(pipeline, record, errors.sample, training)
-
-
-def choose(learner: Learner, known: Facts, tried: list[Settings]) -> tuple[Settings, tuple[int, ...]]:
-    """The settings, and the places of the features with a missing indicator, as `stages.train.choose` picks them."""
-    errors = learner.squared_errors(tried, ())
-    best = int(np.argmin(errors))
-    missing = tuple(np.flatnonzero(known.missing).tolist())
-    if missing and learner.squared_errors([tried[best]], missing)[0] < errors[best]:
-        return tried[best], missing
-    return tried[best], ()

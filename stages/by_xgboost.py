@@ -1,7 +1,7 @@
 """Boosted trees and forests of xgboost on a training table in parts, by xgboost.dask.
 
-Each worker holds one share of the rows, every n-th part, as float32. The number of workers decides which rows are
-together, and with it the last digits of a model; where a worker is, or whether one died on the way, does not.
+Each worker holds one share of the rows (`stages.shares`). The number of workers decides which rows are together, and
+with it the last digits of a model; where a worker is, or whether one died on the way, does not.
 """
 
 from collections.abc import Callable
@@ -13,17 +13,20 @@ from typing import Any, TypeVar
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from stages import exact, facts, preparation, search
+from stages import exact, preparation, search, shares
 from stages.engine import Engine
 from stages.errors import PipelineError
 from stages.facts import Facts
 from stages.held_out import borrowed, lent
-from stages.schema import Schema
+from stages.shares import Share, Shares
 
 T = TypeVar("T")
 Settings = dict[str, Any]
 TRIES = 4  # of a fit of whose workers one dies
 PATIENCE = 60  # seconds for another to take its place
+MEETING = (
+    20  # seconds for all workers to join a fit, whose rows are in place; xgboost would wait for a dead one for ever
+)
 FOLDER = Path("models/candidates")  # where the workers find the models that they judge
 
 
@@ -32,6 +35,8 @@ class ByXgboost:
 
     def __init__(self, engine: Engine, known: Facts, make: Callable[[Settings, tuple[int, ...]], Pipeline]) -> None:
         self.engine, self.known, self.make = engine, known, make
+        self.shares = Shares(known, self._blank({}, ())[:-1])
+        self.kept: dict[str, list[Pipeline]] = {}
 
     def squared_errors(self, tried: list[Settings], indicators: tuple[int, ...]) -> list[float]:
         """Of each settings the sum of the squared errors over all held rows. Of models that differ in their number of
@@ -44,53 +49,62 @@ class ByXgboost:
         totals = np.zeros(len(tried), dtype=object)
         for split, (train, held) in enumerate(self.known.splits):
             models = self._fit(largest, indicators, train, split)
+            if len(tried) == 1:  # more would be many models to hold, of which one is asked for again
+                self.kept.setdefault(_key(tried[0], indicators), []).append(models[0])
             with lent(list(zip(models, counts, strict=True)), FOLDER) as path:
-                judging = partial(_squared_errors, schema=self.known.schema, models=path, held=held)
-                found = self.engine.map(judging, self.known.parts, f"train: errors, fold {split}")
+                judging = partial(_squared_errors, models=path, held=held)
+                found = self.engine.map(judging, self.shares.held, f"train: errors, fold {split}")
             totals[[place for group in groups for place in group]] += np.sum(np.array(found, dtype=object), axis=0)
         return [exact.value(total) for total in totals]
 
     def fits(self, settings: Settings, indicators: tuple[int, ...]) -> list[Pipeline]:
         """Fitted: one of each split, and last the one of all rows."""
-        everything = np.unique(np.concatenate([folds for split in self.known.splits for folds in split]))
-        sets = [train for train, _ in self.known.splits] + [everything]
-        return [self._fit([settings], indicators, folds, place)[0] for place, folds in enumerate(sets)]
+        splits = self.known.splits
+        everything = np.unique(np.concatenate([folds for split in splits for folds in split]))
+        models = self.kept.get(_key(settings, indicators)) or [
+            self._fit([settings], indicators, train, place)[0] for place, (train, _) in enumerate(splits)
+        ]
+        return [*models, *self._fit([settings], indicators, everything, len(splits))]
+
+    def _blank(self, settings: Settings, indicators: tuple[int, ...]) -> Pipeline:
+        """Fitted to two rows of nothing, which set up what does not depend on the rows."""
+        return self.make(settings, indicators).fit(np.zeros((2, len(self.known.schema.features))), np.zeros(2))
 
     def _fit(self, each: list[Settings], indicators: tuple[int, ...], folds: np.ndarray, split: int) -> list[Pipeline]:
-        # Two rows of nothing set up what does not depend on the rows.
-        blank = np.zeros((2, len(self.known.schema.features)))
-        pipelines = [self.make(settings, indicators).fit(blank, np.zeros(2)) for settings in each]
+        pipelines = [self._blank(settings, indicators) for settings in each]
         preparation.teach(pipelines[0][0], self.known.imputed[split])
-        share = partial(_share, schema=self.known.schema, prepare=pipelines[0][:-1], folds=folds)
-        boosters = _lasting(self.engine.client, partial(_train, self.known.parts, share, [p[-1] for p in pipelines]))
+        mine = partial(shares.of_folds, folds=folds, prepare=pipelines[0][:-1])
+        training = partial(_train, self.shares, mine, [p[-1] for p in pipelines])
+        boosters = _lasting(self.engine.client, self.engine.workers, training)
         for pipeline, booster in zip(pipelines, boosters, strict=True):
             pipeline.steps[0] = pipelines[0].steps[0]
             pipeline[-1].load_model(booster.save_raw())
         return pipelines
 
 
-def _lasting(client: Any, work: Callable[[Any, list[str]], T]) -> T:
-    """What `work` gives with the addresses of the workers, in the order of their names; if one of them dies on the way,
-    from the start once there are as many again (a nanny, or the cluster's manager, starts a new one in its place).
+def _lasting(client: Any, number: int, work: Callable[[Any, list[str]], T]) -> T:
+    """What `work` gives with the addresses of that many workers, in the order of their names; if one of them dies on
+    the way, from the start once there are as many again (a nanny, or the cluster's manager, starts a new one in its
+    place).
 
     Raises PipelineError where workers keep dying or none takes a dead one's place.
     """
     from dask.distributed import TimeoutError as TooLate
 
     for _ in range(TRIES):
-        workers = _workers(client)
+        try:
+            client.wait_for_workers(number, timeout=PATIENCE)
+        except TooLate:
+            break
+        workers = _workers(client)[:number]
         try:
             return work(client, workers)
         except Exception as error:  # xgboost, Dask and sockets each raise their own when a peer is gone
             if set(workers) <= set(_workers(client)):
                 raise
-            print(f"a dask worker died ({type(error).__name__}): once more with {len(workers)}", flush=True)
-        try:
-            client.wait_for_workers(len(workers), timeout=PATIENCE)
-        except TooLate:
-            break
+            print(f"a dask worker died ({type(error).__name__}): once more with {number}", flush=True)
     raise PipelineError(
-        f"dask gave up: of {len(workers)} workers {len(_workers(client))} are left after at most {TRIES} tries of one "
+        f"dask gave up: of {number} workers {len(_workers(client))} are left after at most {TRIES} tries of one "
         "fit: give them more memory (engine.memory_share), or start more of them"
     )
 
@@ -100,68 +114,57 @@ def _workers(client: Any) -> list[str]:
     return sorted(found, key=lambda address: (len(str(found[address]["name"])), str(found[address]["name"])))
 
 
-def _train(
-    parts: list[Path], share: Callable[..., Any], models: list[Any], client: Any, workers: list[str]
-) -> list[Any]:
-    """Boosters of the models' settings. The shares are in place before any fit begins, one a worker."""
+def _train(held: Shares, mine: Callable[[Share], Any], models: list[Any], client: Any, workers: list[str]) -> list[Any]:
+    """Boosters of the models' settings, fitted to `mine`, (features, target), of each share. All are in place before
+    any fit begins, one a worker."""
     import dask
     import dask.array
     import xgboost.dask
+    from xgboost.collective import Config
 
-    workers = workers[: len(parts)]
-    at = [{"workers": [address], "allow_other_workers": True, "pure": False} for address in workers]
-    both = [client.submit(share, parts[place :: len(workers)], **at[place]) for place in range(len(workers))]
+    there = [shares.at(address) for address in workers]
+    both = [client.submit(mine, share, **where) for share, where in zip(held.on(client, workers), there, strict=False)]
     columns = client.submit(_width, both[0]).result()
 
     def side(number: int, shape: tuple[float, ...]) -> Any:
-        found = [client.submit(itemgetter(number), each, **where) for each, where in zip(both, at, strict=True)]
+        found = [client.submit(itemgetter(number), each, **where) for each, where in zip(both, there, strict=False)]
         arrays = [dask.array.from_delayed(dask.delayed(one), shape, dtype=np.float32) for one in found]
         return dask.array.concatenate(arrays, allow_unknown_chunksizes=True)
 
-    settings = [{k: v for k, v in model.get_xgb_params().items() if v is not None} for model in models]
-    bins = settings[0].get("max_bin", 256)
-    matrix = xgboost.dask.DaskQuantileDMatrix(client, side(0, (np.nan, columns)), side(1, (np.nan,)), max_bin=bins)
-    if len(matrix.worker_map) < len(workers):
-        raise RuntimeError("two shares are on one worker")
-    boosters = []
-    for model, each in zip(models, settings, strict=True):
-        each.pop("n_jobs", None)  # as many threads as the worker has
+    features, target = side(0, (np.nan, columns)), side(1, (np.nan,))
+    boosters, matrices, meeting = [], {}, Config(tracker_timeout=MEETING)
+    for model in models:
+        settings = {name: value for name, value in model.get_xgb_params().items() if value is not None}
+        settings.pop("n_jobs", None)  # as many threads as the worker has
+        bins = settings.get("max_bin", 256)
+        if bins not in matrices:
+            matrices[bins] = xgboost.dask.DaskQuantileDMatrix(client, features, target, max_bin=bins)
+            if len(matrices[bins].worker_map) < len(both):
+                raise RuntimeError("two shares are on one worker")
         rounds = model.get_num_boosting_rounds()
-        boosters.append(xgboost.dask.train(client, each, matrix, num_boost_round=rounds)["booster"])
+        fitted = xgboost.dask.train(client, settings, matrices[bins], num_boost_round=rounds, coll_cfg=meeting)
+        boosters.append(fitted["booster"])
     return boosters
 
 
-def _share(parts: list[Path], schema: Schema, prepare: Pipeline, folds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Prepared features [rows, columns] and target [rows] of the rows of these folds."""
-    # With nothing from the start, for a share may have no row of these folds.
-    features = [prepare.transform(np.zeros((1, len(schema.features))))[:0].astype(np.float32)]
-    targets = [np.empty(0, dtype=np.float32)]
-    for part in parts:
-        block = facts.read(part, schema)
-        here = np.isin(block.fold, folds)
-        if here.any():
-            features.append(prepare.transform(block.matrix[here]).astype(np.float32))
-            targets.append(block.target[here].astype(np.float32))
-    return np.concatenate(features), np.concatenate(targets)
+def _width(both: tuple[np.ndarray, np.ndarray]) -> int:
+    return both[0].shape[1]
 
 
-def _width(share: tuple[np.ndarray, np.ndarray]) -> int:
-    return share[0].shape[1]
-
-
-def _squared_errors(part: Path, schema: Schema, models: Path, held: np.ndarray) -> list[int]:
+def _squared_errors(share: Share, models: Path, held: np.ndarray) -> list[int]:
     """Of each model and each of its numbers of rounds: the total of the squared errors over the held rows."""
-    block = facts.read(part, schema)
-    here = np.isin(block.fold, held)
     found = []
     for pipeline, counts in borrowed(models):
-        matrix, target = block.matrix[here], block.target[here]
-        prepared = pipeline[:-1].transform(matrix) if len(matrix) else None
+        features, target = shares.of_folds(share, held, pipeline[:-1])
         for count in counts:
-            predicted = pipeline[-1].predict(prepared, iteration_range=(0, count)) if len(matrix) else target
+            predicted = pipeline[-1].predict(features, iteration_range=(0, count)) if len(target) else target
             found.append(exact.total(np.square(predicted - target)))
     return found
 
 
 def _rounds(pipeline: Pipeline) -> int:
     return int(pipeline[-1].get_num_boosting_rounds())
+
+
+def _key(settings: Settings, indicators: tuple[int, ...]) -> str:
+    return repr((settings, indicators))

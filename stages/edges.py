@@ -26,11 +26,22 @@ def at_thresholds(matrix: np.ndarray, model: onnx.ModelProto, order: list[int]) 
     made = [matrix[:0]]
     for column in np.unique(split[:, 0]).astype(int):
         values, place = split[split[:, 0] == column, 1], order[column]
-        known = matrix[~np.isnan(matrix[:, place])]
-        near = known[np.abs(known[:, place] - values[:, None]).argmin(axis=1)]
+        near = matrix[_nearest(matrix[:, place], values)]
         near[:, place] = values
         made.append(near)
     return np.vstack(made)
+
+
+def _nearest(column: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The places in the column, which may have NaN, of what is nearest to each of the values; the first of equals."""
+    known = np.flatnonzero(~np.isnan(column))
+    levels, first = np.unique(column[known], return_index=True)
+    above = np.searchsorted(levels, values).clip(max=len(levels) - 1)
+    below = (above - 1).clip(min=0)
+    up, down = np.abs(levels[above] - values), np.abs(levels[below] - values)
+    lower = (down < up) | ((down == up) & (first[below] < first[above]))
+    places: np.ndarray = known[first[np.where(lower, below, above)]]
+    return places
 
 
 def _thresholds(model: onnx.ModelProto) -> np.ndarray:

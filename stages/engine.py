@@ -23,10 +23,11 @@ Result = TypeVar("Result")
 
 
 class Engine:
-    """`client`: the `distributed.Client` of Dask; None for pandas."""
+    """`client`: the `distributed.Client` of Dask; None for pandas. `workers`: how many it had at the start."""
 
     def __init__(self, client: Any | None = None) -> None:
         self.client = client
+        self.workers = len(client.nthreads()) if client else 0
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item], label: str) -> list[Result]:
         """The results in the order of the items, under a progress bar; the first failure is raised as it is.
@@ -76,7 +77,7 @@ def _distributed(
 ) -> list[Result]:
     from dask.distributed import CancelledError, KilledWorker, as_completed
 
-    task = _InFolder(function, Path.cwd())
+    task = InFolder(function, Path.cwd())
     # Keys of their own: Dask would take equal ones of an earlier run on the same scheduler for the same work.
     run = uuid.uuid4().hex
     futures = [client.submit(task, item, key=(f"{label} {run}", number)) for number, item in enumerate(items)]
@@ -129,7 +130,7 @@ def _stop(client: Any, futures: list[Any]) -> None:
         wait([future for future in futures if future.key in running])
 
 
-class _InFolder:
+class InFolder:
     """A function that runs in the project's folder, wherever the worker was started."""
 
     def __init__(self, function: Callable[[Any], Any], folder: Path) -> None:

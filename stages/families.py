@@ -41,13 +41,15 @@ def _unbounded(grid: ensembles.Grid, n_rows: int, max_leaves: int) -> ensembles.
 class Family(NamedTuple):
     """`model(seed)` makes the estimator. `scale`: only for models that need it, for trees behind a scaler differ
     in float32 from trees before it (rows near a threshold switch sides). `sharing` saves fits, `bounded(grid, rows,
-    max_leaves)` keeps models that grow with the rows servable; most families need neither. `by_parts()` gives the class
+    max_leaves)` keeps models that grow with the rows servable; `also`: settings that the best of the grid is tried with
+    once more, where it does not name them. Most families need none of these. `by_parts()` gives the class
     (stages.by_parts.Learner) that fits a table too large for memory; without it the family needs the rows in memory."""
 
     model: Callable[[int], RegressorMixin]
     scale: bool
     sharing: Sharing | None = None
     bounded: Callable[[ensembles.Grid, int, int], ensembles.Grid] = _unbounded
+    also: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
     by_parts: Callable[[], Any] | None = None
 
 
@@ -76,7 +78,8 @@ def _xgboost(seed: int) -> RegressorMixin:
     from xgboost import XGBRegressor
 
     # One thread a fit: the search runs the fits side by side. On small tables most of XGBoost's time goes into empty
-    # bins: with 64 in place of 256 the shipped search takes 0.6 of the time, at an RMSE that is no higher.
+    # bins: with 64 in place of 256 the shipped search takes 0.6 of the time, at an RMSE that is no higher. Not so where
+    # a feature has a heavy tail, hence `also` (docs/decisions/0013).
     return XGBRegressor(random_state=seed, n_jobs=1, max_bin=64)
 
 
@@ -100,6 +103,7 @@ FAMILIES = {
         _xgboost,
         scale=False,
         sharing=Sharing(frozenset({"n_estimators"}), ensembles.boosting),
+        also={"max_bin": 256},
         by_parts=_by_xgboost,
     ),
     "xgboost_forest": Family(_xgboost_forest, scale=False, by_parts=_by_xgboost),

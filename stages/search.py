@@ -1,7 +1,7 @@
 """Cross-validation of a grid: out-of-fold predictions of every combination of settings, with no fit done twice."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +21,31 @@ Make = Callable[[Settings], Pipeline]
 def combinations(grid: dict[str, list[Any]]) -> list[Settings]:
     """Every combination of a grid's settings, the last one changing fastest."""
     return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+
+
+def choose(
+    errors: Callable[[list[Settings], tuple[int, ...]], Sequence[float]],
+    tried: list[Settings],
+    also: Settings,
+    missing: tuple[int, ...],
+) -> tuple[Settings, tuple[int, ...]]:
+    """The settings with the lowest error, the first of equals; then, where that lowers it further, with those of `also`
+    that they do not name; then, where that does, with a missing indicator for the features at the places `missing`.
+
+    `errors(settings, indicators)` cross-validates each of the settings with these missing indicators.
+    """
+    found = errors(tried, ())
+    # So the order of the grid and not the order of finishing decides.
+    best = int(np.argmin(found))
+    settings, lowest = tried[best], found[best]
+    if not also.keys() <= settings.keys():
+        finer = {**also, **settings}
+        (error,) = errors([finer], ())
+        if error < lowest:
+            settings, lowest = finer, error
+    if missing and errors([settings], missing)[0] < lowest:
+        return settings, missing
+    return settings, ()
 
 
 def cross_validate(

@@ -87,12 +87,12 @@ def fit(table: pd.DataFrame, schema: Schema, params: Train, family: str) -> tupl
 def choose(
     matrix: np.ndarray, target: np.ndarray, splits: list[search.Split], schema: Schema, params: Train, family: str
 ) -> Found:
-    """The settings of the family's grid with the lowest squared error over all held rows together; then, where features
-    have missing values, whether telling the model which ones were missing lowers it further."""
+    """What `search.choose` finds of the family's grid, by the squared error over all held rows together."""
     kind, grid = families.get(family), params.families[family]
     tried = search.combinations(kind.bounded(grid, len(target), params.max_leaves))
+    out_of_fold: dict[str, np.ndarray] = {}
 
-    def cross_validate(settings: list[search.Settings], indicators: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    def errors(settings: list[search.Settings], indicators: tuple[int, ...]) -> list[float]:
         make = partial(
             families.numeric_pipeline,
             schema.features,
@@ -102,18 +102,13 @@ def choose(
             device=params.device,
         )
         predictions = search.cross_validate(settings, make, kind.sharing, matrix, target, splits, family)
+        out_of_fold.update(zip((repr((each, indicators)) for each in settings), predictions, strict=True))
         # With a time, the first block is never held: its predictions are NaN.
-        return predictions, np.nanmean(np.square(predictions - target), axis=1)
+        return [float(error) for error in np.nanmean(np.square(predictions - target), axis=1)]
 
-    out_of_fold, error = cross_validate(tried, ())
-    # The first of equals, so that the order of the grid and not the order of finishing decides.
-    best = int(np.argmin(error))
     missing = tuple(np.flatnonzero(np.isnan(matrix).any(axis=0)).tolist())
-    if missing:
-        told, error_told = cross_validate([tried[best]], missing)
-        if error_told[0] < error[best]:
-            return Found(tried[best], missing, told[0], len(tried))
-    return Found(tried[best], (), out_of_fold[best], len(tried))
+    chosen = search.choose(errors, tried, kind.also, missing)
+    return Found(*chosen, out_of_fold[repr(chosen)], len(tried))
 
 
 def main() -> None:

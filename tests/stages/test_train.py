@@ -23,6 +23,7 @@ from stages.rows import TEST
 from stages.schema import Column, Schema
 from stages.search import combinations, cross_validate
 from stages.train import fit
+from tests.stages import test_linear_sums
 from tests.stages.conftest import make_schema
 
 GRIDS = {
@@ -129,6 +130,15 @@ def test_the_best_setting_is_chosen_by_cross_validation(table: pd.DataFrame) -> 
     assert alone[0] < alone[1]
     assert record.settings == {"n_estimators": 5, "min_samples_leaf": 1}
     assert record.cv_rmse == alone[0]
+
+
+@pytest.mark.parametrize(("grid", "bins"), [({}, 256), ({"max_bin": [64]}, 64)])
+def test_a_heavy_tail_gets_more_bins(grid: dict, bins: int) -> None:
+    """Where few bins cost xgboost accuracy it has more; a grid that names their number decides."""
+    limits = msgspec.structs.replace(PARAMS, families={"xgboost": {"n_estimators": [50], **grid}})
+    pipeline, record = fit(test_linear_sums.homes(300, missing=0), test_linear_sums.HOMES, limits, "xgboost")
+    assert pipeline[-1].max_bin == bins
+    assert record.settings == {"n_estimators": 50, "max_bin": bins}
 
 
 @pytest.mark.parametrize("family", GRIDS)

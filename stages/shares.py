@@ -1,0 +1,78 @@
+"""The rows of a training table in parts, as trees want them, held by the workers of Dask: a share each, for all fits.
+
+A share is every n-th part, read and prepared once. Of what a fit learns, only what replaces a missing value changes a
+row, so only the rows that miss one are prepared again for each fit. A share that died with its worker is read again.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from stages import facts
+from stages.engine import InFolder
+from stages.facts import Facts
+from stages.schema import Schema
+
+
+class Share(NamedTuple):
+    """`features` float32 [rows, columns], prepared; `target` and `fold` [rows]. `gaps`: the places of the rows with a
+    missing value, and `raw` [gaps, features] these rows as of `stages.matrix`, NaN for missing."""
+
+    features: np.ndarray
+    target: np.ndarray
+    fold: np.ndarray
+    gaps: np.ndarray
+    raw: np.ndarray
+
+
+class Shares:
+    """Of `known.parts`; `prepare` is a fitted preparation without missing indicators."""
+
+    def __init__(self, known: Facts, prepare: Pipeline) -> None:
+        self.parts = known.parts
+        self.read = InFolder(partial(read, schema=known.schema, prepare=prepare), Path.cwd())
+        self.workers: list[str] = []
+        self.held: list[Any] = []
+
+    def on(self, client: Any, workers: list[str]) -> list[Any]:
+        """Futures of the shares, one on each of these workers (no more than there are parts), read where these are not
+        the workers of the last time."""
+        workers = workers[: len(self.parts)]
+        if workers != self.workers:
+            self.workers = workers
+            self.held = [
+                client.submit(self.read, self.parts[place :: len(workers)], **at(address))
+                for place, address in enumerate(workers)
+            ]
+        return self.held
+
+
+def at(address: str) -> dict[str, Any]:
+    """Of a Dask task: on that worker, or on another if it is gone; never taken for an earlier one."""
+    return {"workers": [address], "allow_other_workers": True, "pure": False}
+
+
+def read(parts: list[Path], schema: Schema, prepare: Pipeline) -> Share:
+    blocks = [facts.read(part, schema) for part in parts]
+    # From the second on: scikit-learn takes no table without rows.
+    blank = np.zeros((1, len(schema.features)))
+    features = [prepare.transform(np.vstack([blank, block.matrix]))[1:].astype(np.float32) for block in blocks]
+    matrix = np.concatenate([block.matrix for block in blocks])
+    gaps = np.flatnonzero(np.isnan(matrix).any(axis=1))
+    target, fold = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("target", "fold"))
+    return Share(np.concatenate(features), target, fold, gaps, matrix[gaps])
+
+
+def of_folds(share: Share, folds: np.ndarray, prepare: Pipeline) -> tuple[np.ndarray, np.ndarray]:
+    """Features [rows, columns] as `prepare`, fitted or taught, gives them, and target [rows], of the rows of these
+    folds; missing indicators are its last columns, 0 in a row that misses nothing."""
+    here = np.isin(share.fold, folds)
+    mine = here[share.gaps]
+    again = prepare.transform(np.vstack([np.zeros((1, share.raw.shape[1])), share.raw[mine]]))[1:]
+    features = np.zeros((np.count_nonzero(here), again.shape[1]), dtype=np.float32)
+    features[:, : share.features.shape[1]] = share.features[here]
+    features[np.cumsum(here)[share.gaps[mine]] - 1] = again
+    return features, share.target[here]
