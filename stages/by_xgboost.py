@@ -98,11 +98,17 @@ def _lasting(client: Any, number: int, work: Callable[[Any, list[str]], T]) -> T
             break
         workers = _workers(client)[:number]
         try:
-            return work(client, workers)
+            found = work(client, workers)
+            why = "while others went on"
         except Exception as error:  # xgboost, Dask and sockets each raise their own when a peer is gone
             if set(workers) <= set(_workers(client)):
                 raise
-            print(f"a dask worker died ({type(error).__name__}): once more with {number}", flush=True)
+            why = type(error).__name__
+        else:
+            # Without one of them xgboost may have gone on, to another model.
+            if set(workers) <= set(_workers(client)):
+                return found
+        print(f"a dask worker died ({why}): once more with {number}", flush=True)
     raise PipelineError(
         f"dask gave up: of {number} workers {len(_workers(client))} are left after at most {TRIES} tries of one "
         "fit: give them more memory (engine.memory_share), or start more of them"

@@ -157,9 +157,10 @@ def test_a_worker_killed_between_two_fits_changes_nothing(
     ]
 
 
-def test_work_is_done_again_when_a_worker_dies(client: Client) -> None:
-    """What needs all workers at once starts again, with as many as before, when one of them dies; an error of its own
-    is raised as it is."""
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_work_is_done_again_when_a_worker_dies(client: Client, goes_on: bool) -> None:
+    """What needs all workers at once starts again, with as many as before, when one of them dies, also where the others
+    came to an end without it; an error of its own is raised as it is."""
     tries: list[list[str]] = []
 
     def work(client: Client, workers: list[str]) -> Any:
@@ -168,10 +169,11 @@ def test_work_is_done_again_when_a_worker_dies(client: Client) -> None:
             kill_one(client, 0).join()
             while set(workers) <= set(client.scheduler_info(n_workers=-1)["workers"]):
                 time.sleep(0.05)
-            raise ConnectionError("a peer is gone")
-        return "done"
+            if not goes_on:
+                raise ConnectionError("a peer is gone")
+        return len(tries)
 
-    assert by_xgboost._lasting(client, 2, work) == "done"
+    assert by_xgboost._lasting(client, 2, work) == 2
     assert [len(workers) for workers in tries] == [2, 2]
 
     def wrong(client: Client, workers: list[str]) -> Any:
