@@ -4,6 +4,7 @@ Each worker holds one share of the rows (`stages.shares`). The number of workers
 with it the last digits of a model; where a worker is, or whether one died on the way, does not.
 """
 
+import gc
 from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
@@ -128,6 +129,7 @@ def _train(held: Shares, mine: Callable[[Share], Any], models: list[Any], client
     import xgboost.dask
     from xgboost.collective import Config
 
+    gc.collect()  # the rows of an earlier fit: what holds them is part of a cycle
     there = [shares.at(address) for address in workers]
     both = [client.submit(mine, share, **where) for share, where in zip(held.on(client, workers), there, strict=False)]
     columns = client.submit(_width, both[0]).result()

@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from stages import facts
 from stages.engine import InFolder
-from stages.facts import Facts
+from stages.facts import Block, Facts
 from stages.schema import Schema
 
 
@@ -56,14 +56,18 @@ def at(address: str) -> dict[str, Any]:
 
 
 def read(parts: list[Path], schema: Schema, prepare: Pipeline) -> Share:
-    blocks = [facts.read(part, schema) for part in parts]
-    # From the second on: scikit-learn takes no table without rows.
-    blank = np.zeros((1, len(schema.features)))
-    features = [prepare.transform(np.vstack([blank, block.matrix]))[1:].astype(np.float32) for block in blocks]
-    matrix = np.concatenate([block.matrix for block in blocks])
-    gaps = np.flatnonzero(np.isnan(matrix).any(axis=1))
-    target, fold = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("target", "fold"))
-    return Share(np.concatenate(features), target, fold, gaps, matrix[gaps])
+    pieces = [_piece(facts.read(part, schema), prepare) for part in parts]
+    features, target, fold, gaps, raw = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
+    return Share(features, target, fold, np.flatnonzero(gaps), raw)
+
+
+def _piece(block: Block, prepare: Pipeline) -> tuple[np.ndarray, ...]:
+    """As of a Share, with the gaps as a mask."""
+    # From the second row on: scikit-learn takes no table without rows.
+    blank = np.zeros((1, block.matrix.shape[1]))
+    features = prepare.transform(np.vstack([blank, block.matrix]))[1:].astype(np.float32)
+    gaps = np.isnan(block.matrix).any(axis=1)
+    return features, block.target, block.fold, gaps, block.matrix[gaps]
 
 
 def of_folds(share: Share, folds: np.ndarray, prepare: Pipeline) -> tuple[np.ndarray, np.ndarray]:
