@@ -18,8 +18,8 @@ def follow(project: Project, page: str) -> int:
     """Do what a page says, top to bottom; returns how many commands it had.
 
     `console` blocks: lines with `$ ` are run and must succeed, the lines below are parts of the output in their order,
-    `...` stands for anything and a decimal for any number. `yaml` blocks: each line replaces the line of data/schema.yaml with the same key. `diff`
-    blocks name a file and change it.
+    `...` stands for anything and a decimal for any number. `yaml` blocks: each line replaces the line of
+    data/schema.yaml with the same key. `diff` blocks name a file and change it.
     """
     count = 0
     for kind, file, block in BLOCKS.findall((ROOT / page).read_text(encoding="utf-8")):
