@@ -91,7 +91,8 @@ def _predict(
     train, held = split
     pipelines = [make(each) for each in settings]
     prepare, models = pipelines[0][:-1], [pipeline[-1] for pipeline in pipelines]
-    with naming(label, settings[-1]):
+    # Sequential: within a fit scikit-learn would hand parts of it to Dask, which forgets them where a worker dies.
+    with naming(label, settings[-1]), joblib.parallel_config("sequential"):
         prepared = prepare.fit_transform(matrix[train])
         if sharing and len(models) > 1:
             return sharing.predict(models, prepared, target[train], prepare.transform(matrix[held]))

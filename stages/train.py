@@ -73,7 +73,8 @@ def fit(table: pd.DataFrame, schema: Schema, params: Train, family: str) -> tupl
     model = families.numeric_pipeline(
         schema.features, family, params.seed, found.settings, found.indicators, params.device
     )
-    model.fit(matrix, target)
+    with joblib.parallel_config("sequential"):  # as in stages.search
+        model.fit(matrix, target)
     pipeline = Pipeline([("matrix", preparation.ToMatrix(schema.features).fit(training)), *model.steps])
     squared = np.square(found.out_of_fold - target)
     squared = squared[~np.isnan(squared)]
