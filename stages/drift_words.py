@@ -35,7 +35,7 @@ def _values(test: Result, detail: dict[str, Any]) -> str:
     if detail["mean_shift"] is None:
         return f"{test.subject}: {_share(detail)} (Cramer's V {test.effect:.2f})"
     if abs(detail["mean_shift"]) < 0.1 and detail["spread_ratio"] is not None:
-        return f"{test.subject} spreads {detail['spread_ratio']:.2g} times as wide (KS {test.effect:.2f})"
+        return f"{test.subject} spreads {_two(detail['spread_ratio'])} times as wide (KS {test.effect:.2f})"
     return f"{test.subject} {_moved(detail['mean_shift'])} (KS {test.effect:.2f})"
 
 
@@ -57,9 +57,14 @@ def _constant(test: Result, detail: dict[str, Any]) -> str:
 
 
 def _moved(shift: float) -> str:
-    return f"{'rose' if shift > 0 else 'fell'} by {abs(shift):.2g} standard deviations"
+    return f"{'rose' if shift > 0 else 'fell'} by {_two(abs(shift))} standard deviations"
 
 
 def _dependence(name: str, importance: dict[str, float] | None) -> str:
     cost = (importance or {}).get(name, 0.0)
-    return f"shuffling it costs the model {cost:.2g} of RMSE" if cost > 0 else "the model does not depend on it"
+    return f"shuffling it costs the model {_two(cost)} of RMSE" if cost > 0 else "the model does not depend on it"
+
+
+def _two(number: float) -> str:
+    """Two significant digits, also where the last one is 0: `4.0` says more than `4`."""
+    return f"{number:#.2g}".removesuffix(".")

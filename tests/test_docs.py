@@ -18,8 +18,8 @@ def follow(project: Project, page: str) -> int:
     """Do what a page says, top to bottom; returns how many commands it had.
 
     `console` blocks: lines with `$ ` are run and must succeed, the lines below are parts of the output in their order,
-    `...` stands for anything and a decimal for any number. `yaml` blocks: each line replaces the line of
-    data/schema.yaml with the same key. `diff` blocks name a file and change it.
+    `...` stands for anything. `yaml` blocks: each line replaces the line of data/schema.yaml with the same key. `diff`
+    blocks name a file and change it.
     """
     count = 0
     for kind, file, block in BLOCKS.findall((ROOT / page).read_text(encoding="utf-8")):
@@ -40,7 +40,7 @@ def follow(project: Project, page: str) -> int:
             output = printed(project, page, command)
             start = 0
             for line in shown:
-                pattern = DECIMAL.sub(r"\\d+(\\.\\d+)?", re.escape(line)).replace(re.escape("..."), ".*")
+                pattern = DECIMAL.sub(r"\\d+\\.\\d+", re.escape(line)).replace(re.escape("..."), ".*")
                 found = re.compile(pattern).search(output, start)
                 assert found, f"{page}: {command} did not print {line!r} there:\n{output}"
                 start = found.end()
