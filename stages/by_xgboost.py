@@ -25,9 +25,8 @@ T = TypeVar("T")
 Settings = dict[str, Any]
 TRIES = 4  # of a fit of whose workers one dies
 PATIENCE = 60  # seconds for another to take its place
-MEETING = (
-    20  # seconds for all workers to join a fit, whose rows are in place; xgboost would wait for a dead one for ever
-)
+# Seconds for all workers to join a fit, whose rows are in place; xgboost by itself would wait for a dead one for ever.
+MEETING = 20
 FOLDER = Path("models/candidates")  # where the workers find the models that they judge
 
 

@@ -89,10 +89,12 @@ def _begin() -> None:
     """The process that workers fork from, already now: it imports what they need while this one imports Dask too."""
     from multiprocessing import forkserver
 
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    added = {name: value for name, value in _ENVIRONMENT.items() if name not in os.environ}
+    os.environ.update(added)
     multiprocessing.set_forkserver_preload(["distributed", "pandas", "pyarrow.parquet"])
     forkserver.ensure_running()
+    for name in added:  # they are for the workers alone
+        del os.environ[name]
 
 
 @contextmanager
