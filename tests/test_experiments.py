@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -22,9 +23,9 @@ SHOW = ["exp", "show", "--only-changed", "--drop", COLUMNS, "--sort-by", "metric
 
 
 def processes(project: Project) -> list[psutil.Process]:
-    """What runs in the project's folder."""
+    """What runs in the project's folder, with its command line in `info`: a process may end between two looks."""
     found = []
-    for process in psutil.process_iter(["cwd"]):
+    for process in psutil.process_iter(["cwd", "cmdline"], ad_value=[]):
         if process.info["cwd"] and Path(process.info["cwd"]).is_relative_to(project.folder):
             found.append(process)
     return found
@@ -53,7 +54,8 @@ def queueing(reproduced: Project) -> Iterator[Project]:
     yield reproduced
     reproduced.dvc("queue", "stop", "--kill")
     for process in processes(reproduced):
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     until(lambda: not processes(reproduced))
 
 
@@ -199,7 +201,7 @@ def test_a_stopped_sweep_leaves_nothing_to_mend(queueing: Project) -> None:
         time.sleep(moment)
         os.killpg(sweep.pid, signal.SIGKILL)
         sweep.communicate()
-        until(lambda: not any("--queue" in process.cmdline() for process in processes(queueing)))
+        until(lambda: not any("--queue" in process.info["cmdline"] for process in processes(queueing)))
         assert touched(queueing) == before
     queueing.dvc("queue", "remove", "--queued")
     assert "best" in queueing.stage("sweep", "train.families.ridge.alpha=[2]").stdout
