@@ -9,7 +9,9 @@ import math
 from typing import Any
 
 import numpy as np
+from sklearn import config_context
 from sklearn.base import clone
+from sklearn.utils import check_random_state
 
 Grid = dict[str, list[Any]]
 
@@ -25,16 +27,48 @@ def forest(models: list[Any], matrix: np.ndarray, target: np.ndarray, held: np.n
     """Predictions [models, rows of `held`] of random forests that differ in `n_estimators` and `max_depth` alone."""
     most = max(model.n_estimators for model in models)
     deepest = max((model.max_depth for model in models), key=_depth)
-    fitted = clone(models[0]).set_params(n_estimators=most, max_depth=deepest).fit(matrix, target)
-    numbers = matrix.astype(np.float32)  # as the forest itself hands them to its trees
+    trees = _Trees(clone(models[0]).set_params(max_depth=deepest), matrix, target)
     seen = held.astype(np.float32)
-    grown, samples = fitted.estimators_, fitted.estimators_samples_  # the samples are drawn again at each access
-    sums: dict[float, np.ndarray] = {}
-    for limit in {_depth(model.max_depth): model.max_depth for model in models}.values():
-        trees = grown if limit == deepest else _limited(grown, samples, limit, numbers, target)
-        # Summed in the order of the trees, as scikit-learn adds them up, so that the last digit is the same too.
-        sums[_depth(limit)] = np.cumsum([tree.tree_.predict(seen)[:, 0] for tree in trees], axis=0)
+    with config_context(skip_parameter_validation=True):
+        seeds = trees.seeds(most)
+        grown = [trees.grow(seed, deepest) for seed in seeds]
+        sums: dict[float, np.ndarray] = {}
+        for limit in {_depth(model.max_depth): model.max_depth for model in models}.values():
+            limited = [
+                # At the limit itself too: growing tried to split there, which moves the random state on.
+                trees.grow(seed, limit) if limit != deepest and tree.get_depth() >= limit else tree
+                for seed, tree in zip(seeds, grown, strict=True)
+            ]
+            # Summed in the order of the trees, as scikit-learn adds them up, so that the last digit is the same too.
+            sums[_depth(limit)] = np.cumsum([tree.tree_.predict(seen)[:, 0] for tree in limited], axis=0)
     return np.array([sums[_depth(m.max_depth)][m.n_estimators - 1] / m.n_estimators for m in models])
+
+
+class _Trees:
+    """The trees of a random forest, one by one. scikit-learn's own loop makes a copy, a check of the settings and two
+    random generators for each, which takes as long as growing it on a small table; here the forest does that once, for
+    a tree of its own."""
+
+    def __init__(self, forest: Any, matrix: np.ndarray, target: np.ndarray) -> None:
+        self.matrix = matrix.astype(np.float32)  # as the forest itself hands them to its trees
+        self.target = target
+        self.forest = forest.set_params(n_estimators=1).fit(matrix, target)
+        self.drawn = len(self.forest.estimators_samples_[0])
+        self.random = np.random.RandomState(0)
+
+    def seeds(self, count: int) -> list[int]:
+        return check_random_state(self.forest.random_state).randint(np.iinfo(np.int32).max, size=count).tolist()
+
+    def grow(self, seed: int, max_depth: int | None) -> Any:
+        weight = np.ones(len(self.target))
+        if self.forest.bootstrap:
+            self.random.seed(seed)
+            sample = self.random.randint(0, len(weight), self.drawn)
+            weight = np.bincount(sample, minlength=len(weight)).astype(float)
+        tree = copy.copy(self.forest.estimators_[0])
+        tree.max_depth, tree.random_state = max_depth, self.random
+        self.random.seed(seed)
+        return tree.fit(self.matrix, self.target, sample_weight=weight, check_input=False)
 
 
 def bounded(grid: Grid, n_rows: int, max_leaves: int) -> Grid:
@@ -44,23 +78,6 @@ def bounded(grid: Grid, n_rows: int, max_leaves: int) -> Grid:
     if n_rows <= each or "max_leaf_nodes" in grid:
         return grid
     return {**grid, "max_leaf_nodes": [each]}
-
-
-def _limited(
-    grown: list[Any], samples: list[np.ndarray], limit: int, matrix: np.ndarray, target: np.ndarray
-) -> list[Any]:
-    """The trees that a forest with this depth limit has: those that are too deep are grown again, on the same bootstrap
-    sample and with the same random state."""
-    trees = list(grown)
-    for place, sample in enumerate(samples):
-        # At the limit itself too: growing tried to split there, which moves the random state on.
-        if trees[place].get_depth() >= limit:
-            weight = np.bincount(sample, minlength=len(target)).astype(float)
-            # A shallow copy: `clone` looks up the signature of the tree each time, which takes as long as growing it.
-            tree = copy.copy(trees[place])
-            tree.max_depth = limit
-            trees[place] = tree.fit(matrix, target, sample_weight=weight, check_input=False)
-    return trees
 
 
 def _depth(limit: int | None) -> float:

@@ -94,7 +94,7 @@ def _predict(
     # Sequential: within a fit scikit-learn would hand parts of it to Dask, which forgets them where a worker dies.
     with naming(label, settings[-1]), joblib.parallel_config("sequential"):
         prepared = prepare.fit_transform(matrix[train])
-        if sharing and len(models) > 1:
+        if sharing and _may_share(settings[0], sharing.settings):
             return sharing.predict(models, prepared, target[train], prepare.transform(matrix[held]))
         return models[0].fit(prepared, target[train]).predict(prepare.transform(matrix[held]))[None, :]
 
@@ -113,12 +113,16 @@ def groups(tried: list[Settings], shared: frozenset[str]) -> Iterator[list[int]]
     """The places of settings that share their fits: those that have the same value of all that is not `shared`."""
     found: dict[str, list[int]] = {}
     for place, settings in enumerate(tried):
-        mine = {name: value for name, value in settings.items() if name in shared}
+        mine = sorted(name for name in settings if name in shared)
         # What the model may refuse is fitted alone, so that the message names it.
-        alone = place if not all(value is None or _is_count(value) for value in mine.values()) else None
+        alone = None if _may_share(settings, shared) else place
         rest = {name: value for name, value in settings.items() if name not in shared}
-        found.setdefault(repr((rest, sorted(mine), alone)), []).append(place)
+        found.setdefault(repr((rest, mine, alone)), []).append(place)
     yield from found.values()
+
+
+def _may_share(settings: Settings, shared: frozenset[str]) -> bool:
+    return all(value is None or _is_count(value) for name, value in settings.items() if name in shared)
 
 
 def _is_count(value: Any) -> bool:

@@ -16,10 +16,12 @@ from stages.engine import InFolder
 from stages.facts import Block, Facts
 from stages.schema import Schema
 
+AT_ONCE = 2**16  # rows
+
 
 class Share(NamedTuple):
     """`features` float32 [rows, columns], prepared; `target` and `fold` [rows]. `gaps`: the places of the rows with a
-    missing value, and `raw` [gaps, features] these rows as of `stages.matrix`, NaN for missing."""
+    missing value, and `raw` float32 [gaps, features] these rows as of `stages.matrix`, NaN for missing."""
 
     features: np.ndarray
     target: np.ndarray
@@ -67,16 +69,25 @@ def _piece(block: Block, prepare: Pipeline) -> tuple[np.ndarray, ...]:
     blank = np.zeros((1, block.matrix.shape[1]))
     features = prepare.transform(np.vstack([blank, block.matrix]))[1:].astype(np.float32)
     gaps = np.isnan(block.matrix).any(axis=1)
-    return features, block.target, block.fold, gaps, block.matrix[gaps]
+    return features, block.target, block.fold, gaps, block.matrix[gaps].astype(np.float32)
 
 
 def of_folds(share: Share, folds: np.ndarray, prepare: Pipeline) -> tuple[np.ndarray, np.ndarray]:
     """Features [rows, columns] as `prepare`, fitted or taught, gives them, and target [rows], of the rows of these
     folds; missing indicators are its last columns, 0 in a row that misses nothing."""
     here = np.isin(share.fold, folds)
-    mine = here[share.gaps]
-    again = prepare.transform(np.vstack([np.zeros((1, share.raw.shape[1])), share.raw[mine]]))[1:]
-    features = np.zeros((np.count_nonzero(here), again.shape[1]), dtype=np.float32)
-    features[:, : share.features.shape[1]] = share.features[here]
-    features[np.cumsum(here)[share.gaps[mine]] - 1] = again
+    places = np.flatnonzero(here)
+    columns = prepare.transform(np.zeros((1, share.raw.shape[1]))).shape[1]
+    features = np.zeros((len(places), columns), dtype=np.float32)
+    for some in _pieces(len(places)):
+        features[some, : share.features.shape[1]] = share.features[places[some]]
+    mine = np.flatnonzero(here[share.gaps])
+    for some in _pieces(len(mine)):
+        to = np.searchsorted(places, share.gaps[mine[some]])
+        features[to] = prepare.transform(share.raw[mine[some]])
     return features, share.target[here]
+
+
+def _pieces(rows: int) -> list[slice]:
+    """A share is large, and so would be copies of all of it."""
+    return [slice(start, start + AT_ONCE) for start in range(0, rows, AT_ONCE)]

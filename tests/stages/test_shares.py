@@ -10,9 +10,12 @@ from tests.stages.test_linear_sums import HOMES, cut, homes
 
 
 @pytest.mark.parametrize("indicators", [(), (0, 1, 2, 3)])
-def test_rows_are_those_of_the_fit(tmp_path: Path, indicators: tuple[int, ...]) -> None:
+def test_rows_are_those_of_the_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, indicators: tuple[int, ...]
+) -> None:
     """Of any folds, also of none: what the fit's own preparation gives, in float32, with what it imputes and with its
     missing indicators; and the target of these rows."""
+    monkeypatch.setattr(shares, "AT_ONCE", 50)
     parts = cut(homes(600, 0.2), tmp_path, 3)
     blocks = [facts.read(part, HOMES) for part in parts]
     matrix, target, fold = (np.concatenate(side) for side in zip(*blocks, strict=True))
