@@ -4,7 +4,9 @@ Each worker holds one share of the rows (`stages.shares`). The number of workers
 with it the last digits of a model; where a worker is, or whether one died on the way, does not.
 """
 
+import ctypes
 import gc
+import sys
 from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
@@ -18,7 +20,7 @@ from stages import exact, preparation, search, shares
 from stages.engine import Engine
 from stages.errors import PipelineError
 from stages.facts import Facts
-from stages.held_out import borrowed, lent
+from stages.lending import borrowed, lent
 from stages.shares import Share, Shares
 
 T = TypeVar("T")
@@ -128,7 +130,8 @@ def _train(held: Shares, mine: Callable[[Share], Any], models: list[Any], client
     import xgboost.dask
     from xgboost.collective import Config
 
-    gc.collect()  # the rows of an earlier fit: what holds them is part of a cycle
+    _let_go()
+    client.run(_let_go, workers=workers)
     there = [shares.at(address) for address in workers]
     both = [client.submit(mine, share, **where) for share, where in zip(held.on(client, workers), there, strict=False)]
     columns = client.submit(_width, both[0]).result()
@@ -152,6 +155,14 @@ def _train(held: Shares, mine: Callable[[Share], Any], models: list[Any], client
         fitted = xgboost.dask.train(client, settings, matrices[bins], num_boost_round=rounds, coll_cfg=meeting)
         boosters.append(fitted["booster"])
     return boosters
+
+
+def _let_go() -> None:
+    """Of the rows of an earlier fit: what holds them, here and in xgboost's iterator over them, is part of a cycle; and
+    glibc keeps what is freed ("Worker memory management" in Dask's manual)."""
+    gc.collect()
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(0)
 
 
 def _width(both: tuple[np.ndarray, np.ndarray]) -> int:

@@ -29,7 +29,7 @@ def forest(models: list[Any], matrix: np.ndarray, target: np.ndarray, held: np.n
     deepest = max((model.max_depth for model in models), key=_depth)
     trees = _Trees(clone(models[0]).set_params(max_depth=deepest), matrix, target)
     seen = held.astype(np.float32)
-    with config_context(skip_parameter_validation=True):
+    with config_context(skip_parameter_validation=True, assume_finite=True):
         seeds = trees.seeds(most)
         grown = [trees.grow(seed, deepest) for seed in seeds]
         sums: dict[float, np.ndarray] = {}

@@ -4,16 +4,12 @@ What a pass needs (models) lies in a folder that the workers see, what it gives 
 parts nor the workers change the result, and a worker that dies takes nothing along.
 """
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
-from functools import lru_cache, partial
+from functools import partial
 from math import isqrt
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import joblib
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
@@ -21,6 +17,7 @@ from sklearn.pipeline import Pipeline
 from stages import exact, facts, rows, sampling, tables
 from stages.engine import Engine
 from stages.facts import Facts
+from stages.lending import borrowed, lent
 from stages.onnx_file import Model
 from stages.schema import Schema
 
@@ -79,22 +76,6 @@ def predict(model: Pipeline, matrix: np.ndarray) -> np.ndarray:
         for column, weight in zip(model[:-1].transform(matrix).T, model[-1].coef_, strict=True):
             predictions += column * weight
     return predictions
-
-
-@contextmanager
-def lent(content: Any, folder: Path) -> Iterator[Path]:
-    """A file that the workers read `content` from; gone after the block. The suffix `.partial` is in `.dvcignore`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, suffix=".partial") as name:
-        path = Path(name) / "content.joblib"
-        joblib.dump(content, path)
-        yield path
-
-
-@lru_cache(maxsize=1)
-def borrowed(path: Path) -> Any:
-    """What was `lent`, read once a worker."""
-    return joblib.load(path)
 
 
 def _hold_out(part: Path, known: Facts, models: Path, folder: Path) -> HeldOut:

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -12,6 +13,7 @@ from tqdm import tqdm
 
 from stages.errors import PipelineError
 from stages.families import Sharing
+from stages.lending import Lendable, lendable
 
 Settings = dict[str, Any]
 Split = tuple[np.ndarray, np.ndarray]
@@ -56,10 +58,12 @@ def cross_validate(
     target: np.ndarray,
     splits: list[Split],
     label: str,
+    folder: Path | None = None,
 ) -> np.ndarray:
     """Out-of-fold predictions [settings, rows]: each row's by the fit that did not see it, NaN where no fold holds it.
 
     `make(settings)` gives an unfitted pipeline; settings that differ in `sharing.settings` alone share their fits.
+    `folder`: where workers of Dask, if joblib hands the fits to some, find the rows.
     Raises PipelineError naming settings that the model refuses.
     """
     shared = sharing.settings if sharing else frozenset[str]()
@@ -67,14 +71,15 @@ def cross_validate(
     predictions = np.full((len(tried), len(target)), np.nan)
     # Threads: fitting releases Python's lock, and a process would first have to import what this one has.
     run = joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator")
-    results = run(
-        joblib.delayed(_predict)([tried[place] for place in group], make, sharing, matrix, target, split, label)
-        for group, split in tasks
-    )
-    for (group, (_, held)), values in tqdm(
-        zip(tasks, results, strict=True), total=len(tasks), desc=f"{label}: fits", disable=None
-    ):
-        predictions[np.ix_(group, held)] = values
+    with lendable((matrix, target), folder) as data:
+        results = run(
+            joblib.delayed(_predict)([tried[place] for place in group], make, sharing, data, split, label)
+            for group, split in tasks
+        )
+        for (group, (_, held)), values in tqdm(
+            zip(tasks, results, strict=True), total=len(tasks), desc=f"{label}: fits", disable=None
+        ):
+            predictions[np.ix_(group, held)] = values
     return predictions
 
 
@@ -82,13 +87,12 @@ def _predict(
     settings: list[Settings],
     make: Make,
     sharing: Sharing | None,
-    matrix: np.ndarray,
-    target: np.ndarray,
+    data: Lendable,
     split: Split,
     label: str,
 ) -> np.ndarray:
-    """Predictions [settings, held rows] of settings that may share their fits."""
-    train, held = split
+    """Predictions [settings, held rows] of settings that may share their fits; `data`: of a matrix and a target."""
+    (matrix, target), (train, held) = data.content, split
     pipelines = [make(each) for each in settings]
     prepare, models = pipelines[0][:-1], [pipeline[-1] for pipeline in pipelines]
     # Sequential: within a fit scikit-learn would hand parts of it to Dask, which forgets them where a worker dies.

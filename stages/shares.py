@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from stages import facts
+from stages import facts, tables
 from stages.engine import InFolder
-from stages.facts import Block, Facts
+from stages.facts import Facts
 from stages.schema import Schema
 
-AT_ONCE = 2**16  # rows
+AT_ONCE = 2**16  # rows, of which there may be copies
 
 
 class Share(NamedTuple):
@@ -58,18 +58,20 @@ def at(address: str) -> dict[str, Any]:
 
 
 def read(parts: list[Path], schema: Schema, prepare: Pipeline) -> Share:
-    pieces = [_piece(facts.read(part, schema), prepare) for part in parts]
-    features, target, fold, gaps, raw = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
-    return Share(features, target, fold, np.flatnonzero(gaps), raw)
-
-
-def _piece(block: Block, prepare: Pipeline) -> tuple[np.ndarray, ...]:
-    """As of a Share, with the gaps as a mask."""
-    # From the second row on: scikit-learn takes no table without rows.
-    blank = np.zeros((1, block.matrix.shape[1]))
-    features = prepare.transform(np.vstack([blank, block.matrix]))[1:].astype(np.float32)
-    gaps = np.isnan(block.matrix).any(axis=1)
-    return features, block.target, block.fold, gaps, block.matrix[gaps].astype(np.float32)
+    most = sum(map(tables.count, parts))
+    features = np.empty((most, _columns(prepare, len(schema.features))), dtype=np.float32)
+    target, fold = np.empty(most), np.empty(most, dtype=np.int32)
+    gaps, raw, end = [], [], 0
+    for part in parts:
+        block = facts.read(part, schema)
+        start, end = end, end + len(block.target)
+        target[start:end], fold[start:end] = block.target, block.fold
+        for some in _pieces(end - start):
+            features[start:end][some] = prepare.transform(block.matrix[some])
+        missing = np.flatnonzero(np.isnan(block.matrix).any(axis=1))
+        gaps.append(start + missing)
+        raw.append(block.matrix[missing].astype(np.float32))
+    return Share(features[:end], target[:end], fold[:end], np.concatenate(gaps), np.concatenate(raw))
 
 
 def of_folds(share: Share, folds: np.ndarray, prepare: Pipeline) -> tuple[np.ndarray, np.ndarray]:
@@ -77,8 +79,7 @@ def of_folds(share: Share, folds: np.ndarray, prepare: Pipeline) -> tuple[np.nda
     folds; missing indicators are its last columns, 0 in a row that misses nothing."""
     here = np.isin(share.fold, folds)
     places = np.flatnonzero(here)
-    columns = prepare.transform(np.zeros((1, share.raw.shape[1]))).shape[1]
-    features = np.zeros((len(places), columns), dtype=np.float32)
+    features = np.zeros((len(places), _columns(prepare, share.raw.shape[1])), dtype=np.float32)
     for some in _pieces(len(places)):
         features[some, : share.features.shape[1]] = share.features[places[some]]
     mine = np.flatnonzero(here[share.gaps])
@@ -86,6 +87,10 @@ def of_folds(share: Share, folds: np.ndarray, prepare: Pipeline) -> tuple[np.nda
         to = np.searchsorted(places, share.gaps[mine[some]])
         features[to] = prepare.transform(share.raw[mine[some]])
     return features, share.target[here]
+
+
+def _columns(prepare: Pipeline, features: int) -> int:
+    return int(prepare.transform(np.zeros((1, features))).shape[1])
 
 
 def _pieces(rows: int) -> list[slice]:

@@ -54,11 +54,13 @@ class Found(NamedTuple):
     tried: int
 
 
-def fit(table: pd.DataFrame, schema: Schema, params: Train, family: str) -> tuple[Pipeline, Record]:
+def fit(
+    table: pd.DataFrame, schema: Schema, params: Train, family: str, folder: Path | None = None
+) -> tuple[Pipeline, Record]:
     """The family's best pipeline, fitted to the training rows of `table`, and how it was found.
 
     `table` is what `stages.clean` makes: the schema's columns and `fold`; rows of the test split (fold -1) are left
-    out. The pipeline predicts from a table with the schema's feature columns.
+    out. `folder`: as of `search.cross_validate`. The pipeline predicts from a table with the schema's feature columns.
     Raises PipelineError for an unknown family or setting, or a table without `fold`.
     """
     if "fold" not in table:
@@ -69,7 +71,8 @@ def fit(table: pd.DataFrame, schema: Schema, params: Train, family: str) -> tupl
     training = table[table["fold"] != rows.TEST]
     matrix = to_matrix(training, schema.features)
     target = training[schema.target.name].to_numpy(float)
-    found = choose(matrix, target, rows.splits(training["fold"].to_numpy(), schema), schema, params, family)
+    splits = rows.splits(training["fold"].to_numpy(), schema)
+    found = choose(matrix, target, splits, schema, params, family, folder)
     model = families.numeric_pipeline(
         schema.features, family, params.seed, found.settings, found.indicators, params.device
     )
@@ -86,7 +89,13 @@ def fit(table: pd.DataFrame, schema: Schema, params: Train, family: str) -> tupl
 
 
 def choose(
-    matrix: np.ndarray, target: np.ndarray, splits: list[search.Split], schema: Schema, params: Train, family: str
+    matrix: np.ndarray,
+    target: np.ndarray,
+    splits: list[search.Split],
+    schema: Schema,
+    params: Train,
+    family: str,
+    folder: Path | None,
 ) -> Found:
     """What `search.choose` finds of the family's grid, by the squared error over all held rows together."""
     kind, grid = families.get(family), params.families[family]
@@ -102,7 +111,7 @@ def choose(
             indicators=indicators,
             device=params.device,
         )
-        predictions = search.cross_validate(settings, make, kind.sharing, matrix, target, splits, family)
+        predictions = search.cross_validate(settings, make, kind.sharing, matrix, target, splits, family, folder)
         out_of_fold.update(zip((repr((each, indicators)) for each in settings), predictions, strict=True))
         # With a time, the first block is never held: its predictions are NaN.
         return [float(error) for error in np.nanmean(np.square(predictions - target), axis=1)]
@@ -128,7 +137,7 @@ def main() -> None:
 def in_memory(run: Engine, table_schema: Schema, settings: Train, limits: Select, family: str) -> Record:
     training = tables.read(TRAIN)
     with run.fan_out():
-        pipeline, record = fit(training, table_schema, settings, family)
+        pipeline, record = fit(training, table_schema, settings, family, OUT if run.client else None)
     # Of a table in parts that of the one file it could be, so that the model file does not depend on the engine.
     level, sha256 = settings.interval_level, files.digest(TRAIN) if TRAIN.is_file() else tables.digest(training)
     served = export.served_form(pipeline, record, training, table_schema, level, sha256, limits)

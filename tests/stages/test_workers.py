@@ -84,12 +84,21 @@ def kill_one(client: Client, after: float) -> threading.Thread:
     return thread
 
 
-def test_joblib_fans_out_the_very_same_fits(client: Client, table: pd.DataFrame) -> None:
-    """A table that fits into memory gets, on the workers, the fit that it gets here, to the byte."""
+def test_joblib_fans_out_the_very_same_fits(
+    client: Client, table: pd.DataFrame, in_a_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table that fits into memory gets, on the workers, the fit that it gets here, to the byte; none of it lies in a
+    worker's memory alone, where it would die with the worker."""
+
+    def scattered(*arguments: Any, **named: Any) -> None:
+        raise AssertionError("something was put into the memory of a worker")
+
+    monkeypatch.setattr(Client, "scatter", scattered)
     table = table.head(500)
     here = fit(table, HOMES, PARAMS, "xgboost")
     with Engine(client).fan_out():
-        there = fit(table, HOMES, PARAMS, "xgboost")
+        there = fit(table, HOMES, PARAMS, "xgboost", in_a_folder)
+    assert list(in_a_folder.iterdir()) == []
     assert joblib.hash(there[1]) == joblib.hash(here[1])
     assert joblib.hash(there[0].predict(table)) == joblib.hash(here[0].predict(table))
 
@@ -118,13 +127,13 @@ def test_trees_in_parts_are_as_good(client: Client, table: pd.DataFrame, in_a_fo
 
 
 @pytest.mark.slow
-def test_a_killed_worker_changes_no_fit_in_memory(client: Client, table: pd.DataFrame) -> None:
+def test_a_killed_worker_changes_no_fit_in_memory(client: Client, table: pd.DataFrame, in_a_folder: Path) -> None:
     """One worker gets SIGKILL while it makes fits of a table in memory: others make them, to the same byte."""
     started = time.perf_counter()
     with Engine(client).fan_out():
-        undisturbed = fit(table, HOMES, PARAMS, "xgboost")[1]
+        undisturbed = fit(table, HOMES, PARAMS, "xgboost", in_a_folder)[1]
         thread = kill_one(client, 0.4 * (time.perf_counter() - started))
-        assert joblib.hash(fit(table, HOMES, PARAMS, "xgboost")[1]) == joblib.hash(undisturbed)
+        assert joblib.hash(fit(table, HOMES, PARAMS, "xgboost", in_a_folder)[1]) == joblib.hash(undisturbed)
     thread.join()
     client.wait_for_workers(2, timeout=30)
 
