@@ -9,7 +9,7 @@ from sklearn import metrics
 from stages import history, scores
 from stages.errors import PipelineError
 from stages.reference import build
-from tests.stages.test_drift import WEATHER, weather
+from tests.stages.weather import WEATHER, weather
 
 
 @settings(max_examples=50, deadline=None)
