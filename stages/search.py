@@ -126,7 +126,12 @@ def groups(tried: list[Settings], shared: frozenset[str]) -> Iterator[list[int]]
 
 
 def _may_share(settings: Settings, shared: frozenset[str]) -> bool:
-    return all(value is None or _is_count(value) for name, value in settings.items() if name in shared)
+    """None is no limit, but no number of trees."""
+    return all(
+        _is_count(value) or (value is None and name != "n_estimators")
+        for name, value in settings.items()
+        if name in shared
+    )
 
 
 def _is_count(value: Any) -> bool:

@@ -254,6 +254,7 @@ def test_a_form_that_cannot_be_served_is_refused(table: pd.DataFrame, limits: di
         ({"ridge": {"alhpa": [1]}}, "ridge", r"unknown setting 'alhpa' \(did you mean 'alpha'\?\)"),
         ({"rigde": {}}, "rigde", r"unknown family 'rigde' \(did you mean 'ridge'\?\)"),
         ({"ridge": {"alpha": [-1]}}, "ridge", r"train.families.ridge: {'alpha': -1} cannot be fitted: The 'alpha'"),
+        ({"random_forest": {"n_estimators": [None]}}, "random_forest", "None} cannot be fitted: The 'n_estimators'"),
         ({"xgboost": {"max_depth": [-4]}}, "xgboost", r"train.families.xgboost: {'max_depth': -4} cannot be fitted"),
         ({"ridge": {"alpha": [1]}}, "linear", "train.families has no 'linear'; it has ridge"),
     ],
