@@ -21,8 +21,9 @@ from fsspec.implementations.local import LocalFileSystem
 
 from api import log_queries, log_tables, settings
 from api.log_queries import Logged
-from stages import cells, errors, git, production, remote, schema, tables
+from stages import cells, errors, remote, schema, tables
 from stages.errors import PipelineError
+from stages.promotion import git, production
 from stages.schema import Schema
 
 BEGINNING = "1970-01-01"

@@ -18,7 +18,8 @@ import msgspec
 from api import model, scoring, settings
 from api.model import Served
 from api.scoring import Job
-from stages import engine, errors, params, raw_parts
+from stages import engine, errors, params
+from stages.cleaning import raw_parts
 from stages.config import nearest
 from stages.engine import Engine
 from stages.errors import PipelineError

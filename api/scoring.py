@@ -19,11 +19,12 @@ from api import model
 from api.model import Served
 from api.settings import Settings
 from api.values import expected, limits
-from stages import cells, raw_parts
+from stages import cells
+from stages.cleaning import raw_parts
+from stages.cleaning.raw_parts import Part
 from stages.errors import PipelineError
 from stages.matrix import to_matrix
 from stages.onnx_file import OUTPUTS, Model
-from stages.raw_parts import Part
 from stages.schema import Column
 
 WRITERS = {".csv": pa.csv.CSVWriter, ".parquet": pa.parquet.ParquetWriter}

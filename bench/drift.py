@@ -14,7 +14,8 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import cross_val_predict
 
 from bench import drift_peers, drift_samples
-from stages import alarms, baseline, live, looks, params, schema
+from stages import params, schema
+from stages.monitoring import alarms, baseline, live, looks
 from stages.schema import Column
 
 GOAL = 0.015

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from stages import compare, params
+from stages import params
 from stages.params import Gate
+from stages.promotion import compare
 
 SEED = 20
 # Trials by the rows of the test split.

@@ -16,8 +16,8 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
 
 from stages import families, files, params, schema, tables
-from stages.intervals import half_width
 from stages.matrix import to_matrix
+from stages.training.intervals import half_width
 
 CLEAN = Path("data/clean")
 

@@ -15,14 +15,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from stages import checks, engine, errors, files, medians, params, raw_parts, rows, schema, tables, tally
-from stages.cleaning import counts, look, report, typed
+from stages import engine, errors, files, medians, params, rows, schema, tables
+from stages.cleaning import checks, raw_parts, tally
+from stages.cleaning.raw_parts import Part
+from stages.cleaning.rules import counts, look, report, typed
+from stages.cleaning.tally import Tally
 from stages.engine import Engine
 from stages.params import Clean
-from stages.raw_parts import Part
 from stages.rows import Cuts
 from stages.schema import Column, Schema
-from stages.tally import Tally
 
 OUT = Path("data/clean")
 TABLES = ("train", "test", "rejected")

@@ -14,32 +14,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages import (
-    alarms,
-    baseline,
-    drift_metrics,
-    drift_page,
-    drift_report,
-    errors,
-    files,
-    looks,
-    params,
-    plots,
-    risk,
-    schema,
-    tables,
-    timeline,
-)
-from stages import live as live_rows
-from stages.alarms import Result
-from stages.baseline import Reference
-from stages.drift_report import Evidence, Judged
-from stages.live import Live
-from stages.looks import Block, Pool
+from stages import errors, files, params, plots, schema, tables
+from stages.monitoring import alarms, baseline, drift_metrics, drift_page, drift_report, looks, risk, timeline
+from stages.monitoring import live as live_rows
+from stages.monitoring.alarms import Result
+from stages.monitoring.baseline import Reference
+from stages.monitoring.drift_report import Evidence, Judged
+from stages.monitoring.live import Live
+from stages.monitoring.looks import Block, Pool
+from stages.monitoring.sketch import Sketch
 from stages.onnx_file import Model
 from stages.params import Drift
 from stages.schema import Schema
-from stages.sketch import Sketch
 
 IMPORTANCE = Path("metrics/plots/importance.csv")
 # Numbers of the features, codes of bools and categories, to predictions [rows].

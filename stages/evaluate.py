@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages import bootstrap, card, errors, files, findings, importance, params, plots, rows, sampling, scores, slices
-from stages.findings import Judgement
-from stages.importance import Importance
+from stages import errors, files, params, plots, rows, sampling, scores
+from stages.evaluation import bootstrap, card, findings, importance, slices
+from stages.evaluation.findings import Judgement
+from stages.evaluation.importance import Importance
 from stages.matrix import to_matrix
 from stages.onnx_file import Model
 from stages.params import Evaluate

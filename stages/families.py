@@ -7,11 +7,11 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.pipeline import Pipeline
 
-from stages import ensembles
 from stages.config import nearest
 from stages.errors import PipelineError
-from stages.preparation import prepare
 from stages.schema import Column
+from stages.training import ensembles
+from stages.training.preparation import prepare
 
 
 class Sharing(NamedTuple):
@@ -23,13 +23,13 @@ class Sharing(NamedTuple):
 
 
 def _by_sums() -> Any:
-    from stages.by_sums import BySums
+    from stages.training.by_sums import BySums
 
     return BySums
 
 
 def _by_xgboost() -> Any:
-    from stages.by_xgboost import ByXgboost
+    from stages.training.by_xgboost import ByXgboost
 
     return ByXgboost
 
@@ -43,7 +43,7 @@ class Family(NamedTuple):
     in float32 from trees before it (rows near a threshold switch sides). `sharing` saves fits, `bounded(grid, rows,
     max_leaves)` keeps models that grow with the rows servable; `also`: settings that the best of the grid is tried with
     once more, where it does not name them. Most families need none of these. `by_parts()` gives the class
-    (stages.by_parts.Learner) that fits a table too large for memory; without it the family needs the rows in memory."""
+    (stages.training.by_parts.Learner) that fits a table too large for memory; without it the rows must fit there."""
 
     model: Callable[[int], RegressorMixin]
     scale: bool

@@ -13,25 +13,13 @@ from collections.abc import Iterable, Iterator
 import msgspec
 import numpy as np
 
-from stages import (
-    accepts,
-    compare,
-    contest,
-    crossval,
-    errors,
-    files,
-    history,
-    params,
-    registry,
-    scores,
-    slices,
-    statement,
-    verdict,
-)
-from stages.contest import Contest
+from stages import errors, files, params, registry, scores
 from stages.errors import PipelineError
+from stages.evaluation import slices
 from stages.params import Gate
-from stages.verdict import Check, Decision
+from stages.promotion import accepts, compare, contest, crossval, history, statement, verdict
+from stages.promotion.contest import Contest
+from stages.promotion.verdict import Check, Decision
 
 EXIT_CODES = {"promote": 0, "keep": 3, "inconclusive": 4}
 

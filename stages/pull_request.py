@@ -12,8 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from stages import errors, files, gate, git, markdown
+from stages import errors, files, gate
 from stages.errors import PipelineError
+from stages.evaluation import markdown
+from stages.promotion import git
 
 FOLDER = Path("report")
 TRAIN = Path("metrics/train")

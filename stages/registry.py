@@ -15,9 +15,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from stages import challenger, errors, files, git, history, lock, production, sign, versions
+from stages import errors, files, sign
 from stages.errors import PipelineError
-from stages.production import CHAMPION, MODEL, RECORD, Record, champion_at, recorded_md5
+from stages.promotion import challenger, git, history, lock, production, versions
+from stages.promotion.production import CHAMPION, MODEL, RECORD, Record, champion_at, recorded_md5
 
 __all__ = ["CHAMPION", "MODEL", "RECORD", "champion_at", "complete", "keep", "promote", "recorded_md5", "rollback"]
 

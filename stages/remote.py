@@ -15,7 +15,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from stages import errors, files
 from stages.errors import PipelineError
-from stages.live import FOLDER
+from stages.monitoring.live import FOLDER
 
 NAME = "predictions.parquet"
 

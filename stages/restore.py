@@ -8,9 +8,10 @@ recorded bytes. Reads models/champion.onnx.dvc at HEAD; writes models/champion.o
 
 import hashlib
 
-from stages import errors, production, rebuild
+from stages import errors
 from stages.errors import PipelineError
-from stages.production import CHAMPION, Record
+from stages.promotion import production, rebuild
+from stages.promotion.production import CHAMPION, Record
 
 
 def restore() -> str:

@@ -14,8 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from stages import challenger, errors, files, gate, git, labelled, live, lock, registry
+from stages import errors, files, gate, registry
 from stages.errors import PipelineError
+from stages.monitoring import live
+from stages.promotion import challenger, git, labelled, lock
 
 # Where drift is the reason, a model that is as good on all rows and better on the most recent ones is what is wanted.
 DRIFT_POLICY = ("--policy", "non_inferior")

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import stats
 
-from stages.sketch import Counts
+from stages.monitoring.sketch import Counts
 
 # The p-value of the KS distance is exact up to so many rows on the smaller and on the larger side. Beyond, that of one
 # sample of n m / (n + m) rows stands in for it, which docs/drift.md compares with the exact one.

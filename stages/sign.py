@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stages import errors, files
 from stages.errors import PipelineError
-from stages.production import CHAMPION
+from stages.promotion.production import CHAMPION
 
 KEY = "MODEL_SIGNING_KEY"
 SIGNATURE = Path("models/champion.onnx.sig")

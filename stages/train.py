@@ -17,28 +17,14 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from stages import (
-    by_parts,
-    device,
-    engine,
-    errors,
-    export,
-    families,
-    files,
-    held_out,
-    params,
-    preparation,
-    rows,
-    schema,
-    search,
-    tables,
-)
+from stages import engine, errors, families, files, params, rows, schema, tables
 from stages.engine import Engine
 from stages.errors import PipelineError
 from stages.matrix import to_matrix
 from stages.params import Select, Train
-from stages.records import Record
 from stages.schema import Schema
+from stages.training import by_parts, device, export, held_out, preparation, search
+from stages.training.records import Record
 
 TRAIN = Path("data/clean/train.parquet")
 OUT = Path("models/candidates")
@@ -76,7 +62,7 @@ def fit(
     model = families.numeric_pipeline(
         schema.features, family, params.seed, found.settings, found.indicators, params.device
     )
-    with joblib.parallel_config("sequential"):  # as in stages.search
+    with joblib.parallel_config("sequential"):  # as in stages.training.search
         model.fit(matrix, target)
     pipeline = Pipeline([("matrix", preparation.ToMatrix(schema.features).fit(training)), *model.steps])
     squared = np.square(found.out_of_fold - target)

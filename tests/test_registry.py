@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import lock
+from stages.promotion import lock
 from tests.conftest import Project
 
 CHAMPION = "models/champion.onnx"

@@ -19,10 +19,10 @@ from api.contract import Contract
 from api.settings import Settings
 from stages import params, schema
 from stages.clean import clean
-from stages.export import served_form
 from stages.rows import TEST
 from stages.schema import Schema
 from stages.train import fit
+from stages.training.export import served_form
 
 # For property tests: a busy machine is no failure, and no examples are kept in the project's folder.
 PATIENT = settings(deadline=None, max_examples=200, database=None, suppress_health_check=[HealthCheck.too_slow])

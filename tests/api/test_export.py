@@ -19,8 +19,8 @@ from api.settings import Settings
 from stages import remote
 from stages.drift import compare
 from stages.errors import PipelineError
-from stages.live import of_folder
 from stages.matrix import to_matrix
+from stages.monitoring.live import of_folder
 from stages.params import load
 from tests.api.conftest import COLUMNS, Example, log_url, row
 from tests.api.test_predict import bodies

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages import by_parts, export, files, rows, tables
+from stages import files, rows, tables
 from stages.engine import Engine
 from stages.errors import PipelineError
 from stages.matrix import to_matrix
 from stages.onnx_file import Model
 from stages.params import Select, Train
 from stages.train import fit
+from stages.training import by_parts, export
 from tests.stages.test_linear_sums import HOMES, cut, homes
 
 PARAMS = Train(

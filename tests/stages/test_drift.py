@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from msgspec.structs import replace
 
-from stages import loss
 from stages.drift import compare
+from stages.monitoring import loss
 from stages.schema import Column
 from tests.stages.conftest import make_schema
 from tests.stages.weather import DRIFT, WEATHER, feedback, weather

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages import live, timeline
 from stages.drift import compare
 from stages.errors import PipelineError
+from stages.monitoring import live, timeline
 from stages.schema import Column, Schema
 from tests.stages.weather import DRIFT, WEATHER, timed, weather
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages import drift_metrics, drift_page
 from stages.drift import compare
+from stages.monitoring import drift_metrics, drift_page
 from stages.schema import Column
 from tests.conftest import Project
 from tests.stages.conftest import make_schema

@@ -6,8 +6,9 @@ import pytest
 from scipy import stats
 
 from bench import drift_samples
-from stages import joint, schema, shift
+from stages import schema, shift
 from stages.drift import compare
+from stages.monitoring import joint
 from tests.conftest import ROOT
 from tests.stages.weather import DRIFT
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from stages import live, shift, sketch
+from stages import shift
+from stages.monitoring import live, sketch
 from stages.schema import Column
 from tests.stages.conftest import make_schema
 from tests.stages.weather import WEATHER, weather

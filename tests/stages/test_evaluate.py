@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages import bootstrap, card, findings, importance, plots, slices
+from stages import plots
 from stages.evaluate import draw, judge
+from stages.evaluation import bootstrap, card, findings, importance, slices
 from stages.matrix import to_matrix
 from stages.onnx_file import Description, Interval, Training
 from stages.params import Evaluate

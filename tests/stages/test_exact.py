@@ -7,7 +7,8 @@ from functools import reduce
 import numpy as np
 import pytest
 
-from stages import exact, medians
+from stages import medians
+from stages.training import exact
 
 
 def cut(n: int, parts: int, seed: int = 0) -> list[np.ndarray]:

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from api.contract import Contract
 from api.explain import RefusedError
-from stages import accepts, compare, contest, crossval, history, statement, verdict
 from stages.errors import PipelineError
 from stages.gate import decide
 from stages.params import Gate
+from stages.promotion import accepts, compare, contest, crossval, history, statement, verdict
+from stages.promotion.verdict import Check
 from stages.schema import Column, Schema
-from stages.verdict import Check
 from tests.stages.conftest import make_schema
 
 GATE = Gate(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.intervals import HalfWidth, half_width
+from stages.training.intervals import HalfWidth, half_width
 
 
 def test_few_rows_have_one_width() -> None:

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from stages import history, scores
+from stages import scores
 from stages.errors import PipelineError
+from stages.promotion import history
 from stages.reference import build
 from tests.stages.weather import WEATHER, weather
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from stages import cells, clean, labelled, params, schema, tables
+from stages import cells, clean, params, schema, tables
+from stages.promotion import labelled
 from tests.api.conftest import COLUMNS, table_of
 
 LIMITS = params.Clean(min_rows=50, test_fraction=0.2, folds=3, max_rejected_fraction=0.05)

@@ -6,7 +6,7 @@ import joblib
 import numpy as np
 import pytest
 
-from stages.lending import borrowed, lendable, lent
+from stages.training.lending import borrowed, lendable, lent
 
 
 def test_a_file_is_there_for_the_block(tmp_path: Path) -> None:

@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages import facts, families, rows, search, tables
-from stages.by_sums import BySums
+from stages import families, rows, tables
 from stages.clean import clean
 from stages.engine import Engine
 from stages.errors import PipelineError
 from stages.matrix import to_matrix
 from stages.params import Clean
 from stages.schema import Column, Schema
+from stages.training import facts, search
+from stages.training.by_sums import BySums
 from tests.stages.conftest import make_schema
 
 HOMES = make_schema(

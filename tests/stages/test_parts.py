@@ -12,7 +12,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages import clean, cluster, csv_blocks, csv_file, engine, files, params, raw_parts, sampling, schema, tables
+from stages import clean, cluster, csv_file, engine, files, params, sampling, schema, tables
+from stages.cleaning import csv_blocks, raw_parts
 from stages.engine import Engine
 from stages.errors import PipelineError
 from tests.conftest import ROOT

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import facts, families, shares
+from stages import families
+from stages.training import facts, shares
 from tests.stages.test_linear_sums import HOMES, cut, homes
 
 

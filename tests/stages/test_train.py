@@ -10,19 +10,20 @@ import onnxruntime
 import pandas as pd
 import pytest
 
-from stages import edges, ensembles, families, rows, select
+from stages import families, rows, select
 from stages.clean import clean
-from stages.convert import to_onnx
 from stages.errors import PipelineError
-from stages.export import served_form
-from stages.intervals import HalfWidth, half_width
 from stages.matrix import to_matrix
 from stages.onnx_file import Model
 from stages.params import Clean, Select, Train
 from stages.rows import TEST
 from stages.schema import Column, Schema
-from stages.search import combinations, cross_validate
 from stages.train import fit
+from stages.training import edges, ensembles
+from stages.training.convert import to_onnx
+from stages.training.export import served_form
+from stages.training.intervals import HalfWidth, half_width
+from stages.training.search import combinations, cross_validate
 from tests.stages import test_linear_sums
 from tests.stages.conftest import make_schema
 

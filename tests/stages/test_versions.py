@@ -2,8 +2,8 @@
 
 import pytest
 
+from stages.promotion.versions import following, standing
 from stages.registry import earlier
-from stages.versions import following, standing
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,11 @@ import pandas as pd
 import pytest
 from dask.distributed import Client, LocalCluster
 
-from stages import by_parts, by_xgboost, export, facts, families, held_out
+from stages import families
 from stages.engine import Engine
 from stages.params import Train
 from stages.train import fit
+from stages.training import by_parts, by_xgboost, export, facts, held_out
 from tests.stages.test_by_parts import LIMITS
 from tests.stages.test_linear_sums import HOMES, cut, homes
 

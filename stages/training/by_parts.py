@@ -1,0 +1,78 @@
+"""Train one family on a training table in parts: the same search as in memory, a pass over the parts a question."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from stages import families
+from stages.engine import Engine
+from stages.errors import PipelineError
+from stages.onnx_file import Training
+from stages.params import Train
+from stages.schema import Schema
+from stages.training import device, facts, held_out, preparation, search
+from stages.training.records import Record
+
+Settings = dict[str, Any]
+
+
+class Learner(Protocol):
+    """How a family fits a table in parts; made of the engine, the facts and `make(settings, indicators)`, which gives
+    an unfitted numeric pipeline."""
+
+    def squared_errors(self, tried: list[Settings], indicators: tuple[int, ...]) -> list[float]:
+        """Of each settings the sum of the squared errors over all held rows."""
+
+    def fits(self, settings: Settings, indicators: tuple[int, ...]) -> list[Pipeline]:
+        """Fitted numeric pipelines: one of each split, and last the one of all rows."""
+
+
+class Fitted(NamedTuple):
+    """The pipeline and its record, whose out-of-fold predictions are those of `sample`, a sample of the training rows;
+    `training` describes all of them."""
+
+    pipeline: Pipeline
+    record: Record
+    sample: pd.DataFrame
+    training: Training
+
+
+def fit(
+    run: Engine, parts: list[Path], schema: Schema, params: Train, family: str, sha256: str, folder: Path
+) -> Fitted:
+    """The family's best pipeline, fitted to all training rows of `parts` (together of that sha256), as by
+    `stages.train.fit`; writes the out-of-fold predictions to a new `folder`, a file a part.
+
+    Raises PipelineError for an unknown family or setting, and for a family that needs the rows in memory.
+    """
+    kind, grid = families.get(family), params.families[family]
+    if kind.by_parts is None:
+        able = ", ".join(name for name, each in families.FAMILIES.items() if each.by_parts)
+        raise PipelineError(
+            f"{family} needs all training rows in memory: raise engine.in_memory_rows above their number, "
+            f"or take it out of train.families in params.yaml; in parts there are {able}"
+        )
+    known = facts.gather(run, parts, schema)
+    run.map(device.check, [params.device], "train: device")
+    make = partial(families.numeric_pipeline, schema.features, family, params.seed, device=params.device)
+    tried = search.combinations(kind.bounded(grid, known.rows, params.max_leaves))
+    # On two rows of nothing: a setting that a model refuses is named before the workers read anything.
+    blank = np.zeros((2, len(schema.features)))
+    for settings in tried:
+        with search.naming(family, settings):
+            make(settings).fit(blank, np.zeros(2))
+    learner: Learner = kind.by_parts()(run, known, make)
+    missing = tuple(np.flatnonzero(known.missing).tolist())
+    settings, indicators = search.choose(learner.squared_errors, tried, kind.also, missing)
+    *models, model = learner.fits(settings, indicators)
+    errors = held_out.hold_out(run, known, models, folder)
+    pipeline = Pipeline([("matrix", preparation.ToMatrix(schema.features).fit(errors.sample)), *model.steps])
+    names = tuple(schema.features[place].name for place in indicators)
+    out_of_fold = errors.sample["prediction"].to_numpy(float)
+    record = Record(family, settings, errors.cv_rmse, errors.cv_rmse_se, out_of_fold, len(tried), names)
+    training = Training(known.rows, sha256, known.target_median, errors.target_std, record.cv_rmse)
+    return Fitted(pipeline, record, errors.sample, training)
