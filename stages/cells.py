@@ -1,5 +1,8 @@
 """Cells to typed values, and every reason why a row cannot be used. Works on any part of a table."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,32 +33,36 @@ def parse(raw: pd.DataFrame, columns: tuple[Column, ...]) -> tuple[pd.DataFrame,
     Typed: float64, Int64, boolean, category, UTC timestamps; missing values stay missing. Problems: `row` (the index
     of `raw`), `column`, `reason` (one of REASONS), `value` (the cell's text), the first by reason and then by column.
     """
-    typed, problems = {}, [_NO_PROBLEM]
-    for column in columns:
-        cells = raw[column.name]
-        values, unusable = convert(cells, column)
-        typed[column.name] = values
-        # The place of the reason in REASONS; -1 where there is none.
-        reasons = np.full(len(raw), -1, dtype=np.int8)
-        if column.min is not None:
-            reasons[(values < column.min).fillna(False).to_numpy(bool)] = REASONS.index("out_of_bounds")
-        if column.max is not None:
-            reasons[(values > column.max).fillna(False).to_numpy(bool)] = REASONS.index("out_of_bounds")
-        if not column.nullable:
-            missing = "missing_target" if column.role == "target" else "missing_value"
-            reasons[values.isna().to_numpy() & ~unusable] = REASONS.index(missing)
-        reasons[unusable] = REASONS.index("unknown_category" if column.categories else "unparseable")
-        found = np.flatnonzero(reasons >= 0)
-        if not found.size:
-            continue
-        names = [REASONS[reason] for reason in reasons[found]]
-        shown = cells.iloc[found].map(str).to_numpy(object)
-        problems.append(pd.DataFrame({"row": raw.index[found], "column": column.name, "reason": names, "value": shown}))
-    listed = pd.concat(problems, ignore_index=True)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Arrow and NumPy release Python's lock
+        parsed = list(pool.map(partial(_column, raw), columns))
+    typed = {column.name: values for column, (values, _) in zip(columns, parsed, strict=True)}
+    listed = pd.concat([_NO_PROBLEM, *(problems for _, problems in parsed if len(problems))], ignore_index=True)
     order = listed["reason"].map(REASONS.index).to_numpy(int)
     listed = listed.iloc[np.argsort(order, kind="stable")].drop_duplicates("row").sort_values("row")
     text = dict.fromkeys(["column", "reason", "value"], "str")
     return pd.DataFrame(typed, index=raw.index), listed.astype({"row": "int64", **text}).reset_index(drop=True)
+
+
+def _column(raw: pd.DataFrame, column: Column) -> tuple[pd.Series, pd.DataFrame]:
+    """One column's typed values, and a line for each cell that makes its row unusable."""
+    cells = raw[column.name]
+    values, unusable = convert(cells, column)
+    # The place of the reason in REASONS; -1 where there is none.
+    reasons = np.full(len(raw), -1, dtype=np.int8)
+    if column.min is not None or column.max is not None:
+        numbers = values.to_numpy(float, na_value=np.nan)
+        low, high = (-np.inf if column.min is None else column.min), (np.inf if column.max is None else column.max)
+        reasons[(numbers < low) | (numbers > high)] = REASONS.index("out_of_bounds")
+    if not column.nullable:
+        missing = "missing_target" if column.role == "target" else "missing_value"
+        reasons[values.isna().to_numpy() & ~unusable] = REASONS.index(missing)
+    reasons[unusable] = REASONS.index("unknown_category" if column.categories else "unparseable")
+    found = np.flatnonzero(reasons >= 0)
+    if not found.size:
+        return values, _NO_PROBLEM
+    names = [REASONS[reason] for reason in reasons[found]]
+    shown = cells.iloc[found].map(str).to_numpy(object)
+    return values, pd.DataFrame({"row": raw.index[found], "column": column.name, "reason": names, "value": shown})
 
 
 def convert(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:
@@ -65,6 +72,8 @@ def convert(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:
     if pd.api.types.is_bool_dtype(cells.dtype) or pd.api.types.is_numeric_dtype(cells.dtype):
         numbers = cells.to_numpy(float, na_value=np.nan)
         missing = np.isnan(numbers)
+    elif (found := _plain(cells, column)) is not None:
+        numbers, missing = found, np.zeros(len(found), dtype=bool)
     else:
         numbers, missing = _numbers(_text(cells), column)
     usable = np.isfinite(numbers)
@@ -85,6 +94,14 @@ def _typed(numbers: np.ndarray, column: Column, index: pd.Index) -> pd.Series:
     return pd.Series(pd.arrays.IntegerArray(whole.astype("int64"), missing), index=index)
 
 
+def _plain(cells: pd.Series, column: Column) -> np.ndarray | None:
+    """Float64 where each cell is text of a finite number, as in most columns: it saves the steps for all others."""
+    if column.dtype == "bool" or not isinstance(cells.dtype, pd.StringDtype):
+        return None
+    numbers = _finite(pa.array(cells.array))
+    return None if numbers is None or numbers.null_count else np.asarray(numbers.to_numpy())
+
+
 def _numbers(text: pa.Array, column: Column) -> tuple[np.ndarray, np.ndarray]:
     """Float64 with NaN where there is no number, and where a cell says that it is missing."""
     missing = pc.is_in(text, value_set=pa.array(MISSING))
@@ -98,14 +115,20 @@ def _numbers(text: pa.Array, column: Column) -> tuple[np.ndarray, np.ndarray]:
 
 def _parsed(text: pa.Array) -> pa.Array:
     """Float64, null where there is no plain number."""
+    numbers = _finite(text)
+    if numbers is not None:
+        return numbers
+    return pc.cast(pc.if_else(pc.match_substring_regex(text, NUMBER), text, None), pa.float64())
+
+
+def _finite(text: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray | None:
+    """Float64 and null, if there is nothing else than numbers and nulls."""
     try:
         numbers = pc.cast(text, pa.float64())
-        # Arrow reads no other text as a finite number than NUMBER does.
-        if pc.all(pc.is_finite(numbers)).as_py() is not False:
-            return numbers
     except pa.ArrowInvalid:
-        pass
-    return pc.cast(pc.if_else(pc.match_substring_regex(text, NUMBER), text, None), pa.float64())
+        return None
+    # Arrow reads no other text as a finite number than NUMBER does.
+    return None if pc.all(pc.is_finite(numbers)).as_py() is False else numbers
 
 
 def _categories(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:

@@ -5,7 +5,9 @@ each a folder of parts), data/clean/report.json (by column) and metrics/clean.js
 missing: what replaces them is learned in training.
 """
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial, reduce
 from operator import add
@@ -80,8 +82,8 @@ def split(item: Item, schema: Schema, params: Clean, cuts: Cuts | None) -> Found
     table["fold"] = rows.assign(table, schema, params.test_fraction, params.folds, cuts)
     test = table["fold"] == rows.TEST
     training = table[~test]
-    for name, part in zip(TABLES, (training, table[test], rejected), strict=True):
-        tables.write(part, item.paths[name])
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(tables.write, (training, table[test], rejected), (item.paths[name] for name in TABLES)))
     numeric = [column.name for column in _numeric(schema)]
     digits = _digits(training, numeric, [medians.FIRST] * len(numeric))
     return Found(tally.of(table, rejected, schema), digits)

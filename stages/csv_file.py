@@ -34,11 +34,12 @@ def read(path: Source) -> pa.Table:
     Takes commas, UTF-8 with or without a byte-order mark, LF or CRLF, quoted cells with line ends in them, blank lines.
     Raises PipelineError for anything else, and for rows that have more or fewer cells than the header.
     """
-    names = _names(path)
+    names = header(path)
     with opened(path) as file:
         try:
             return parse(file, names)
         except pa.ArrowInvalid:
+            encoding(path)  # says where other bytes than UTF-8 are, which pyarrow refuses too
             file.seek(0)
             return parse_again(file, names, pa.csv.ReadOptions(), path)
 
