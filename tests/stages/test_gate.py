@@ -6,17 +6,13 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from api.contract import Contract
-from api.explain import RefusedError
 from stages.errors import PipelineError
 from stages.gate import decide
 from stages.params import Gate
-from stages.promotion import accepts, compare, contest, crossval, history, statement, verdict
+from stages.promotion import compare, contest, statement, verdict
 from stages.promotion.verdict import Check
-from stages.schema import Column, Schema
+from stages.schema import Column
 from tests.stages.conftest import make_schema
 
 GATE = Gate(
@@ -130,7 +126,7 @@ def test_the_recent_rows_are_the_later_half() -> None:
     days = pd.to_datetime(["2024-03-01", "2024-01-01", "2024-02-01", "2024-04-01"], utc=True)
     assert contest.recent(pd.DataFrame({"at": days}), dated).tolist() == [True, False, False, True]
     assert contest.recent(pd.DataFrame({"at": [1, 2, 2, 2]}), dated).tolist() == [False, True, True, True]
-    assert contest.recent(pd.DataFrame({"at": [1]}), BASE) is None
+    assert contest.recent(pd.DataFrame({"at": [1]}), make_schema(Column("a", "float"))) is None
 
 
 def test_arrays_must_be_of_the_same_rows() -> None:
@@ -205,25 +201,6 @@ def test_a_split_can_be_worn_out() -> None:
     assert "allow no bound" in statement.text(worn_out)
 
 
-def test_wear_counts_other_files_on_the_same_split() -> None:
-    """Distinct challengers that met a champion on these rows count; the same file again, first models, a champion
-    against itself, other splits and promotions do not."""
-    line = {"test": "t", "champion": "c", "rmse_current": 1.0, "verdict": "keep"}
-    lines = [
-        {**line, "challenger": "a"},
-        {**line, "challenger": "a"},
-        {**line, "challenger": "b"},
-        {**line, "challenger": "mine"},
-        {**line, "challenger": "c"},
-        {**line, "challenger": "d", "test": "u"},
-        {**line, "challenger": "e", "champion": None, "rmse_current": None},
-        {"promoted": "a", "forced": False},
-    ]
-    assert history.earlier(lines, "t", "mine") == 2
-    assert history.earlier(lines, "t", "a") == 2
-    assert history.earlier([], "t", "a") == 0
-
-
 @pytest.mark.parametrize(
     ("inside", "n", "passed"),
     [(90, 100, True), (80, 100, True), (70, 100, False), (100, 100, False), (800, 1000, False)],
@@ -233,14 +210,6 @@ def test_coverage_fails_only_beyond_doubt(inside: int, n: int, passed: bool) -> 
     actual = np.arange(n) < inside
     check = verdict.coverage(actual.astype(float), np.full(n, 0.5), np.full(n, 1.5), 0.9, GATE)
     assert check.passed is passed
-
-
-@pytest.mark.parametrize("line", ["3", "<<<<<<< HEAD"])
-def test_a_line_that_is_no_verdict_is_named(tmp_path, line: str) -> None:
-    """A line of the history that is no JSON object is an error with its number."""
-    (tmp_path / "history.jsonl").write_text(f"{{}}\n{line}\n")
-    with pytest.raises(PipelineError, match=f"line 2: expected one JSON object, found '{line}'"):
-        history.read(tmp_path / "history.jsonl")
 
 
 def test_coverage_needs_numbers() -> None:
@@ -275,118 +244,6 @@ def test_a_model_that_the_server_refuses_fails(tmp_path) -> None:
     check = verdict.servable(tmp_path / "junk.onnx")
     assert check.passed is False
     assert "no usable ONNX model" in check.detail
-
-
-BASE = make_schema(
-    Column("area", "float", min=0, max=10),
-    Column("rooms", "int", min=1, max=5, nullable=True),
-    Column("garden", "bool"),
-    Column("street", "category", categories=("n", "s")),
-    Column("seller", "category", role="id"),
-    Column("price", "float", role="target"),
-)
-
-
-def changed(column: str, /, **changes: object) -> Schema:
-    columns = tuple(msgspec.structs.replace(c, **changes) if c.name == column else c for c in BASE.columns)
-    return msgspec.structs.replace(BASE, columns=columns)
-
-
-@pytest.mark.parametrize(
-    ("after", "said"),
-    [
-        (BASE, []),
-        (changed("area", role="ignore"), []),
-        (changed("area", min=-1, max=None, nullable=True), []),
-        (changed("rooms", dtype="float"), []),
-        (changed("street", categories=("x", "s", "n")), []),
-        (changed("area", max=9), ["area must be at most 9, was 10"]),
-        (changed("area", min=0.5), ["area must be at least 0.5, was 0"]),
-        (changed("area", dtype="int"), ["area is int, was float"]),
-        (changed("garden", dtype="float"), ["garden is float, was bool"]),
-        (changed("rooms", nullable=False), ["rooms may no longer be missing"]),
-        (changed("street", categories=("s",)), ["street may no longer be n"]),
-        (changed("garden", name="yard"), ["garden is no longer known", "yard is new and required"]),
-        (changed("garden", name="yard", nullable=True), ["garden is no longer known"]),
-        (
-            changed("seller", role="feature", categories=("a",), nullable=True),
-            ["seller is now a feature, before anything or nothing was accepted for it"],
-        ),
-    ],
-)
-def test_what_callers_may_no_longer_send(after: Schema, said: list[str]) -> None:
-    """Each way in which a contract can become narrower is named; each way in which it becomes wider is none."""
-    assert accepts.narrower(BASE, after) == said
-    check = verdict.contract(said, allowed=False)
-    assert check.passed is not bool(said)
-    assert verdict.contract(said, allowed=True).passed is True
-
-
-NAMES = ("a", "b", "c")
-
-
-@st.composite
-def schemas(draw: st.DrawFn) -> Schema:
-    """Schemas over a few names, bounds and categories, so that two of them often differ in one thing."""
-    columns = [Column("y", "float", role="target")]
-    for name in draw(st.lists(st.sampled_from(NAMES), min_size=1, unique=True)):
-        dtype = draw(st.sampled_from(["float", "int", "bool", "category"]))
-        role = draw(st.sampled_from(["feature", "feature", "feature", "ignore"]))
-        bounds = {}
-        if dtype in ("float", "int"):
-            low, high = sorted(draw(st.tuples(*[st.sampled_from([-2.0, 0.0, 0.5, 1.0, 3.0])] * 2)))
-            bounds = {"min": draw(st.sampled_from([None, low])), "max": draw(st.sampled_from([None, high]))}
-        categories = ("n", "s", "w")[: draw(st.integers(1, 3))] if dtype == "category" else ()
-        columns.append(Column(name, dtype, role, categories=categories, nullable=draw(st.booleans()), **bounds))
-    return make_schema(*columns)
-
-
-VALUES = st.one_of(st.none(), st.booleans(), st.sampled_from([-2, 0, 1, 2, 3, 0.5, 1.0, -2.0, 1e9, "n", "s", "w", []]))
-
-
-@settings(max_examples=400, deadline=None)
-@given(schemas(), schemas(), st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES), min_size=8, max_size=8))
-def test_what_is_called_compatible_is_accepted(before: Schema, after: Schema, bodies: list[dict]) -> None:
-    """Whatever the server accepts under the champion's schema it accepts under the challenger's, if nothing is said to
-    be narrower: the decoder itself is asked."""
-    if accepts.narrower(before, after):
-        return
-    for body in bodies:
-        encoded = msgspec.json.encode(body)
-        try:
-            Contract(before).decode(encoded)
-        except RefusedError:
-            continue
-        Contract(after).decode(encoded)
-
-
-def test_the_corrected_interval_by_hand() -> None:
-    """Nadeau and Bengio's standard error of the mean over five folds of 20 rows, 80 of which train."""
-    generator = np.random.default_rng(0)
-    champion, challenger = generator.exponential(size=(2, 100))
-    held = np.arange(100).reshape(5, 20)
-    splits = [(np.setdiff1d(np.arange(100), fold), fold) for fold in held]
-    champion, challenger = champion.reshape(5, 20).mean(1), challenger.reshape(5, 20).mean(1)
-    found = crossval.corrected(champion, challenger, splits)
-    ratios = np.log(challenger / champion) / 2
-    error = np.sqrt((1 / 5 + 20 / 80) * ratios.var(ddof=1))
-    # 2.776: the 97.5 % quantile of t with 4 degrees of freedom.
-    assert np.log1p(found.high) == pytest.approx(ratios.mean() + 2.7764 * error, rel=1e-4)
-    assert np.log1p(found.low) == pytest.approx(ratios.mean() - 2.7764 * error, rel=1e-4)
-
-
-def test_cross_validation_is_repeated_on_folds_drawn_anew() -> None:
-    """Each repetition holds every row once, in other company than before; with a time there is one repetition."""
-    generator = np.random.default_rng(0)
-    table = pd.DataFrame({"a": generator.normal(size=200), "t": np.arange(200.0), "fold": np.arange(200) % 5})
-    splits = crossval.repeated(table, make_schema(Column("a", "float")))
-    assert len(splits) == 5 * crossval.REPEATS
-    repetitions = [splits[start : start + 5] for start in range(0, len(splits), 5)]
-    for repetition in repetitions:
-        assert sorted(np.concatenate([held for _, held in repetition])) == list(range(200))
-        assert all(len(np.intersect1d(train, held)) == 0 for train, held in repetition)
-    assert len({held.tobytes() for _, held in splits}) == len(splits)
-    assert len(crossval.repeated(table, make_schema(Column("a", "float"), Column("t", "float", "time")))) == 4
 
 
 def test_markdown_is_a_table_for_a_pull_request() -> None:
