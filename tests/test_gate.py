@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -273,7 +274,11 @@ def test_a_rebuild_can_be_interrupted(challenged: Project) -> None:
     shutil.rmtree(challenged.path(".dvc/cache"))
     before = history(challenged)
     command = [sys.executable, "-m", "stages.gate"]
-    run = subprocess.Popen(command, cwd=challenged.folder, env=challenged.env, stderr=subprocess.PIPE, text=True)
+    # As in a terminal, also where the tests run in the background, with Ctrl-C ignored.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    run = subprocess.Popen(
+        command, cwd=challenged.folder, env=challenged.env, stderr=subprocess.PIPE, text=True, preexec_fn=heed
+    )
     assert run.stderr is not None
     while "Running stage" not in (line := run.stderr.readline()):
         assert line, "ended before it was interrupted"
