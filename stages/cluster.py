@@ -40,6 +40,8 @@ _LOCAL = {
     "distributed.worker.multiprocessing-method": _START,
 }
 
+_LOGGERS = ("distributed.client", "tornado.application")  # the second logs what the client's callbacks raise
+
 
 @contextmanager
 def connect(memory_share: float) -> Iterator[Any]:
@@ -53,11 +55,16 @@ def connect(memory_share: float) -> Iterator[Any]:
         )
     # What goes wrong is said once, by the error; Dask would log it on both sides, with a traceback.
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
-    logging.getLogger("distributed.client").addFilter(lambda record: record.levelno >= logging.CRITICAL)
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(_is_critical)
     address = os.environ.get(ADDRESS)
     with _remote(address) if address else _local(memory_share) as client:
         print(f"dask: {len(client.nthreads())} workers, dashboard {client.dashboard_link}", flush=True)
         yield client
+
+
+def _is_critical(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.CRITICAL
 
 
 @contextmanager

@@ -22,6 +22,13 @@ from tests.conftest import Project
 from tests.test_other_tables import replace_table
 
 pytestmark = pytest.mark.slow
+SENDS_ON = """
+from stages.cluster import connect
+with connect(0.5) as client:
+    client.loop.add_callback(client.scheduler_comm.comm.abort)
+    futures = [client.submit(pow, number, 2) for number in range(200)]
+print("sent")
+"""
 KINDS = ["red", "green", "blue, light", 'say "x"', "seldom"]
 
 
@@ -138,6 +145,16 @@ def test_a_scheduler_that_dies_is_named(project: Project, scheduler: str) -> Non
     assert said.decode().startswith(f"error: the dask scheduler at {scheduler} does not answer")
     assert "Traceback" not in said.decode()
     assert not project.path("data/clean/train.parquet").exists()
+
+
+def test_a_lost_connection_logs_nothing(project: Project, scheduler: str) -> None:
+    """What a client still sends when its connection is gone is no traceback of Dask or Tornado: the stage's own error
+    says what happened."""
+    project.env[ADDRESS] = scheduler
+    run = subprocess.run(
+        [sys.executable, "-c", SENDS_ON], cwd=project.folder, env=project.env, capture_output=True, text=True, timeout=60
+    )
+    assert (run.returncode, run.stdout.splitlines()[-1], run.stderr) == (0, "sent", "")
 
 
 def test_the_pipeline_is_the_same_on_dask(reproduced: Project, scheduler: str, tmp_path: Path) -> None:
