@@ -1,5 +1,6 @@
 """The one error that users are meant to read, and the way a command ends on it."""
 
+import gc
 import sys
 from collections.abc import Callable
 
@@ -10,6 +11,8 @@ class PipelineError(Exception):
 
 def run(main: Callable[[], int | None]) -> None:
     """Run a command's `main` and exit with its code; 1 and one message where it could not do its work."""
+    gc.freeze()  # what was imported stays, and need not be looked at again, also not at the end
+    gc.enable()
     try:
         code = main()
     except PipelineError as error:

@@ -151,9 +151,8 @@ def test_a_lost_connection_logs_nothing(project: Project, scheduler: str) -> Non
     """What a client still sends when its connection is gone is no traceback of Dask or Tornado: the stage's own error
     says what happened."""
     project.env[ADDRESS] = scheduler
-    run = subprocess.run(
-        [sys.executable, "-c", SENDS_ON], cwd=project.folder, env=project.env, capture_output=True, text=True, timeout=60
-    )
+    command = [sys.executable, "-c", SENDS_ON]
+    run = subprocess.run(command, cwd=project.folder, env=project.env, capture_output=True, text=True, timeout=60)
     assert (run.returncode, run.stdout.splitlines()[-1], run.stderr) == (0, "sent", "")
 
 
