@@ -7,7 +7,7 @@ dead worker was doing, another does again.
 import os
 import platform
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
@@ -25,12 +25,15 @@ Result = TypeVar("Result")
 class Engine:
     """`client`: the `distributed.Client` of Dask; None for pandas. `workers`: how many it had at the start."""
 
-    def __init__(self, client: Any | None = None) -> None:
+    def __init__(self, client: Any = None) -> None:
         self.client = client
         self.workers = len(client.nthreads()) if client else 0
 
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item], label: str) -> list[Result]:
-        """The results in the order of the items, under a progress bar; the first failure is raised as it is.
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item], label: str, where: Sequence[str] = ()
+    ) -> list[Result]:
+        """The results in the order of the items, under a progress bar; the first failure is raised as it is. `where`:
+        the address of the worker for each item; another does it where that one is gone.
 
         Raises PipelineError where Dask cannot go on: the scheduler is away, or an item has killed several workers.
         """
@@ -38,7 +41,7 @@ class Engine:
         with tqdm(total=len(todo), desc=label, disable=None) as progress:
             if self.client is None:
                 return [_step(function(item), progress) for item in todo]
-            return _distributed(self.client, function, todo, label, progress)
+            return _distributed(self.client, function, todo, label, progress, where=where)
 
     def fold(
         self,
@@ -74,13 +77,17 @@ def _distributed(
     label: str,
     progress: tqdm,
     add: Callable[[Result, Result], Result] | None = None,
+    where: Sequence[str] = (),
 ) -> list[Result]:
     from dask.distributed import CancelledError, KilledWorker, as_completed
 
     task = InFolder(function, Path.cwd())
     # Keys of their own: Dask would take equal ones of an earlier run on the same scheduler for the same work.
     run = uuid.uuid4().hex
-    futures = [client.submit(task, item, key=(f"{label} {run}", number)) for number, item in enumerate(items)]
+    futures = [
+        client.submit(task, item, key=(f"{label} {run}", number), **_at(where[number : number + 1]))
+        for number, item in enumerate(items)
+    ]
     total = [] if add is None else [_sum(client, add, futures, f"{label}, sums {run}")]
     found: dict[int, Result] = {}
     try:
@@ -105,6 +112,10 @@ def _distributed(
     finally:
         _stop(client, [*futures, *total])
     return [found[number] for number in range(len(items))]
+
+
+def _at(workers: Sequence[str]) -> dict[str, Any]:
+    return {"workers": list(workers), "allow_other_workers": True} if workers else {}
 
 
 def _sum(client: Any, add: Callable[[Result, Result], Result], futures: list[Any], label: str) -> Any:

@@ -1,5 +1,6 @@
 """Train one family on a training table in parts: the same search as in memory, a pass over the parts a question."""
 
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -29,6 +30,9 @@ class Learner(Protocol):
 
     def fits(self, settings: Settings, indicators: tuple[int, ...]) -> list[Pipeline]:
         """Fitted numeric pipelines: one of each split, and last the one of all rows."""
+
+    def close(self) -> None:
+        """Leave nothing on the workers."""
 
 
 class Fitted(NamedTuple):
@@ -65,10 +69,10 @@ def fit(
     for settings in tried:
         with search.naming(family, settings):
             make(settings).fit(blank, np.zeros(2))
-    learner: Learner = kind.by_parts()(run, known, make)
     missing = tuple(np.flatnonzero(known.missing).tolist())
-    settings, indicators = search.choose(learner.squared_errors, tried, kind.also, missing)
-    *models, model = learner.fits(settings, indicators)
+    with closing(kind.by_parts()(run, known, make)) as learner:
+        settings, indicators = search.choose(learner.squared_errors, tried, kind.also, missing)
+        *models, model = learner.fits(settings, indicators)
     errors = held_out.hold_out(run, known, models, folder)
     pipeline = Pipeline([("matrix", preparation.ToMatrix(schema.features).fit(errors.sample)), *model.steps])
     names = tuple(schema.features[place].name for place in indicators)

@@ -46,6 +46,9 @@ class BySums:
         sets = [train for train, _ in self.known.splits] + [everything]
         return [self._pipeline(settings, indicators, members, place) for place, members in enumerate(sets)]
 
+    def close(self) -> None:
+        """The workers hold nothing of it."""
+
     def _products(self, folds: np.ndarray, split: int) -> np.ndarray:
         empty = np.zeros((3, self.grid.width, self.grid.width), dtype=np.int64)
         limbs = sum((self.by_fold[fold] for fold in folds if fold in self.by_fold), empty)

@@ -79,10 +79,10 @@ def gather(engine: Engine, parts: list[Path], schema: Schema) -> Facts:
     )
 
 
-def table(part: Path, schema: Schema) -> pd.DataFrame:
-    """The training rows of one part: `row`, `fold`, the features and the target."""
+def table(part: Path, schema: Schema, of: slice = slice(None)) -> pd.DataFrame:
+    """The training rows of one part, or of some rows `of` it: `row`, `fold`, the features and the target."""
     names = [column.name for column in (*schema.features, schema.target)]
-    frame = tables.read(part, ["row", "fold", *names])
+    frame = tables.read(part, ["row", "fold", *names]).iloc[of]
     return frame[frame["fold"] != rows.TEST]
 
 
@@ -91,8 +91,8 @@ def block(frame: pd.DataFrame, schema: Schema) -> Block:
     return Block(matrix, frame[schema.target.name].to_numpy(float), frame["fold"].to_numpy())
 
 
-def read(part: Path, schema: Schema) -> Block:
-    return block(table(part, schema), schema)
+def read(part: Path, schema: Schema, of: slice = slice(None)) -> Block:
+    return block(table(part, schema, of), schema)
 
 
 def tally(part: Path, schema: Schema) -> dict[int, Tally]:

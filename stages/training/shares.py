@@ -1,26 +1,29 @@
-"""The rows of a training table in parts, as trees want them, held by the workers of Dask: a share each, for all fits.
+"""The rows of a training table in parts, as trees want them: a share each worker of Dask, on its disk, for all fits.
 
-A share is every n-th part, read and prepared once. Of what a fit learns, only what replaces a missing value changes a
-row, so only the rows that miss one are prepared again for each fit. A share that died with its worker is read again.
+Shares have as many rows each, for all wait for the worker with the most. They are prepared once and cut into pieces, of
+which one at a time is in memory. Of what a fit learns, only what replaces a missing value changes a row, so only the
+rows that miss one are prepared again for each fit. Where a share is not, because the worker that had it died, it is
+made once more.
 """
 
-from functools import partial
+import shutil
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import joblib
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from stages import tables
-from stages.engine import InFolder
+from stages import files
 from stages.schema import Schema
 from stages.training import facts
-from stages.training.facts import Facts
 
-AT_ONCE = 2**16  # rows, of which there may be copies
+VALUES = 2**21  # of the features of a piece
 
 
-class Share(NamedTuple):
+class Piece(NamedTuple):
     """`features` float32 [rows, columns], prepared; `target` and `fold` [rows]. `gaps`: the places of the rows with a
     missing value, and `raw` float32 [gaps, features] these rows as of `stages.matrix`, NaN for missing."""
 
@@ -31,69 +34,90 @@ class Share(NamedTuple):
     raw: np.ndarray
 
 
-class Shares:
-    """Of `known.parts`; `prepare` is a fitted preparation without missing indicators."""
+class Some(NamedTuple):
+    """Rows `start` to `stop` of a part."""
 
-    def __init__(self, known: Facts, prepare: Pipeline) -> None:
-        self.parts = known.parts
-        self.read = InFolder(partial(read, schema=known.schema, prepare=prepare), Path.cwd())
-        self.workers: list[str] = []
-        self.held: list[Any] = []
-
-    def on(self, client: Any, workers: list[str]) -> list[Any]:
-        """Futures of the shares, one on each of these workers (no more than there are parts), read where these are not
-        the workers of the last time."""
-        workers = workers[: len(self.parts)]
-        if workers != self.workers:
-            self.workers = workers
-            self.held = [
-                client.submit(self.read, self.parts[place :: len(workers)], **at(address))
-                for place, address in enumerate(workers)
-            ]
-        return self.held
+    part: Path
+    start: int
+    stop: int
 
 
-def at(address: str) -> dict[str, Any]:
-    """Of a Dask task: on that worker, or on another if it is gone; never taken for an earlier one."""
-    return {"workers": [address], "allow_other_workers": True, "pure": False}
+class Share(NamedTuple):
+    """What it takes to make a share: its rows, and a fitted preparation without missing indicators. `place`: of its
+    folder, under the folder that a worker has for itself."""
+
+    place: Path
+    rows: list[Some]
+    schema: Schema
+    prepare: Pipeline
 
 
-def read(parts: list[Path], schema: Schema, prepare: Pipeline) -> Share:
-    most = sum(map(tables.count, parts))
-    features = np.empty((most, _columns(prepare, len(schema.features))), dtype=np.float32)
-    target, fold = np.empty(most), np.empty(most, dtype=np.int32)
-    gaps, raw, end = [], [], 0
-    for part in parts:
-        block = facts.read(part, schema)
-        start, end = end, end + len(block.target)
-        target[start:end], fold[start:end] = block.target, block.fold
-        for some in _pieces(end - start):
-            features[start:end][some] = prepare.transform(block.matrix[some])
-        missing = np.flatnonzero(np.isnan(block.matrix).any(axis=1))
-        gaps.append(start + missing)
-        raw.append(block.matrix[missing].astype(np.float32))
-    return Share(features[:end], target[:end], fold[:end], np.concatenate(gaps), np.concatenate(raw))
+def cut(counts: dict[Path, int], number: int) -> list[list[Some]]:
+    """The rows of that many shares, from the rows of each part. Each has some from all over the table, which may be
+    sorted, and in stretches of about a part, so that few parts are read by two workers."""
+    stretches = number * max(1, len(counts) // number)
+    edges = [sum(counts.values()) * place // stretches for place in range(stretches + 1)]
+    shares: list[list[Some]] = [[] for _ in range(number)]
+    for place, (start, stop) in enumerate(pairwise(edges)):
+        begin = 0
+        for part, count in counts.items():
+            first, last = max(start - begin, 0), min(stop - begin, count)
+            if first < last:
+                shares[place % number].append(Some(part, first, last))
+            begin += count
+    return shares
 
 
-def of_folds(share: Share, folds: np.ndarray, prepare: Pipeline) -> tuple[np.ndarray, np.ndarray]:
-    """Features [rows, columns] as `prepare`, fitted or taught, gives them, and target [rows], of the rows of these
-    folds; missing indicators are its last columns, 0 in a row that misses nothing."""
-    here = np.isin(share.fold, folds)
-    places = np.flatnonzero(here)
-    features = np.zeros((len(places), _columns(prepare, share.raw.shape[1])), dtype=np.float32)
-    for some in _pieces(len(places)):
-        features[some, : share.features.shape[1]] = share.features[places[some]]
-    mine = np.flatnonzero(here[share.gaps])
-    for some in _pieces(len(mine)):
-        to = np.searchsorted(places, share.gaps[mine[some]])
-        features[to] = prepare.transform(share.raw[mine[some]])
-    return features, share.target[here]
+def make(share: Share) -> None:
+    """Put the share on this worker's disk, if it is not there."""
+    if (folder := _disk() / share.place).exists():
+        return
+    with files.replacing(folder) as partial:
+        partial.mkdir()
+        number = 0
+        for part, start, stop in share.rows:
+            for piece in pieces_of(facts.read(part, share.schema, slice(start, stop)), share.prepare):
+                joblib.dump(piece, partial / f"{number:08}")
+                number += 1
 
 
-def _columns(prepare: Pipeline, features: int) -> int:
-    return int(prepare.transform(np.zeros((1, features))).shape[1])
+def pieces(share: Share) -> Iterator[Piece]:
+    make(share)
+    for path in sorted((_disk() / share.place).iterdir()):
+        yield joblib.load(path)
 
 
-def _pieces(rows: int) -> list[slice]:
-    """A share is large, and so would be copies of all of it."""
-    return [slice(start, start + AT_ONCE) for start in range(0, rows, AT_ONCE)]
+def remove(place: Path, dask_worker: Any) -> None:
+    shutil.rmtree(Path(dask_worker.local_directory) / place, ignore_errors=True)
+
+
+def pieces_of(block: facts.Block, prepare: Pipeline) -> Iterator[Piece]:
+    rows = max(1, VALUES // columns(prepare, block.matrix.shape[1]))
+    for start in range(0, len(block.target), rows):
+        matrix, target, fold = (side[start : start + rows] for side in block)
+        gaps = np.flatnonzero(np.isnan(matrix).any(axis=1))
+        features = prepare.transform(matrix).astype(np.float32)
+        yield Piece(features, target, fold, gaps, matrix[gaps].astype(np.float32))
+
+
+def of_folds(piece: Piece, folds: np.ndarray, prepare: Pipeline) -> tuple[np.ndarray, np.ndarray]:
+    """Features float32 [rows, columns] as `prepare`, fitted or taught, gives them, and target [rows], of the rows of
+    these folds; missing indicators are its last columns, 0 in a row that misses nothing."""
+    here = np.isin(piece.fold, folds)
+    features = np.zeros((int(here.sum()), columns(prepare, piece.raw.shape[1])), dtype=np.float32)
+    features[:, : piece.features.shape[1]] = piece.features[here]
+    mine = np.flatnonzero(here[piece.gaps])
+    if len(mine):
+        features[np.cumsum(here)[piece.gaps[mine]] - 1] = prepare.transform(piece.raw[mine])
+    return features, piece.target[here]
+
+
+def columns(prepare: Pipeline, n_features: int) -> int:
+    return int(prepare.transform(np.zeros((1, n_features))).shape[1])
+
+
+def _disk() -> Path:
+    """Gone with the worker; where Dask keeps what it spills too (`temporary-directory` in its configuration)."""
+    from dask.distributed import get_worker
+
+    return Path(get_worker().local_directory)

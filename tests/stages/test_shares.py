@@ -1,13 +1,18 @@
 """A worker's share of a training table: rows as a fit prepares them, from rows that were prepared once."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stages import families
 from stages.training import facts, shares
 from tests.stages.test_linear_sums import HOMES, cut, homes
+
+COLUMNS = 7  # of these homes, prepared
 
 
 @pytest.mark.parametrize("indicators", [(), (0, 1, 2, 3)])
@@ -16,19 +21,55 @@ def test_rows_are_those_of_the_fit(
 ) -> None:
     """Of any folds, also of none: what the fit's own preparation gives, in float32, with what it imputes and with its
     missing indicators; and the target of these rows."""
-    monkeypatch.setattr(shares, "AT_ONCE", 50)
+    monkeypatch.setattr(shares, "VALUES", 50 * COLUMNS)
     parts = cut(homes(600, 0.2), tmp_path, 3)
     blocks = [facts.read(part, HOMES) for part in parts]
     matrix, target, fold = (np.concatenate(side) for side in zip(*blocks, strict=True))
     blank = np.zeros((2, len(HOMES.features)))
     first = families.numeric_pipeline(HOMES.features, "xgboost", 1, {}).fit(blank, np.zeros(2))
-    share = shares.read(parts, HOMES, first[:-1])
+    pieces = [piece for block in blocks for piece in shares.pieces_of(block, first[:-1])]
+    assert len(pieces) > len(blocks)
+    assert max(len(piece.target) for piece in pieces) == 50
     for folds in ([0, 2], [1], [9]):
         here = np.isin(fold, folds)
         made = families.numeric_pipeline(HOMES.features, "xgboost", 1, {}, indicators)
         prepare = made.fit(matrix[fold == 0], target[fold == 0])[:-1]
-        features, mine = shares.of_folds(share, np.array(folds), prepare)
+        found = [shares.of_folds(piece, np.array(folds), prepare) for piece in pieces]
+        features, mine = (np.concatenate(side) for side in zip(*found, strict=True))
         assert features.dtype == np.float32
         assert np.array_equal(mine, target[here])
         if here.any():
             assert np.array_equal(features, prepare.transform(matrix[here]).astype(np.float32))
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=12), st.integers(1, 5))
+def test_shares_are_even(counts: list[int], number: int) -> None:
+    """Every row of every part is in one share, and no share has more rows than another but for the rounding of its
+    stretches."""
+    parts = {Path(str(place)): count for place, count in enumerate(counts)}
+    found = shares.cut(parts, number)
+    rows = [(some.part, row) for share in found for some in share for row in range(some.start, some.stop)]
+    assert sorted(rows) == [(part, row) for part, count in sorted(parts.items()) for row in range(count)]
+    sizes = [sum(some.stop - some.start for some in share) for share in found]
+    assert max(sizes) - min(sizes) <= max(1, len(counts) // number)
+
+
+def test_a_share_is_made_once_and_again_where_it_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pieces hold its rows in their order, and are read from the parts only where the worker does not have them."""
+    monkeypatch.setattr(shares, "VALUES", 50 * COLUMNS)
+    monkeypatch.setattr(shares, "_disk", lambda: tmp_path / "disk")
+    parts = cut(homes(600, 0.2), tmp_path, 3)
+    blank = np.zeros((2, len(HOMES.features)))
+    prepare = families.numeric_pipeline(HOMES.features, "xgboost", 1, {}).fit(blank, np.zeros(2))[:-1]
+    rows = [shares.Some(parts[0], 10, 90), shares.Some(parts[2], 0, 60)]
+    share = shares.Share(Path("rows") / "0", rows, HOMES, prepare)
+    whole = [facts.block(facts.table(part, HOMES, slice(start, stop)), HOMES) for part, start, stop in rows]
+    expected = np.concatenate([block.target for block in whole])
+    first = np.concatenate([piece.target for piece in shares.pieces(share)])
+    assert np.array_equal(first, expected)
+    with monkeypatch.context() as without:
+        without.setattr(facts, "read", None)
+        sizes = [len(piece.target) for piece in shares.pieces(share)]
+    assert (sum(sizes), max(sizes)) == (len(expected), 50)
+    shutil.rmtree(tmp_path / "disk")
+    assert np.array_equal(np.concatenate([piece.target for piece in shares.pieces(share)]), expected)

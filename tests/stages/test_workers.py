@@ -22,7 +22,7 @@ from stages import families
 from stages.engine import Engine
 from stages.params import Train
 from stages.train import fit
-from stages.training import by_parts, by_xgboost, export, facts, held_out
+from stages.training import by_parts, by_xgboost, export, facts, held_out, together
 from tests.stages.test_by_parts import LIMITS
 from tests.stages.test_linear_sums import HOMES, cut, homes
 
@@ -127,6 +127,27 @@ def test_trees_in_parts_are_as_good(client: Client, table: pd.DataFrame, in_a_fo
     assert abs(found.record.cv_rmse - mean) <= 3 * spread
 
 
+def test_a_worker_without_rows_of_a_fold_takes_part(client: Client, in_a_folder: Path) -> None:
+    """Where a fold lies with one worker alone, the others fit without rows of their own, to the model of one worker;
+    and no rows stay on a worker's disk."""
+    table = homes(300, 0.05).sort_values("fold", kind="stable")
+    known = facts.gather(Engine(client), cut(table, in_a_folder / "table", 1), HOMES)
+    make = partial(families.numeric_pipeline, HOMES.features, "xgboost", 1)
+    learner = by_xgboost.ByXgboost(Engine(client), known, make)
+    folds, found = np.array([int(table["fold"].min())]), []
+    for held in (learner.shares, [learner.shares[0]]):
+        task = together.Fit([make({"n_estimators": 5})[-1]], folds, learner.shares[0].prepare)
+        found.append(together.fit(learner.engine, together.alive(client), held, task))
+    assert found[0] == found[1]
+    assert any(client.run(rows_on_disk).values())
+    learner.close()
+    assert not any(client.run(rows_on_disk).values())
+
+
+def rows_on_disk(dask_worker: Any) -> list[str]:
+    return [path.name for path in Path(dask_worker.local_directory).glob("rows-*")]
+
+
 @pytest.mark.slow
 def test_a_killed_worker_changes_no_fit_in_memory(client: Client, table: pd.DataFrame, in_a_folder: Path) -> None:
     """One worker gets SIGKILL while it makes fits of a table in memory: others make them, to the same byte."""
@@ -176,7 +197,7 @@ def test_work_is_done_again_when_a_worker_dies(client: Client, goes_on: bool) ->
     came to an end without it; an error of its own is raised as it is."""
     tries: list[list[str]] = []
 
-    def work(client: Client, workers: list[str]) -> Any:
+    def work(workers: list[str]) -> Any:
         tries.append(workers)
         if len(tries) == 1:
             kill_one(client, 0).join()
@@ -184,14 +205,14 @@ def test_work_is_done_again_when_a_worker_dies(client: Client, goes_on: bool) ->
                 raise ConnectionError("a peer is gone")
         return len(tries)
 
-    assert by_xgboost._lasting(client, 2, work) == 2
+    assert together.lasting(Engine(client), work) == 2
     assert [len(workers) for workers in tries] == [2, 2]
 
-    def wrong(client: Client, workers: list[str]) -> Any:
+    def wrong(workers: list[str]) -> Any:
         raise ValueError("of its own")
 
     with pytest.raises(ValueError, match="of its own"):
-        by_xgboost._lasting(client, 2, wrong)
+        together.lasting(Engine(client), wrong)
 
 
 @pytest.mark.parametrize("parts", [1, 2, 7])
