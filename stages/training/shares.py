@@ -104,11 +104,12 @@ def of_folds(piece: Piece, folds: np.ndarray, prepare: Pipeline) -> tuple[np.nda
     """Features float32 [rows, columns] as `prepare`, fitted or taught, gives them, and target [rows], of the rows of
     these folds; missing indicators are its last columns, 0 in a row that misses nothing."""
     here = np.isin(piece.fold, folds)
-    features = np.zeros((int(here.sum()), columns(prepare, piece.raw.shape[1])), dtype=np.float32)
-    features[:, : piece.features.shape[1]] = piece.features[here]
     mine = np.flatnonzero(here[piece.gaps])
-    if len(mine):
-        features[np.cumsum(here)[piece.gaps[mine]] - 1] = prepare.transform(piece.raw[mine])
+    width = piece.raw.shape[1]
+    filled = prepare.transform(piece.raw[mine]) if len(mine) else np.empty((0, columns(prepare, width)))
+    features = np.zeros((int(here.sum()), filled.shape[1]), dtype=np.float32)
+    features[:, : piece.features.shape[1]] = piece.features[here]
+    features[np.cumsum(here)[piece.gaps[mine]] - 1] = filled
     return features, piece.target[here]
 
 
