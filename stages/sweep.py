@@ -27,6 +27,7 @@ JOBS = 2
 POLL = 3  # seconds; asking DVC takes one of computing
 # So many answers in a row that there is no worker mean that they were killed, and not that they are still starting.
 PATIENCE = 10
+ASKED = 3  # times, until a failure counts
 
 
 def queue(sweep: str, settings: list[str]) -> None:
@@ -47,7 +48,7 @@ def wait(sweep: str) -> None:
     told: set[str] = set()
     silent = 0
     while True:
-        status = _dvc("queue", "status")
+        status = _status()
         states = _states(status, sweep)
         ended = {name for name, state in states.items() if state in ("Success", "Failed")}
         for name in sorted(ended - told):
@@ -64,7 +65,7 @@ def wait(sweep: str) -> None:
 def give_up(sweep: str) -> None:
     """Interrupt what runs of `sweep`, and take all of it that has no result out of the queue."""
     while True:
-        left = {name: state for name, state in _states(_dvc("queue", "status"), sweep).items() if state != "Success"}
+        left = {name: state for name, state in _states(_status(), sweep).items() if state != "Success"}
         if not left:
             return
         for name, state in left.items():
@@ -84,7 +85,7 @@ def main() -> None:
         signal.signal(stop, signal.default_int_handler)
     try:
         queue(sweep, settings)
-        print(f"{len(_states(_dvc('queue', 'status'), sweep))} experiments {sweep}-*, {JOBS} at a time", flush=True)
+        print(f"{len(_states(_status(), sweep))} experiments {sweep}-*, {JOBS} at a time", flush=True)
         _dvc("queue", "start", "--jobs", str(JOBS))
         wait(sweep)
     except (KeyboardInterrupt, PipelineError) as error:
@@ -93,6 +94,17 @@ def main() -> None:
     keys = [setting.split("=")[0] for setting in settings]
     runs = leaderboard.read(json.loads(_dvc("exp", "show", "--json")), sweep, keys)
     print(leaderboard.render(runs, keys))
+
+
+def _status() -> str:
+    """What `dvc queue status` prints. DVC writes its records in place, and one that is being written makes it fail: it
+    is asked again then."""
+    for _ in range(ASKED - 1):
+        try:
+            return _dvc("queue", "status")
+        except PipelineError:
+            time.sleep(1)
+    return _dvc("queue", "status")
 
 
 def _states(status: str, sweep: str) -> dict[str, str]:

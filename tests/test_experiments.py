@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from stages import sweep as sweeping
+from stages.errors import PipelineError
 from tests.conftest import Project
 from tests.test_repro import ran
 
@@ -147,6 +149,25 @@ def start(project: Project, grid: str) -> "subprocess.Popen[str]":
     )
 
 
+def test_a_queue_that_cannot_be_read_once_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`dvc queue status` may meet a record that a worker is writing; a sweep ends on its third failure in a row."""
+    answers = [PipelineError("half a record"), PipelineError("half a record"), "Worker status: 1 active, 0 idle"]
+
+    def dvc(*arguments: str) -> str:
+        answer = answers.pop(0)
+        if isinstance(answer, str):
+            return answer
+        raise answer
+
+    monkeypatch.setattr(sweeping, "_dvc", dvc)
+    monkeypatch.setattr(sweeping.time, "sleep", lambda seconds: None)
+    assert sweeping._status() == "Worker status: 1 active, 0 idle"
+    answers[:] = [PipelineError(str(number)) for number in range(4)]
+    with pytest.raises(PipelineError, match="2"):
+        sweeping._status()
+    assert len(answers) == 1
+
+
 @pytest.mark.slow
 def test_a_sweep_names_the_best(queueing: Project) -> None:
     """A sweep tells when an experiment ends, and at its end the best by cross-validation, whatever failed; what
@@ -159,7 +180,8 @@ def test_a_sweep_names_the_best(queueing: Project) -> None:
     queueing.env["PATH"] = os.pathsep.join(p for p in queueing.env["PATH"].split(os.pathsep) if p)
     sweep = start(queueing, "train.families.xgboost.max_depth=[-1],[2],[4]")
     assert sweep.stdout is not None
-    first = next(line for line in sweep.stdout if "(1 of 3)" in line)
+    first = next((line for line in sweep.stdout if "(1 of 3)" in line), "")
+    assert first, sweep.communicate()[1]
     assert not all_ended(queueing), f"not said when it happened: {first}"
     said = sweep.communicate()[0]
     assert sweep.returncode == 0
