@@ -70,7 +70,8 @@ def fit(
         with search.naming(family, settings):
             make(settings).fit(blank, np.zeros(2))
     missing = tuple(np.flatnonzero(known.missing).tolist())
-    with closing(kind.by_parts()(run, known, make)) as learner:
+    learner: Learner = kind.by_parts()(run, known, make)
+    with closing(learner):
         settings, indicators = search.choose(learner.squared_errors, tried, kind.also, missing)
         *models, model = learner.fits(settings, indicators)
     errors = held_out.hold_out(run, known, models, folder)

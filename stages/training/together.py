@@ -21,7 +21,7 @@ from xgboost.tracker import RabitTracker
 from stages.engine import Engine
 from stages.errors import PipelineError
 from stages.training import shares
-from stages.training.shares import Piece, Share
+from stages.training.shares import Share
 
 T = TypeVar("T")
 TRIES = 4  # of a fit of whose workers one dies
@@ -143,19 +143,21 @@ class _Rows(xgboost.DataIter):
         self.reset()
 
     def reset(self) -> None:
-        self.pieces: Iterator[Piece] = shares.pieces(self.share)
-        self.empty = True
+        self.blocks = self._blocks()
 
     def next(self, input_data: Callable[..., Any]) -> bool:
-        for piece in self.pieces:
-            features, target = shares.of_folds(piece, self.task.folds, self.task.prepare)
-            if len(target):
-                input_data(data=features, label=target)
-                self.empty = False
-                return True
-        if self.empty:
-            width = shares.columns(self.task.prepare, len(self.share.schema.features))
-            input_data(data=np.empty((0, width), dtype=np.float32), label=np.empty(0))
-            self.empty = False
+        for features, target in self.blocks:
+            input_data(data=features, label=target)
             return True
         return False
+
+    def _blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        empty = True
+        for piece in shares.pieces(self.share):
+            features, target = shares.of_folds(piece, self.task.folds, self.task.prepare)
+            if len(target):
+                empty = False
+                yield features, target
+        if empty:
+            width = shares.columns(self.task.prepare, len(self.share.schema.features))
+            yield np.empty((0, width), dtype=np.float32), np.empty(0)
