@@ -17,7 +17,8 @@ from uvicorn.supervisors import Multiprocess
 from api import log_tables, logs, settings
 from stages import errors
 
-# Seconds that requests may take to end once the process is told to stop.
+# Seconds that requests may take to end once the process is told to stop, and that a busy worker may be silent before
+# it is taken for hung and killed.
 GRACE = 30
 
 
@@ -26,7 +27,8 @@ class Workers(Multiprocess):
 
     def handle_hup(self) -> None:
         for process in self.processes:
-            if process.pid:
+            # One that still starts would die of it; it looks on its own as soon as it serves.
+            if process.pid and process.is_ready():
                 os.kill(process.pid, signal.SIGHUP)
 
 
@@ -46,6 +48,8 @@ def main() -> None:
     log_tables.connect(chosen.log_url)
     # Uvicorn stops in good order and then raises the signal again; without this the exit code would be -15.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is a model to look after, see api.swap
     config = uvicorn.Config(
         "api.app:create_app",
         factory=True,
@@ -55,6 +59,7 @@ def main() -> None:
         log_config=logs.config(chosen),
         access_log=False,  # api.edge writes a line for each request
         timeout_graceful_shutdown=GRACE,
+        timeout_worker_healthcheck=GRACE,
         server_header=False,
     )
     if chosen.workers == 1:

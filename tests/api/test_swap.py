@@ -1,5 +1,6 @@
 """Another model without a restart."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -201,11 +202,15 @@ class Load:
 def test_swaps_under_load_lose_nothing(tmp_path: Path, example: Example, dearer: Example, workers: int) -> None:
     """20 swaps under load, half of them by SIGHUP: every request is answered, each by the model that its answer names,
     and every worker swaps."""
-    put(CHAMPION, example)
-    server = Server(tmp_path, WORKERS=str(workers))
+    first = put(CHAMPION, example)
+    shared = tmp_path / "metrics"
+    shared.mkdir()
+    server = Server(tmp_path, WORKERS=str(workers), PROMETHEUS_MULTIPROC_DIR=str(shared))
     load = None
     try:
         server.wait()
+        # A worker that starts later than the other would load the second model first, and swap once less.
+        until(lambda: sum(first.encode() in path.read_bytes() for path in shared.glob("gauge_livemax_*")) == workers)
         load = Load(server.url, 4)
 
         def swapped(times: int) -> bool:
@@ -237,7 +242,7 @@ def test_swaps_under_load_lose_nothing(tmp_path: Path, example: Example, dearer:
         if load:
             load.stop()
         server.process.terminate()  # and not kill: its workers would live on
-        server.process.communicate(timeout=20)
+        print(server.process.communicate(timeout=20)[1])
     assert server.process.returncode == 0
 
 
@@ -248,6 +253,33 @@ def _table(model: Example) -> Any:
         table[name] = table[name].astype(object)
         table.loc[table.index[0], name] = value
     return table.astype(model.table.dtypes)
+
+
+@pytest.mark.parametrize(("workers", "told"), [(1, "Started server process"), (2, "Started parent process")])
+def test_a_hangup_while_it_starts_kills_nothing(tmp_path: Path, example: Example, workers: int, told: str) -> None:
+    """A server that is told to look for another model before it has one starts, with all of its workers."""
+    put(CHAMPION, example)
+    server = Server(tmp_path, WORKERS=str(workers))
+    try:
+        assert server.process.stderr
+        for line in server.process.stderr:
+            if told in line:
+                break
+
+        def ready() -> bool:
+            server.process.send_signal(signal.SIGHUP)
+            with contextlib.suppress(httpx.TransportError):
+                return httpx.get(f"{server.url}/ready").is_success
+            return server.process.poll() is not None
+
+        until(ready)
+        time.sleep(1)  # the other worker
+        server.process.terminate()
+        _, log = server.process.communicate(timeout=20)
+    finally:
+        server.kill()
+    assert log.count("Finished server process") == workers
+    assert "died" not in log
 
 
 def test_a_hangup_looks_at_once(tmp_path: Path, example: Example, dearer: Example) -> None:
