@@ -11,7 +11,7 @@ class PipelineError(Exception):
 
 def run(main: Callable[[], int | None]) -> None:
     """Run a command's `main` and exit with its code; 1 and one message where it could not do its work."""
-    gc.freeze()  # what was imported stays, and need not be looked at again, also not at the end
+    gc.freeze()  # what was imported stays, and need not be looked at again
     gc.enable()
     try:
         code = main()
@@ -22,4 +22,6 @@ def run(main: Callable[[], int | None]) -> None:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("stopped")
+    finally:
+        gc.freeze()  # the system takes everything back faster than Python, which would look at each object at the exit
     sys.exit(code)

@@ -4,6 +4,7 @@ Whether a line end in the middle of a file ends a row depends on the quotes befo
 as if it began outside and as if it began inside of a quoted cell; which of the two is true, the blocks before it say.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -58,9 +59,12 @@ class Block(NamedTuple):
 
 
 def spans(source: Source, size: int) -> list[Span]:
-    """The file in spans of `size` bytes, wherever that falls."""
+    """The file in as few spans of at most `size` bytes as that takes, all of one length, wherever that falls: each is
+    work for one worker, and the others wait for the longest."""
     start, stop = csv_file.extent(source)
-    return [Span(source, at, min(at + size, stop)) for at in range(start, stop, size)]
+    number = -(-(stop - start) // size)
+    edges = [start + (stop - start) * place // number for place in range(number + 1)]
+    return [Span(source, *edge) for edge in pairwise(edges)]
 
 
 def scan(span: Span) -> Scan:

@@ -40,7 +40,7 @@ def served_form(
     whole: Training | None = None,
 ) -> Served:
     """Convert, compare and describe a fit on the `training` table of that sha256; or on a table of which `training` is
-    a sample, and which `whole` describes.
+    a sample, and which `whole` describes: its rows are left to `held_out.largest_gap`.
 
     Raises PipelineError where the file is too large to serve or answers otherwise than the fit on a training row
     or an edge row.
@@ -62,7 +62,7 @@ def served_form(
     tolerance = limits.onnx_tolerance * description.training.target_std
     model = Model(_file(graph, description), f"the ONNX form of {record.family}")
     extremes = edges.extremes(matrix)
-    probes = matrix, extremes, edges.at_thresholds(matrix, graph, _order(pipeline))
+    probes = extremes, edges.at_thresholds(matrix, graph, _order(pipeline)), *([] if whole else [matrix])
     pieces = (rows[start : start + _PIECE] for rows in probes for start in range(0, len(rows), _PIECE))
     # NumPy's maximum, which is NaN where one of them is.
     gap = float(np.max([np.abs(model.predict(rows)[:, 0] - pipeline[1:].predict(rows)).max() for rows in pieces]))

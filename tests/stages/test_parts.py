@@ -60,6 +60,21 @@ def test_a_file_in_blocks_is_the_file(
     assert pa.concat_tables([csv_blocks.read(block) for block in found]).equals(whole)
 
 
+@settings(deadline=None)
+@given(length=st.integers(1, 500), size=st.integers(1, 600))
+def test_spans_are_of_one_length(tmp_path_factory: pytest.TempPathFactory, length: int, size: int) -> None:
+    """A file is cut into as few spans of at most `size` bytes as possible, of the same length to a byte."""
+    path = tmp_path_factory.mktemp("csv") / "table.csv"
+    path.write_bytes(b"1" * length)
+    spans = csv_blocks.spans(path, size)
+    lengths = [span.stop - span.start for span in spans]
+    assert [span.start for span in spans] == [sum(lengths[:place]) for place in range(len(spans))]
+    assert sum(lengths) == length
+    assert max(lengths) <= size
+    assert max(lengths) - min(lengths) <= 1
+    assert (len(spans) - 1) * size < length
+
+
 def test_a_block_that_is_no_table_is_named_by_its_rows(tmp_path: Path) -> None:
     """A row with too many cells, a byte that is no UTF-8 and a lone carriage return are found in the middle of a file,
     with the row or line of the whole file."""
