@@ -1,5 +1,6 @@
 """Training in parts: the answer of training in memory, whatever the parts and the workers, and whoever dies."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,7 @@ from stages.matrix import to_matrix
 from stages.onnx_file import Model
 from stages.params import Select, Train
 from stages.train import fit
-from stages.training import by_parts, export
+from stages.training import by_parts, export, held_out
 from tests.stages.test_linear_sums import HOMES, cut, homes
 
 PARAMS = Train(
@@ -80,6 +81,21 @@ def test_a_large_table_is_judged_on_a_sample(
     wanted = table["row"].iloc[rows.sample(table["row"], 200)].tolist()
     assert [each.sample["row"].tolist() for each in found] == [wanted, wanted]
     assert found[0].record.cv_rmse == pytest.approx(fit(table, HOMES, PARAMS, "linear")[1].cv_rmse, rel=1e-10)
+
+
+def test_every_row_is_compared_with_the_served_form(table: pd.DataFrame, tmp_path: Path) -> None:
+    """One row of one part for which the file answers otherwise than the fit is enough to refuse the file: here a number
+    that float32 has no digits for."""
+    found, content = in_parts(Engine(), table, tmp_path, 3, "linear")
+    odd = table.copy()
+    odd.loc[odd.index[-1], "built"] = 123_456_789_123.0
+    for each, refused in ((table, False), (odd, True)):
+        parts = cut(each, tmp_path / str(refused), 3)
+        gap = held_out.largest_gap(Engine(), parts, HOMES, found.pipeline, content, tmp_path)
+        answers = Model(content, "m").predict(to_matrix(each, HOMES.features))[:, 0]
+        assert gap == pytest.approx(np.abs(answers - found.pipeline.predict(each)).max())
+        with pytest.raises(PipelineError, match="linear: ONNX and the") if refused else nullcontext():
+            export.check_gap(gap, "linear", found.training.target_std, LIMITS)
 
 
 def test_a_family_that_needs_the_rows_says_so(table: pd.DataFrame, tmp_path: Path) -> None:
