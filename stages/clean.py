@@ -5,6 +5,11 @@ each a folder of parts), data/clean/report.json (by column) and metrics/clean.js
 missing: what replaces them is learned in training.
 """
 
+if __name__ == "__main__":
+    from stages import ahead  # of the libraries, which take their time
+
+    ahead.start()
+
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

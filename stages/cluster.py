@@ -4,9 +4,7 @@ import hashlib
 import importlib.util
 import io
 import logging
-import multiprocessing
 import os
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -14,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from stages import ahead
+from stages.ahead import ADDRESS
 from stages.errors import PipelineError
 
 PACKAGES = ("stages", "api")  # that workers may run functions of
-ADDRESS = "DASK_SCHEDULER_ADDRESS"
 TIMEOUT = 5  # seconds until a scheduler that does not answer counts as away
 # Run on each worker before new code comes: of a module that is imported already it would take no notice.
 _FORGET = """
@@ -28,18 +27,17 @@ if "{name}" not in str(getattr(sys.modules.get("stages"), "__file__", "")):
         del sys.modules[name]
 """
 
-
-_ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-_START = "forkserver" if sys.platform == "linux" else "spawn"
 _LOCAL = {
     # Without Dask's MALLOC_TRIM_THRESHOLD_, with which each array is memory that the system has to make anew: that took
     # as much time as the work.
-    "distributed.nanny.pre-spawn-environ": _ENVIRONMENT,
+    "distributed.nanny.pre-spawn-environ": ahead.ENVIRONMENT,
     "distributed.worker.profile.enabled": False,
     # Libraries are imported once for all workers.
-    "distributed.worker.multiprocessing-method": _START,
+    "distributed.worker.multiprocessing-method": ahead.METHOD,
+    "distributed.dashboard.link": "{scheme}://{host}:{port}/",  # where stages/dashboard.py is
 }
 
+_ROUTES = "distributed.scheduler.http.routes"
 _LOGGERS = ("distributed.client", "tornado.application")  # the second logs what the client's callbacks raise
 
 
@@ -69,39 +67,28 @@ def _is_critical(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def _local(share: float) -> Iterator[Any]:
-    if _START == "forkserver":
-        _begin()
+    ahead.fork_server()
     import dask
     from dask.distributed import Client, LocalCluster
     from dask.system import CPU_COUNT
     from distributed.system import MEMORY_LIMIT
 
     limit = int(MEMORY_LIMIT * share / CPU_COUNT)
+    routes = {_ROUTES: [*dask.config.get(_ROUTES), "stages.dashboard"]}
     # Of one thread each: most of the work is Python's, where threads wait for each other.
     with (
-        dask.config.set(_LOCAL),
+        dask.config.set(_LOCAL | routes),
         LocalCluster(
             n_workers=CPU_COUNT,
             threads_per_worker=1,
             memory_limit=limit,
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
         ) as cluster,
         Client(cluster) as client,
     ):
         yield client
-
-
-def _begin() -> None:
-    """The process that workers fork from, already now: it imports what they need while this one imports Dask too."""
-    from multiprocessing import forkserver
-
-    added = {name: value for name, value in _ENVIRONMENT.items() if name not in os.environ}
-    os.environ.update(added)
-    multiprocessing.set_forkserver_preload(["distributed", "pandas", "pyarrow.parquet"])
-    forkserver.ensure_running()
-    for name in added:  # they are for the workers alone
-        del os.environ[name]
 
 
 @contextmanager

@@ -6,6 +6,11 @@ Reads data/clean/train.parquet, data/schema.yaml, params; writes models/candidat
 and metrics/train/<family>.json. The test split is never read.
 """
 
+if __name__ == "__main__":
+    from stages import ahead  # of the libraries, which take their time
+
+    ahead.start()
+
 import argparse
 import time
 from functools import partial

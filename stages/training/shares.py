@@ -87,6 +87,12 @@ def pieces(share: Share) -> Iterator[Piece]:
         yield joblib.load(path)
 
 
+def values(share: Share) -> int:
+    """Of its features, prepared."""
+    rows = sum(some.stop - some.start for some in share.rows)
+    return rows * columns(share.prepare, len(share.schema.features))
+
+
 def remove(place: Path, dask_worker: Any) -> None:
     shutil.rmtree(Path(dask_worker.local_directory) / place, ignore_errors=True)
 

@@ -24,6 +24,7 @@ from stages.training import shares
 from stages.training.shares import Share
 
 T = TypeVar("T")
+KEPT = 2**24  # values of a fit's rows that are kept in memory for xgboost's five passes; more are read for each
 TRIES = 4  # of a fit of whose workers one dies
 PATIENCE = 60  # seconds for another to take its place
 # Seconds for all workers to join a fit, whose rows are in place; xgboost by itself would wait for a dead one for ever.
@@ -140,10 +141,11 @@ class _Rows(xgboost.DataIter):
     def __init__(self, share: Share, task: Fit) -> None:
         super().__init__()
         self.share, self.task = share, task
+        self.kept = list(self._blocks()) if shares.values(share) <= KEPT else None
         self.reset()
 
     def reset(self) -> None:
-        self.blocks = self._blocks()
+        self.blocks = self._blocks() if self.kept is None else iter(self.kept)
 
     def next(self, input_data: Callable[..., Any]) -> bool:
         for features, target in self.blocks:

@@ -4,7 +4,6 @@ import shutil
 import sys
 from pathlib import Path
 
-import msgspec
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -12,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages import clean, cluster, csv_file, engine, files, params, sampling, schema, tables
+from stages import clean, csv_file, files, params, sampling, schema, tables
 from stages.cleaning import csv_blocks, raw_parts
 from stages.engine import Engine
 from stages.errors import PipelineError
@@ -220,21 +219,3 @@ def test_raw_parts_may_be_elsewhere(
     (workspace / "data/raw/parts.urls").write_text("s3:/bucket\n")
     with pytest.raises(PipelineError, match=r"s3:/bucket is no URL of a \.csv or \.parquet file"):
         clean.main()
-
-
-SETTINGS = msgspec.structs.replace(params.load("engine", ROOT / "params.yaml"), name="dask")
-
-
-def test_dask_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without Dask installed the error says how to install it."""
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(PipelineError, match=r"pip install '\.\[scale\]'"), engine.start(SETTINGS):
-        pass
-
-
-def test_a_scheduler_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A scheduler that does not answer is one error with its address, within seconds."""
-    monkeypatch.setenv(cluster.ADDRESS, "tcp://127.0.0.1:9")
-    monkeypatch.setattr(cluster, "TIMEOUT", 1)
-    with pytest.raises(PipelineError, match=r"tcp://127\.0\.0\.1:9 does not answer"), engine.start(SETTINGS):
-        pass

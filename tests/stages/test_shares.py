@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages import families
-from stages.training import facts, shares
+from stages.training import facts, shares, together
 from tests.stages.test_linear_sums import HOMES, cut, homes
 
 COLUMNS = 7  # of these homes, prepared
@@ -73,3 +73,28 @@ def test_a_share_is_made_once_and_again_where_it_is_gone(tmp_path: Path, monkeyp
     assert (sum(sizes), max(sizes)) == (len(expected), 50)
     shutil.rmtree(tmp_path / "disk")
     assert np.array_equal(np.concatenate([piece.target for piece in shares.pieces(share)]), expected)
+
+
+@pytest.mark.parametrize("kept", [0, 2**24])
+def test_rows_of_a_fit_are_the_same_in_each_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
+    """Whether a fit keeps its rows in memory or reads them for each pass, a pass gives those of its folds, whole and in
+    their order; those that are kept are read once."""
+    monkeypatch.setattr(shares, "VALUES", 50 * COLUMNS)
+    monkeypatch.setattr(shares, "_disk", lambda: tmp_path / "disk")
+    monkeypatch.setattr(together, "KEPT", kept)
+    (part,) = cut(homes(600, 0.2), tmp_path, 1)
+    blank = np.zeros((2, len(HOMES.features)))
+    prepare = families.numeric_pipeline(HOMES.features, "xgboost", 1, {}).fit(blank, np.zeros(2))[:-1]
+    share = shares.Share(Path("rows"), [shares.Some(part, 0, 300)], HOMES, prepare)
+    folds = np.array([0, 2])
+    read = facts.block(facts.table(part, HOMES, slice(0, 300)), HOMES)
+    expected = read.target[np.isin(read.fold, folds)]
+    rows = together._Rows(share, together.Fit([], folds, prepare))
+    if kept:
+        shutil.rmtree(tmp_path / "disk")
+        monkeypatch.setattr(facts, "read", None)
+    for _ in range(3):
+        found = [target for _, target in rows.blocks]
+        assert len(found) > 1
+        assert np.array_equal(np.concatenate(found), expected)
+        rows.reset()
