@@ -55,6 +55,9 @@ class Project:
         return Project(folder)
 
 
+WEAK = {"ridge": {"alpha": [1000]}}  # the families of a poor model
+
+
 def _use_small_grids(content: dict) -> None:
     content["train"]["families"] = SMALL_GRIDS
 
@@ -106,3 +109,24 @@ def project(_pristine: Project, tmp_path: Path) -> Project:
 def reproduced(_reproduced: Project, tmp_path: Path) -> Project:
     """After `dvc repro`, committed; a copy of its own for each test."""
     return _reproduced.copy(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def _challenged(_reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The champion of HEAD is a weak ridge, the workspace's model the small grids' best; both were recorded."""
+    made = _reproduced.copy(tmp_path_factory.mktemp("challenged") / "project")
+    good = made.run("git", "rev-parse", "HEAD").stdout.strip()
+    made.edit_params(lambda p: p["train"].update(families=WEAK))
+    made.dvc("repro")
+    made.stage("gate")
+    made.stage("registry", "promote")
+    # All that the good revision recorded comes back; the champion's record and the history are not among it.
+    recorded = made.run("git", "diff", "--name-only", "--diff-filter=d", "HEAD", good).stdout.split()
+    made.run("git", "restore", f"--source={good}", "--", *recorded)
+    made.dvc("checkout")
+    return made
+
+
+@pytest.fixture
+def challenged(_challenged: Project, tmp_path: Path) -> Project:
+    return _challenged.copy(tmp_path / "project")
