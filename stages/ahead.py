@@ -13,11 +13,7 @@ from stages.errors import PipelineError
 
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
-ENVIRONMENT = {
-    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
-    # Arrow's own allocator gives memory back to the system and takes it anew for each part: a tenth of `clean`.
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-}
+ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 def start() -> None:
