@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from stages.promotion import lock
-from tests.conftest import Project
+from tests.conftest import WEAK, Project
 
 CHAMPION = "models/champion.onnx"
 RECORD = "models/champion.onnx.dvc"
@@ -39,7 +39,7 @@ def changes(project: Project) -> list[tuple[str, str]]:
 
 def weaken(project: Project) -> None:
     """A model that the gate keeps out."""
-    project.edit_params(lambda p: p["train"].update(families={"ridge": {"alpha": [1000]}}))
+    project.edit_params(lambda p: p["train"].update(families=WEAK))
     project.dvc("repro", "evaluate", "provenance", "drift")
 
 
@@ -249,7 +249,7 @@ def test_a_kept_challenger_is_an_experiment(reproduced: Project) -> None:
     reproduced.stage("registry", "promote")
     assert "nothing to keep" in reproduced.stage("registry", "keep").stdout
     head = git(reproduced, "rev-parse", "HEAD")
-    reproduced.edit_params(lambda p: p["train"].update(families={"ridge": {"alpha": [1000]}}))
+    reproduced.edit_params(lambda p: p["train"].update(families=WEAK))
     reproduced.commit("weaker")
     said = reproduced.stage("retrain", "--force").stdout
     weak = md5(reproduced, MODEL)

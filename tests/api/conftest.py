@@ -1,5 +1,6 @@
 """A small table with every kind of column, a fit on it, and its model file: made by the pipeline's own functions."""
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,10 @@ from stages.training.export import served_form
 
 # For property tests: a busy machine is no failure, and no examples are kept in the project's folder.
 PATIENT = settings(deadline=None, max_examples=200, database=None, suppress_health_check=[HealthCheck.too_slow])
+
+JSON = {"content-type": "application/json"}
+# Relative: the order in which float32 numbers are added depends on how many rows are computed together.
+FLOAT32 = 1e-6
 
 COLUMNS: dict[str, dict[str, Any]] = {
     "listing id": {"dtype": "category", "role": "id"},
@@ -114,6 +119,21 @@ def client(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     chosen = Settings(model_path=example.path, max_body=4096, max_batch=20, max_batch_body=8192, log_url=url)
     with TestClient(create_app(chosen)) as started:
         yield started
+
+
+@pytest.fixture
+def fresh(example: Example, tmp_path: Path) -> Iterator[TestClient[Litestar]]:
+    """A client of an application with a log of its own."""
+    with TestClient(create_app(Settings(example.path, log_url=log_url(tmp_path)))) as started:
+        yield started
+
+
+def logged(client: TestClient[Litestar]) -> list[dict[str, Any]]:
+    """The predictions in the log, the oldest first."""
+    url = client.app.state.log.engine.url
+    with sqlite3.connect(url.database) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(found) for found in connection.execute("SELECT * FROM predictions ORDER BY seq")]
 
 
 def log_url(folder: Path) -> str:

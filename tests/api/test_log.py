@@ -1,12 +1,10 @@
-"""The prediction log through the application: what is in it, and what happens when it is away."""
+"""The prediction log through the application: what is in it, and for how long."""
 
 import asyncio
 import json
 import math
 import sqlite3
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +15,13 @@ from litestar.testing import TestClient
 
 from api import log_queries, log_tables, model
 from api.app import create_app
-from api.log import Log, new_ids
+from api.log import new_ids
 from api.predictor import Predictor
 from api.settings import Settings
 from stages.errors import PipelineError
 from stages.files import digest
-from tests.api.conftest import Example, log_url, row
-from tests.api.test_predict import assert_problem, bodies
-
-JSON = {"content-type": "application/json"}
-# Relative: the order in which float32 numbers are added depends on how many rows are computed together.
-FLOAT32 = 1e-6
-
-
-def logged(client: TestClient[Litestar]) -> list[dict[str, Any]]:
-    """The predictions in the log, the oldest first."""
-    url = client.app.state.log.engine.url
-    with sqlite3.connect(url.database) as connection:
-        connection.row_factory = sqlite3.Row
-        return [dict(found) for found in connection.execute("SELECT * FROM predictions ORDER BY seq")]
-
-
-@pytest.fixture
-def fresh(example: Example, tmp_path: Path) -> Iterator[TestClient[Litestar]]:
-    """A client of an application with a log of its own."""
-    with TestClient(create_app(Settings(example.path, log_url=log_url(tmp_path)))) as started:
-        yield started
+from tests.api.conftest import FLOAT32, JSON, Example, log_url, logged, row
+from tests.api.test_predict import bodies
 
 
 def test_an_answer_is_in_the_log(fresh: TestClient[Litestar], example: Example) -> None:
@@ -139,137 +118,12 @@ def test_a_group_of_two_models(fresh: TestClient[Litestar], example: Example, de
     assert entries == {answer.id: (answer.model, answer.prediction) for answer in answers}
 
 
-def test_a_batch_answers_in_the_order_of_its_rows(client: TestClient[Litestar]) -> None:
-    """Each row has its own answer, an id of its own, and its own list of what was imputed."""
-    answers = client.post("/predict/batch", json=[row(), row(rooms=4, slope=None), row()]).json()
-    singles = [client.post("/predict", json=body).json() for body in (row(), row(rooms=4, slope=None))]
-    expected = [singles[n]["prediction"] for n in (0, 1, 0)]
-    assert [answer["prediction"] for answer in answers] == pytest.approx(expected, rel=FLOAT32)
-    assert [answer["imputed"] for answer in answers] == [[], ["slope"], []]
-    assert len({answer["id"] for answer in answers}) == 3
-    assert client.post("/predict/batch", json=[]).json() == []
-
-
-def test_mistakes_of_a_batch_have_row_numbers(client: TestClient[Litestar]) -> None:
-    """Every field at fault in every row is told with the number of its row, counted from 0."""
-    content = assert_problem(client.post("/predict/batch", json=[row(), row(rooms=0, year="x"), 7, row(area=...)]), 422)
-    assert [(e["row"], e["field"], e["problem"], e["value"]) for e in content["errors"]] == [
-        (1, "rooms", "bounds", 0),
-        (1, "year", "type", "x"),
-        (2, "", "body", 7),
-        (3, "area m²", "missing", None),
-    ]
-    assert content["detail"] == "row 1, rooms: expected a whole number from 1 to 10; 3 more"
-    content = assert_problem(client.post("/predict/batch", json=row()), 422)
-    assert content["errors"] == [
-        {"field": "", "problem": "body", "value": "an object of 7", "expected": "one JSON array of rows", "row": None}
-    ]
-    content = assert_problem(client.post("/predict/batch", json=[row(), row(slope=3.4e38)]), 422)
-    assert "of row 1" in content["detail"]
-    content = assert_problem(client.post("/predict/batch", json=[{"x": n} for n in range(20)]), 422)
-    assert (len(content["errors"]), "of which 49 are listed" in content["detail"]) == (50, True)
-
-
-@pytest.mark.parametrize(
-    ("content", "status", "detail"),
-    [
-        (b"[" + b",".join([json.dumps(row()).encode()] * 21) + b"]", 413, "API_MAX_BATCH), found 21"),
-        (b"[]".ljust(8193), 413, "8192 bytes (API_MAX_BATCH_BODY)"),
-        (b"[{]", 400, "JSON"),
-        (b'[{"rooms": NaN}]', 400, "NaN"),
-        (b'[{"note": "\xff"}]', 400, "UTF-8"),
-        (b"[" * 5000, 400, "JSON"),
-        (b"", 400, "JSON"),
-    ],
-)
-def test_a_batch_that_cannot_be_read(client: TestClient[Litestar], content: bytes, status: int, detail: str) -> None:
-    """A batch has its own limits of rows and bytes, and what is no JSON is 400."""
-    assert detail in assert_problem(client.post("/predict/batch", content=content, headers=JSON), status)["detail"]
-    assert_problem(client.post("/predict/batch", content=b"[]", headers={"content-type": "text/csv"}), 415)
-
-
 def test_ids_grow_and_are_uuids() -> None:
     """An id is a version 7 UUID: ids of a later millisecond are greater."""
     ids = [new_ids(moment, 1)[0] for moment in (1, 2, 2**47, 2**48 - 1)]
     assert ids == sorted(ids)
     assert all(len(key) == 32 and key[12] == "7" and key[16] in "89ab" for key in ids)
     assert len(set(new_ids(5, 1000))) == 1000
-
-
-def wait_until_ready(client: TestClient[Litestar]) -> None:
-    """Longer than the pause in which a log that failed is not tried."""
-    deadline = time.monotonic() + 20
-    while client.get("/ready").status_code != 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-def test_no_log_no_answer(example: Example, tmp_path: Path) -> None:
-    """Where the log cannot be written predictions, batches and feedback are 503 with Retry-After, /ready says why,
-    /health is 200 and says not ready, and refusals are as ever; when it can be written again all is well without a
-    restart."""
-    in_the_way = tmp_path / "log"
-    in_the_way.write_text("")
-    with TestClient(create_app(Settings(example.path, log_url=log_url(tmp_path)))) as client:
-        for path, body in (("/predict", row()), ("/predict/batch", [row()]), ("/feedback", {"id": "x", "actual": 1})):
-            response = client.post(path, json=body)
-            content = assert_problem(response, 503)
-            assert (content["type"], response.headers["retry-after"]) == ("urn:problem-type:no-log", "1")
-            assert "log" in content["detail"]
-            assert str(tmp_path) not in content["detail"]
-        assert "PREDICTION_LOG_URL" in assert_problem(client.get("/ready"), 503)["detail"]
-        health = client.get("/health")
-        assert (health.status_code, health.json()["ready"]) == (200, False)
-        assert_problem(client.post("/predict", json=row(rooms=0)), 422)
-        in_the_way.unlink()
-        wait_until_ready(client)
-        assert client.get("/health").json()["ready"]
-        answer = client.post("/predict", json=row()).json()
-        assert [entry["id"] for entry in logged(client)] == [answer["id"]]
-
-
-def test_a_log_that_is_not_required(example: Example, tmp_path: Path) -> None:
-    """With LOG_REQUIRED=false rows are answered without a log, the loss is counted, and the server is ready."""
-    in_the_way = tmp_path / "log"
-    in_the_way.write_text("")
-    with TestClient(create_app(Settings(example.path, log_url=log_url(tmp_path), log_required=False))) as client:
-        log: Log = client.app.state.log
-        assert client.get("/ready").status_code == 200
-        assert client.get("/health").json()["ready"]
-        assert client.post("/predict", json=row()).status_code == 200
-        assert len(client.post("/predict/batch", json=[row(), row()]).json()) == 2
-        assert (log.lost, log.written) == (3, 0)
-        in_the_way.unlink()
-        deadline = time.monotonic() + 20
-        while log.written == 0 and time.monotonic() < deadline:
-            assert client.post("/predict", json=row()).status_code == 200
-            time.sleep(0.1)
-        assert log.written == len(logged(client)) == 1
-
-
-def test_a_deleted_log_begins_anew(fresh: TestClient[Litestar]) -> None:
-    """A file that was deleted under the server takes no more predictions that nobody will ever find."""
-    fresh.post("/predict", json=row())
-    for path in Path(fresh.app.state.log.engine.url.database).parent.iterdir():
-        path.unlink()
-    answer = fresh.post("/predict", json=row()).json()
-    assert [entry["id"] for entry in logged(fresh)] == [answer["id"]]
-
-
-def test_another_writer_is_waited_for(fresh: TestClient[Litestar]) -> None:
-    """While another process holds the log a prediction waits, and other requests do not."""
-    other = sqlite3.connect(fresh.app.state.log.engine.url.database, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    answers: list[int] = []
-    waiting = threading.Thread(target=lambda: answers.append(fresh.post("/predict", json=row()).status_code))
-    waiting.start()
-    for _ in range(20):
-        assert fresh.get("/health").status_code == 200
-    assert answers == []
-    other.execute("COMMIT")
-    other.close()
-    waiting.join(timeout=20)
-    assert answers == [200]
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,10 @@ import pytest
 from sqlalchemy import text
 
 from api import log_queries, log_tables
-from tests.api.conftest import Example, log_url, row, until
+from tests.api.conftest import JSON, Example, log_url, row, until
 from tests.api.test_server import Server
 
 BODY = json.dumps(row(listing="L-1", heating=None))
-JSON = {"content-type": "application/json"}
 
 
 @contextmanager

@@ -18,11 +18,10 @@ from api.values import to_json
 from stages.files import digest
 from stages.matrix import to_matrix
 from stages.rows import TEST
-from tests.api.conftest import PATIENT, Example, log_url, row
+from tests.api.conftest import JSON, PATIENT, Example, log_url, row
 from tests.api.test_contract import ANY, JUNK, LEAVES, NAMES
 
 DOCUMENTED = {200, 400, 413, 415, 422}
-JSON = {"content-type": "application/json"}
 
 
 def bodies(example: Example, table: pd.DataFrame) -> list[dict[str, Any]]:
