@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from stages import files
-from tests.conftest import Project
+from tests.conftest import WEAK, Project
 
 RUN = "python -m stages.mend && dvc repro --force --no-run-cache"
 
@@ -96,7 +96,7 @@ def test_a_killed_retrain_is_finished_by_the_next_one(reproduced: Project) -> No
     """Killed at 15 random moments while it makes and promotes a better model, retrain leaves a branch, a record and a
     champion that belong together; the next one ends with the better model as the one next version."""
     better = reproduced.path("params.yaml").read_bytes()
-    reproduced.edit_params(lambda p: p["train"].update(families={"ridge": {"alpha": [1000]}}))
+    reproduced.edit_params(lambda p: p["train"].update(families=WEAK))
     reproduced.commit("a weak model")
     reproduced.run("bash", "-c", "dvc repro && python -m stages.gate && python -m stages.registry promote")
     reproduced.path("params.yaml").write_bytes(better)
