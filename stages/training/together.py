@@ -6,9 +6,10 @@ documentation), and an iterator that xgboost bins the rows from. The number of w
 and with it the last digits of a model; where a worker is, or whether one died on the way, does not.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -29,6 +30,7 @@ TRIES = 4  # of a fit of whose workers one dies
 PATIENCE = 60  # seconds for another to take its place
 # Seconds for all workers to join a fit, whose rows are in place; xgboost by itself would wait for a dead one for ever.
 MEETING = 20
+STUCK = 2 * MEETING  # seconds until a worker that waits for others all the same ends itself
 
 
 class Fit(NamedTuple):
@@ -124,7 +126,7 @@ def _sit(seat: Seat, task: Fit, meeting: dict[str, Any]) -> list[bytes]:
         {k: v for k, v in model.get_xgb_params().items() if v is not None and k != "n_jobs"} for model in task.models
     ]
     found: dict[int, bytes] = {}
-    with CommunicatorContext(**meeting, dmlc_task_id=f"{seat.number:08}"):
+    with _joined(meeting, seat.number):
         for bins in dict.fromkeys(each.get("max_bin", 256) for each in settings):
             rows = xgboost.QuantileDMatrix(_Rows(seat.share, task), max_bin=bins, **threads)
             for place, (model, each) in enumerate(zip(task.models, settings, strict=True)):
@@ -133,6 +135,22 @@ def _sit(seat: Seat, task: Fit, meeting: dict[str, Any]) -> list[bytes]:
                     found[place] = bytes(booster.save_raw())
             del rows  # before the next are made
     return [found[place] for place in sorted(found)] if seat.number == 0 else []
+
+
+@contextmanager
+def _joined(meeting: dict[str, Any], number: int) -> Iterator[None]:
+    """In the block this worker is one of the fit's. For a peer that died when the tracker had seen it, and this worker
+    had not, xgboost waits without a limit and deaf to everything, so that only the end of this process helps; its nanny
+    starts another."""
+    end = threading.Timer(STUCK, os._exit, (1,))
+    end.daemon = True
+    end.start()
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(CommunicatorContext(**meeting, dmlc_task_id=f"{number:08}"))
+        finally:
+            end.cancel()
+        yield
 
 
 class _Rows(xgboost.DataIter):

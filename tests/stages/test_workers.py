@@ -191,6 +191,44 @@ def test_a_worker_killed_between_two_fits_changes_nothing(
     ]
 
 
+class Deaf:
+    """In place of xgboost's context: the worker waits for a peer that never comes."""
+
+    def __init__(self, **meeting: Any) -> None:
+        pass
+
+    def __enter__(self) -> None:
+        time.sleep(600)
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+def make_deaf() -> None:
+    together.CommunicatorContext = Deaf  # type: ignore[misc]
+    together.STUCK = 1
+
+
+def wait_for_others(seconds: int) -> None:
+    together.MEETING = seconds
+
+
+def test_a_worker_that_waits_for_a_dead_one_ends(client: Client, in_a_folder: Path) -> None:
+    """A worker that is stuck on the way into a fit, where a peer died at the wrong moment, ends itself; with another in
+    its place the fit is done again, to the same byte."""
+    run = Engine(client)
+    known = facts.gather(run, cut(homes(300, 0.05), in_a_folder / "table", 2), HOMES)
+    learner = by_xgboost.ByXgboost(run, known, partial(families.numeric_pipeline, HOMES.features, "xgboost", 1))
+    before, workers = learner.fits({"n_estimators": 5}, ())[-1], together.alive(client)
+    client.run(wait_for_others, 2)
+    client.run(make_deaf, workers=workers[:1])
+    after = learner.fits({"n_estimators": 5}, ())[-1]
+    client.run(wait_for_others, together.MEETING)
+    assert workers[0] not in together.alive(client)
+    assert after[-1].get_booster().save_raw() == before[-1].get_booster().save_raw()
+    learner.close()
+
+
 @pytest.mark.parametrize("goes_on", [False, True])
 def test_work_is_done_again_when_a_worker_dies(client: Client, goes_on: bool) -> None:
     """What needs all workers at once starts again, with as many as before, when one of them dies, also where the others
