@@ -77,7 +77,9 @@ def batches(path: Source, wanted: Collection[str]) -> Iterator[pa.Table]:
     # Many columns: as many rows at a time as of few, for each column takes its time however short it is.
     block = max(_BLOCK, _COLUMN * len(names))
     text = _text(names, [name for name in names if name.strip() in wanted])
-    with opened(path) as file:
+    # Arrow reads ahead in a thread, which is still at it now and then when the process ends. With a file of Python's it
+    # then wants Python's lock, and the process aborts (apache/arrow#34314); of a local file Arrow has one of its own.
+    with pa.OSFile(str(path)) if isinstance(path, Path) else opened(path) as file:
         try:
             options = pa.csv.ReadOptions(block_size=block)
             with pa.csv.open_csv(file, options, parse_options=_PARSE, convert_options=text) as reader:
