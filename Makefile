@@ -34,7 +34,7 @@ venv: ## make .venv from the lock, if it is not that already
 	  cp $(LOCK) .venv/requirements.txt; }
 
 repro: venv ## run the pipeline (only what changed) and print the metrics
-	@python -m stages.mend
+	@python -m ops.repair
 	dvc repro
 	@$(CHECKOUT)
 	@for file in select evaluate drift; do echo "metrics/$$file.json"; cat metrics/$$file.json; done
@@ -45,41 +45,41 @@ serve: venv ## serve on 127.0.0.1:8000 (PORT=): the champion, else the workspace
 	python -m api --port $(PORT)
 
 gate: venv model ## may the new model replace the champion? exit 0 promote, 3 keep, 4 inconclusive, 1 error
-	@python -m stages.gate
+	@python -m ops.gate
 
 promote: venv ## make the model that the gate promoted the champion (FORCE=1 without a verdict)
-	python -m stages.registry promote $(if $(FORCE),--force)
+	python -m ops.registry promote $(if $(FORCE),--force)
 
 rollback: venv ## make the version before the champion again (TO=v1.0.0 for another)
-	python -m stages.registry rollback $(if $(TO),--to $(TO))
+	python -m ops.registry rollback $(if $(TO),--to $(TO))
 
 sign: venv ## sign the champion (MODEL_SIGNING_KEY=: a private key), where promote had no key to do it
-	@python -m stages.sign
+	@python -m ops.registry sign
 
 fetch: venv ## bring the champion of a version or revision (REV=v1.0.0) to models/fetched.onnx
-	python -m stages.registry fetch --rev '$(or $(REV),$(error make fetch REV=v1.0.0, prod, or a Git revision))'
+	python -m ops.registry fetch --rev '$(or $(REV),$(error make fetch REV=v1.0.0, prod, or a Git revision))'
 
 drift: venv ## do the rows in data/live still look like the training rows?
-	@test -z "$$PREDICTION_LOG_URL" || python -m api.export
-	@test -z "$$LIVE_URL" || python -m stages.remote
+	@test -z "$$PREDICTION_LOG_URL" || python -m api.commands.export
+	@test -z "$$LIVE_URL" || python -m ops.fetch_live
 	dvc repro drift
-	@test -z "$$GITHUB_OUTPUT" || python -c "import json; from stages.retrain import reason; print('drift=' + \
+	@test -z "$$GITHUB_OUTPUT" || python -c "import json; from ops.retrain import reason; print('drift=' + \
 	  str(reason(json.load(open('metrics/drift.json')), force=False) is not None).lower())" >> "$$GITHUB_OUTPUT"
 
 retrain: venv ## on drift (or FORCE=1): repro, gate, promote or keep
-	python -m stages.retrain $(if $(FORCE),--force)
+	python -m ops.retrain $(if $(FORCE),--force)
 
 deliver: venv ## commit and push what the pipeline made, with version tags (RETRAIN_BY=pull-request: propose it)
 	@.ci/deliver
 
 report: repro ## what this branch changes against BASE=, as Markdown and plots in report/
-	@python -m stages.pull_request --base $(BASE)
+	@python -m ops.report --base $(BASE)
 	@test -z "$$GITHUB_STEP_SUMMARY" || cat report/summary.md >> "$$GITHUB_STEP_SUMMARY"
 
 sweep: venv ## run a small grid as experiments and name the best by cross-validation
-	@python -m stages.mend
+	@python -m ops.repair
 	dvc repro
-	@python -m stages.sweep
+	@python -m ops.sweep
 
 test: venv ## the test suite
 	python -m pytest -q -n auto -m "not slow"
@@ -122,7 +122,7 @@ lock: venv ## write requirements/*.txt anew from pyproject.toml
 
 # Times and labels in the image are those of the commit, so that the same commit gives the same layers.
 image: venv ## build the container image of the champion
-	@python -m stages.restore
+	@python -m ops.registry restore
 	docker build -t mlops_boston --output type=docker,rewrite-timestamp=true --build-arg GIT_REVISION=$$(git rev-parse HEAD) \
 	  --build-arg SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
 	  --build-arg MODEL_VERSION=$(call recorded,version) --build-arg MODEL_MD5=$(call recorded,md5) .

@@ -14,8 +14,10 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from api import log_tables, logs, settings
-from stages import errors
+from api import settings
+from api.prediction_log import schema
+from api.telemetry import access_log
+from pipeline.contract import errors
 
 # Seconds that requests may take to end once the process is told to stop, and that a busy worker may be silent before
 # it is taken for hung and killed.
@@ -45,19 +47,19 @@ def main() -> None:
     arguments = parser.parse_args()
     # Read here too: a setting that is not valid then ends the start with one line and no traceback.
     chosen = settings.load()
-    log_tables.connect(chosen.log_url)
+    schema.connect(chosen.log_url)
     # Uvicorn stops in good order and then raises the signal again; without this the exit code would be -15.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is a model to look after, see api.swap
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is a model to look after, see api.model.reloader
     config = uvicorn.Config(
         "api.app:create_app",
         factory=True,
         host=arguments.host,
         port=arguments.port,
         workers=chosen.workers,
-        log_config=logs.config(chosen),
-        access_log=False,  # api.edge writes a line for each request
+        log_config=access_log.config(chosen),
+        access_log=False,  # api.http.middleware writes a line for each request
         timeout_graceful_shutdown=GRACE,
         timeout_worker_healthcheck=GRACE,
         server_header=False,
@@ -79,4 +81,4 @@ def _run_here(config: uvicorn.Config) -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    errors.run_command(main)

@@ -13,16 +13,18 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from api import logs, metrics, page, problems, settings
-from api.edge import Edge
-from api.fast import Fast
-from api.log import Log
-from api.metrics import Metrics
-from api.model import Serving
-from api.predictor import Predictor
-from api.routes import HANDLERS
+from api import settings
+from api.http import errors, page
+from api.http.fast_path import Fast
+from api.http.middleware import Edge
+from api.http.routes import HANDLERS
+from api.model.loader import Serving
+from api.model.micro_batcher import Predictor
+from api.model.reloader import Swapper
+from api.prediction_log.writer import Log
 from api.settings import Settings
-from api.swap import Swapper
+from api.telemetry import access_log, metrics
+from api.telemetry.metrics import Metrics
 
 VERSION = "1"  # of the HTTP contract
 
@@ -41,7 +43,7 @@ def create_app(given: Settings | None = None) -> Litestar:
         [*HANDLERS, metrics.metrics, *page.HANDLERS],
         lifespan=[_lifespan],
         state=State({"serving": serving, "metrics": counted, "log": log, "predictor": predictor}),
-        plugins=[problems.plugin()],
+        plugins=[errors.plugin()],
         template_config=page.TEMPLATES,
         openapi_config=OpenAPIConfig(
             title="Predictions",
@@ -51,7 +53,7 @@ def create_app(given: Settings | None = None) -> Litestar:
         ),
         logging_config=None,
     )
-    lines = logs.RequestLines(logs.is_json(chosen))
+    lines = access_log.RequestLines(access_log.is_json(chosen))
     app.asgi_handler = Edge(Fast(app.asgi_handler, serving, predictor), counted, lines, chosen.allowed_hosts)
     app.on_shutdown += [lines.close, counted.close]
     return app

@@ -7,9 +7,9 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from api import keys
-from stages.config import nearest
-from stages.errors import PipelineError
+from api.http import auth
+from pipeline.contract.errors import PipelineError
+from pipeline.contract.yaml_config import nearest
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
@@ -81,7 +81,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         public_key=Path(key) if key else None,
         max_body=whole_number(environment, "API_MAX_BODY", 65536, 1, 2**30),
         git_revision=environment.get("GIT_REVISION") or None,
-        api_keys=tuple(map(keys.digest, _listed(environment, "API_KEYS", secret=True))),
+        api_keys=tuple(map(auth.digest, _listed(environment, "API_KEYS", secret=True))),
         allowed_hosts=_hosts(environment, "ALLOWED_HOSTS"),
         log_level=_one_of(environment, "LOG_LEVEL", get_args(LogLevel), "info"),
         log_format=_one_of(environment, "LOG_FORMAT", get_args(LogFormat), None),

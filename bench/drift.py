@@ -14,9 +14,9 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import cross_val_predict
 
 from bench import drift_peers, drift_samples
-from stages import params, schema
-from stages.monitoring import alarms, baseline, live, looks
-from stages.schema import Column
+from pipeline.contract import params, schema
+from pipeline.contract.schema import Column
+from pipeline.drift import alarms, live_rows, windows
 
 GOAL = 0.015
 # Evidently's figures: recorded by `python -m bench.drift_peers` (see there), version 0.7.23; alarms and trials.
@@ -42,10 +42,10 @@ def share(count: int, trials: int) -> str:
 def families(reference: pd.DataFrame, live_rows: pd.DataFrame) -> set[str]:
     """The families of tests that alarm, as `stages.drift.compare` decides it, without the details of its report."""
     about, limits = schema.load(), params.load("drift")
-    rows = live.of_table(live_rows)
+    rows = live_rows.of_table(live_rows)
     names = [c.name for c in about.features if c.name in reference and c.name in rows.columns]
-    prepared = baseline.prepare(reference, names, about, None)
-    pool = looks.read(rows, prepared.anchors, about, limits.window_rows, limits.min_rows)
+    prepared = reference.prepare(reference, names, about, None)
+    pool = windows.read(rows, prepared.anchors, about, limits.window_rows, limits.min_rows)
     tests = alarms.run(prepared, pool.blocks[0].sketch, about, limits, limits.alpha)
     return {test.family for test in tests if test.alarm}
 
@@ -114,9 +114,9 @@ def _power(table: pd.DataFrame, scenario: str) -> str:
     about, limits = schema.load(), params.load("drift")
     found = named = old = 0
     for feature, (reference, now) in drift_samples.changed(table, scenario):
-        rows = live.of_table(now)
-        prepared = baseline.prepare(reference, list(reference), about, None)
-        pool = looks.read(rows, prepared.anchors, about, limits.window_rows, limits.min_rows)
+        rows = live_rows.of_table(now)
+        prepared = reference.prepare(reference, list(reference), about, None)
+        pool = windows.read(rows, prepared.anchors, about, limits.window_rows, limits.min_rows)
         tests = [t for t in alarms.run(prepared, pool.blocks[0].sketch, about, limits, limits.alpha) if t.alarm]
         found += bool(tests)
         named += any(feature == t.subject or feature in [value for _, value in t.detail] for t in tests)

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from stages import params
-from stages.params import Gate
-from stages.promotion import compare
+from pipeline.contract import params
+from pipeline.contract.params import Gate
+from pipeline.gate import paired_test
 
 SEED = 20
 # Trials by the rows of the test split.
@@ -88,11 +88,11 @@ def cells(limits: Gate, factors: tuple[float, ...]) -> Iterator[Cell]:
 def _upper_bounds(limits: Gate, n: int, tails: str, correlation: float, batches: int) -> Iterator[np.ndarray]:
     """Of the change of RMSE between equal models, on a split that has judged none before."""
     generator = np.random.default_rng([SEED, n, TAILS.index(tails), round(100 * correlation)])
-    alpha = compare.spent(limits.alpha, 0)
+    alpha = paired_test.spent(limits.alpha, 0)
     for _ in range(batches):
         squared = np.square(_errors(generator, n, tails, correlation, 2))
-        sums = compare.half_sums(squared.reshape(n, -1), limits.samples, limits.seed).reshape(-1, BATCH, 2)
-        yield np.array([compare.bounds(sums[:, k, 1], sums[:, k, 0], alpha)[1] for k in range(BATCH)])
+        sums = paired_test.half_sums(squared.reshape(n, -1), limits.samples, limits.seed).reshape(-1, BATCH, 2)
+        yield np.array([paired_test.bounds(sums[:, k, 1], sums[:, k, 0], alpha)[1] for k in range(BATCH)])
 
 
 def _errors(generator: np.random.Generator, n: int, tails: str, correlation: float, models: int) -> np.ndarray:
@@ -108,11 +108,14 @@ def sequences(limits: Gate, worn: bool) -> int:
     generator, found = np.random.default_rng(SEED), 0
     for _ in range(SPLITS // BATCH):
         squared = np.square(_errors(generator, 100, "normal", 0.5, SEQUENCE + 1))
-        sums = compare.half_sums(squared.reshape(100, -1), limits.samples, limits.seed)
+        sums = paired_test.half_sums(squared.reshape(100, -1), limits.samples, limits.seed)
         sums = sums.reshape(-1, BATCH, SEQUENCE + 1)
         found += sum(
             any(
-                compare.bounds(sums[:, k, place + 1], sums[:, k, 0], compare.spent(limits.alpha, worn * place))[1] < 0
+                paired_test.bounds(sums[:, k, place + 1], sums[:, k, 0], paired_test.spent(limits.alpha, worn * place))[
+                    1
+                ]
+                < 0
                 for place in range(SEQUENCE)
             )
             for k in range(BATCH)

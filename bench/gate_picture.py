@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench import gate
 from bench.gate import Cell
-from stages import params
+from pipeline.contract import params
 
 PATH = Path("docs/gate.svg")
 FACTORS = (1.1, 1.075, 1.05, 1.025, 1.0, 0.975, 0.95, 0.925, 0.9, 0.875, 0.85, 0.825, 0.8)

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 
-from stages import families, params, schema, tables
-from stages.matrix import to_matrix
+from pipeline.contract import params, schema
+from pipeline.tables import parquet
+from pipeline.tables.feature_matrix import to_matrix
+from pipeline.training import families
 
 
 def main() -> None:
@@ -22,7 +24,7 @@ def main() -> None:
     parser.add_argument("--defaults", action="store_true")
     plain = {"xgboost": {"model__max_bin": None}} if parser.parse_args().defaults else {}
     settings, columns = params.load("train"), schema.load()
-    training = tables.read(Path("data/clean/train.parquet"))
+    training = parquet.read(Path("data/clean/train.parquet"))
     matrix = to_matrix(training, columns.features)
     target = training[columns.target.name].to_numpy(float)
     folds = PredefinedSplit(training["fold"])

@@ -15,9 +15,11 @@ from mapie.regression import CrossConformalRegressor, SplitConformalRegressor
 from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
 
-from stages import families, files, params, schema, tables
-from stages.matrix import to_matrix
-from stages.training.intervals import half_width
+from pipeline.contract import params, schema
+from pipeline.tables import atomic_files, parquet
+from pipeline.tables.feature_matrix import to_matrix
+from pipeline.training import families
+from pipeline.training.conformal import half_width
 
 CLEAN = Path("data/clean")
 
@@ -40,11 +42,11 @@ def lines(splits: int = 20) -> Iterator[str]:
 
 def _split(seed: int) -> Iterator[tuple[str, tuple[float, float, float]]]:
     columns, level = schema.load(), params.load("train").interval_level
-    table = pd.concat([tables.read(CLEAN / name) for name in ("train.parquet", "test.parquet")])
+    table = pd.concat([parquet.read(CLEAN / name) for name in ("train.parquet", "test.parquet")])
     matrix, target = to_matrix(table, columns.features), table[columns.target.name].to_numpy(float)
     order = np.random.default_rng(seed).permutation(len(target))
     test, training = np.array_split(order, [len(order) // 5])
-    settings = files.read_json(Path("metrics/train/xgboost.json"))["settings"]
+    settings = atomic_files.read_json(Path("metrics/train/xgboost.json"))["settings"]
 
     def make() -> Pipeline:
         return families.numeric_pipeline(columns.features, "xgboost", 0, settings)

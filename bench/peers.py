@@ -29,7 +29,7 @@ def litestar() -> Any:
     """Litestar: the body decoded into a typed structure, a constant answer, no model and no log."""
     from litestar import Litestar, post
 
-    from api.answers import Prediction
+    from api.http.responses import Prediction
 
     row = msgspec.defstruct("Row", [(name, float) for name in _features()])
     constant = Prediction(**ANSWER)

@@ -34,7 +34,7 @@ STAGES = (
     ("select", ["stages.select"]),
     ("evaluate", ["stages.evaluate"]),
     ("drift", ["stages.drift"]),
-    ("score", ["api.score", "data/raw/table.csv", "scores.parquet", "--model", "models/model.onnx"]),
+    ("score", ["api.commands.score", "data/raw/table.csv", "scores.parquet", "--model", "models/model.onnx"]),
 )
 FLOORS = (("pyarrow: CSV to Parquet", "csv", "clean"), ("xgboost alone, the same fits", "xgboost", "train xgboost"))
 

@@ -21,10 +21,11 @@ def fits() -> None:
     import numpy as np
     import xgboost
 
-    from stages import params, schema, tables
-    from stages.matrix import to_matrix
+    from pipeline.contract import params, schema
+    from pipeline.tables import parquet
+    from pipeline.tables.feature_matrix import to_matrix
 
-    columns, training = schema.load(), tables.read(Path("data/clean/train.parquet"))
+    columns, training = schema.load(), parquet.read(Path("data/clean/train.parquet"))
     matrix, target = to_matrix(training, columns.features), training[columns.target.name].to_numpy(float)
     fold, missing = training["fold"].to_numpy(), np.isnan(matrix)
     values = np.nan_to_num(matrix)

@@ -27,9 +27,10 @@ import onnxruntime
 
 from bench import load
 from bench.load import Result
-from stages import errors, files, tables
-from stages.matrix import to_matrix
-from stages.onnx_file import Description, Model
+from pipeline.contract import errors
+from pipeline.contract.onnx_model import Description, Model
+from pipeline.tables import atomic_files, parquet
+from pipeline.tables.feature_matrix import to_matrix
 
 CONNECTIONS = 64
 BATCH = 1000  # rows
@@ -76,7 +77,7 @@ def lines(rounds: int = 5, seconds: int = 3) -> Iterator[str]:
 
 def _rows(about: Description) -> list[dict[str, Any]]:
     """BATCH training rows as bodies of numbers; none with a missing value, for no peer imputes."""
-    table = tables.read(Path("models/reference.parquet")).dropna()
+    table = parquet.read(Path("models/reference.parquet")).dropna()
     matrix = to_matrix(table, about.columns)
     known = [
         {c.name: int(n) if c.dtype in ("int", "bool") else n for c, n in zip(about.columns, row, strict=True)}
@@ -109,7 +110,7 @@ def _ratio(ours: list[float], theirs: list[float]) -> float:
 
 
 def _commands(folder: Path, features: list[str]) -> dict[str, tuple[list[str], dict[str, str]]]:
-    family = files.read_json(Path("metrics/select.json"))["family"]
+    family = atomic_files.read_json(Path("metrics/select.json"))["family"]
     peers = {"BENCH_FEATURES": "\n".join(features), "BENCH_FAMILY": family}
     quiet = ["--log-level", "warning", "--no-access-log"]
     return {
@@ -192,4 +193,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    errors.run_command(main)

@@ -5,176 +5,139 @@ each a folder of parts), data/clean/report.json (by column) and metrics/clean.js
 missing: what replaces them is learned in training.
 """
 
-if __name__ == "__main__":
-    from stages import ahead  # of the libraries, which take their time
-
-    ahead.start()
-
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial, reduce
 from operator import add
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from stages import engine, errors, files, medians, params, rows, schema, tables
-from stages.cleaning import checks, raw_parts, tally
-from stages.cleaning.raw_parts import Part
-from stages.cleaning.rules import counts, look, report, typed
-from stages.cleaning.tally import Tally
-from stages.engine import Engine
-from stages.params import Clean
-from stages.rows import Cuts
-from stages.schema import Column, Schema
+from pipeline.cleaning import summary, typed_rows, validation
+from pipeline.cleaning.summary import Summary, summarise
+from pipeline.contract import errors, params, paths, schema
+from pipeline.contract.params import Clean
+from pipeline.contract.schema import Schema
+from pipeline.distributed import executor
+from pipeline.distributed.executor import Executor
+from pipeline.tables import atomic_files, parquet, partitions, raw_table, sources, splitting
+from pipeline.tables.partitions import Partition
+from pipeline.tables.splitting import Cuts
 
-OUT = Path("data/clean")
 TABLES = ("train", "test", "rejected")
 
 
 class Cleaned(NamedTuple):
     """`table`: typed columns of the schema, `row` (number in the raw table), `fold` (-1: test split).
-    `rejected`: the raw cells of rows that cannot be used, with `row`, `column`, `reason`, `value`.
-    `counts`: rows in, in each split, and rejected by reason."""
+    `rejected`: the raw cells of rows that cannot be used, with `row`, `column`, `reason`, `value`."""
 
     table: pd.DataFrame
     rejected: pd.DataFrame
-    counts: dict[str, int]
+    summary: Summary
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows in, in each split, and rejected by reason."""
+        return self.summary.counts
 
 
-class Found(NamedTuple):
-    """What a cleaned part adds to the whole; `digits`: of the numbers among its training rows, for medians."""
+class Survey(NamedTuple):
+    """What the whole table says about where the rows of a part go: `cuts` in time, None where the schema has no time."""
 
-    tally: Tally
-    digits: list[medians.Counts]
-
-
-class Item(NamedTuple):
-    """A part of the raw table (None: all of it) and where its rows go, by the names of TABLES."""
-
-    part: Part | None
-    paths: dict[str, Path]
+    cuts: Cuts | None
 
 
-def clean(raw: pd.DataFrame, schema: Schema, params: Clean) -> Cleaned:
-    """Parse, validate and split a raw table, whose index numbers its rows.
+def clean(raw: pd.DataFrame, schema: Schema, params: Clean, survey: Survey | None = None) -> Cleaned:
+    """Parse, validate and split a raw table, whose index numbers its rows, or with a `survey` one part of it.
 
-    Raises PipelineError where columns are missing, rows are too few or too many of them are rejected, a feature has
-    no value at all, or a fold would be empty.
+    Raises PipelineError where columns are missing, and for a whole table where rows are too few or too many of them are
+    rejected, a feature has no value at all, or a fold would be empty.
     """
-    table, rejected = typed(raw, schema)
-    found = tally.of(table, rejected, schema)
-    cuts = look(found, rows.moments(table, schema), schema, params)
-    table["fold"] = rows.assign(table, schema, params.test_fraction, params.folds, cuts)
-    found = tally.of(table, rejected, schema)
-    checks.folds(found, rows.expected_folds(schema, params.folds))
-    return Cleaned(table, rejected, counts(found))
+    table, rejected = typed_rows.type_rows(raw, schema)
+    is_whole = survey is None
+    if survey is None:
+        survey = _survey([(summarise(table, rejected, schema), splitting.moments(table, schema))], schema, params)
+    table["fold"] = splitting.assign(table, schema, params.test_fraction, params.folds, survey.cuts)
+    counted = summarise(table, rejected, schema)
+    if is_whole:
+        validation.check_folds(counted, schema, params)
+    return Cleaned(table, rejected, counted)
 
 
-def survey(item: Item, schema: Schema) -> tuple[Tally, pd.DataFrame | None]:
-    """What a part says of the whole table before it can be split."""
-    table, rejected = typed(_load(item.part), schema)
-    return tally.of(table, rejected, schema), rows.moments(table, schema)
+def clean_parts(
+    workers: Executor, parts: list[Partition], folders: dict[str, Path], schema: Schema, params: Clean
+) -> Summary:
+    """Clean the parts of the raw table by Dask's workers, with the errors of `clean`; each part becomes a file in each
+    of the `folders`."""
+    survey = Survey(None)
+    if splitting.needs_moments(schema):
+        found = workers.map(partial(_survey_part, schema=schema), parts, "clean: moments")
+        survey = _survey(found, schema, params)
+    task = partial(_clean_part, folders=folders, schema=schema, params=params, survey=survey)
+    counted = workers.fold(task, list(enumerate(parts)), "clean: rows", add)
+    validation.check_table(counted, None, schema, params)
+    validation.check_folds(counted, schema, params)
+    return counted
 
 
-def split(item: Item, schema: Schema, params: Clean, cuts: Cuts | None) -> Found:
-    """Clean a part and write its rows where they belong."""
-    table, rejected = typed(_load(item.part), schema)
-    table["fold"] = rows.assign(table, schema, params.test_fraction, params.folds, cuts)
-    test = table["fold"] == rows.TEST
-    training = table[~test]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(tables.write, (training, table[test], rejected), (item.paths[name] for name in TABLES)))
-    numeric = [column.name for column in _numeric(schema)]
-    digits = _digits(training, numeric, [medians.FIRST] * len(numeric))
-    return Found(tally.of(table, rejected, schema), digits)
+def write(cleaned: Cleaned, out: dict[str, Path]) -> None:
+    """Write the training rows, the test rows and the rejected rows to the files of these names."""
+    test = cleaned.table["fold"] == splitting.TEST
+    tables = {"train": cleaned.table[~test], "test": cleaned.table[test], "rejected": cleaned.rejected}
+    for name, table in tables.items():
+        parquet.write(table, out[name])
 
 
-def _add(some: Found, more: Found) -> Found:
-    return Found(some.tally + more.tally, medians.add(some.digits, more.digits))
-
-
-def _medians(engine: Engine, training: list[Path], schema: Schema, first: list[medians.Counts]) -> dict[str, float]:
-    """Of the numbers among the features, over all parts; a column without a value is left out."""
-    names = [column.name for column in _numeric(schema)]
-
-    def passes(looks: list[medians.Look]) -> list[medians.Counts]:
-        return engine.fold(partial(_look, names=names, looks=looks), training, "clean: medians", medians.add)
-
-    (found,) = medians.medians(first, passes, 1, [np.array([0])])
-    return {name: float(value) for name, value in zip(names, found, strict=True) if not np.isnan(value)}
-
-
-def _numeric(schema: Schema) -> list[Column]:
-    return [column for column in schema.features if column.dtype in ("float", "int")]
-
-
-def _look(path: Path, names: list[str], looks: list[medians.Look]) -> list[medians.Counts]:
-    return _digits(tables.read(path, names), names, looks)
-
-
-def _digits(table: pd.DataFrame, names: list[str], looks: list[medians.Look]) -> list[medians.Counts]:
-    columns = (table[name].to_numpy(float, na_value=np.nan) for name in names)
-    return medians.count(columns, np.zeros(len(table), dtype=int), looks)
-
-
-def _load(part: Part | None) -> pd.DataFrame:
-    return tables.read_raw() if part is None else raw_parts.read(part)
-
-
-@contextmanager
-def _items(parts: list[Part] | None) -> Iterator[list[Item]]:
-    """The whole table into one file each, or its parts into folders; these appear when the block ends well."""
-    with ExitStack() as stack:
-        out = {name: stack.enter_context(files.replacing(OUT / f"{name}.parquet")) for name in TABLES}
-        if parts is None:
-            yield [Item(None, out)]
-            return
-        for folder in out.values():
-            folder.mkdir()
-        yield [
-            Item(part, {name: folder / tables.part_name(number) for name, folder in out.items()})
-            for number, part in enumerate(parts)
-        ]
-
-
-def run(workers: Engine, parts: list[Part] | None, schema: Schema, params: Clean) -> tuple[Tally, dict[str, float]]:
-    """Clean data/raw, whole or in parts, into the tables of OUT; the counts, and the medians of the training rows."""
-    with _items(parts) as items:
-        cuts = None
-        if rows.needs_moments(schema):
-            seen = workers.map(partial(survey, schema=schema), items, "clean: moments")
-            surveyed = reduce(add, [each for each, _ in seen])
-            cuts = look(surveyed, rows.merged([moments for _, moments in seen]), schema, params)
-        task = partial(split, schema=schema, params=params, cuts=cuts)
-        found, digits = workers.fold(task, items, "clean: rows", _add)
-        look(found, None, schema, params)
-        checks.folds(found, rows.expected_folds(schema, params.folds))
-        return found, _medians(workers, [item.paths["train"] for item in items], schema, digits)
-
-
-def save(found: Tally, middles: dict[str, float], schema: Schema) -> None:
-    about = report(found, middles, schema, raw_parts.columns(tables.raw_parts()[0]))
-    totals = counts(found)
-    files.write_json(OUT / "report.json", about)
-    files.write_json(Path("metrics/clean.json"), totals)
-    print(" ".join(f"{name}={count}" for name, count in totals.items() if count))
+def save(counted: Summary, table_schema: Schema) -> None:
+    about = summary.report(counted, table_schema, partitions.column_names(sources.list_sources()[0]))
+    atomic_files.write_json(paths.CLEAN_REPORT, about)
+    atomic_files.write_json(paths.CLEAN_METRICS, counted.counts)
+    print(" ".join(f"{name}={count}" for name, count in counted.counts.items() if count))
     if about["extra_columns"]:
         print(f"not in data/schema.yaml, and not used: {', '.join(about['extra_columns'])}")
 
 
 def main() -> None:
     settings, limits, table_schema = params.load("engine"), params.load("clean"), schema.load()
-    size = int(settings.part_mb * 1e6)
-    with engine.start(settings) as workers:
-        parts = None if workers.client is None else raw_parts.cut(workers, size)
-        found, middles = run(workers, parts, table_schema, limits)
-    save(found, middles, table_schema)
+    with executor.start(settings) as workers, _outputs() as out:
+        if workers.client is None:
+            cleaned = clean(raw_table.read(), table_schema, limits)
+            write(cleaned, out)
+            counted = cleaned.summary
+        else:
+            parts = partitions.cut(workers.map, int(settings.part_mb * 1e6))
+            counted = clean_parts(workers, parts, out, table_schema, limits)
+    save(counted, table_schema)
+
+
+def _survey(found: list[tuple[Summary, pd.DataFrame | None]], schema: Schema, params: Clean) -> Survey:
+    """Check the whole table, from the summary and the moments of each part, and decide where time is cut."""
+    moments = splitting.merged([each for _, each in found])
+    validation.check_table(reduce(add, [counted for counted, _ in found]), moments, schema, params)
+    return Survey(splitting.cuts(moments, schema, params.test_fraction, params.folds))
+
+
+def _survey_part(part: Partition, schema: Schema) -> tuple[Summary, pd.DataFrame | None]:
+    table, rejected = typed_rows.type_rows(partitions.read(part), schema)
+    return summarise(table, rejected, schema), splitting.moments(table, schema)
+
+
+def _clean_part(
+    item: tuple[int, Partition], folders: dict[str, Path], schema: Schema, params: Clean, survey: Survey
+) -> Summary:
+    number, part = item
+    cleaned = clean(partitions.read(part), schema, params, survey)
+    write(cleaned, {name: folder / parquet.part_name(number) for name, folder in folders.items()})
+    return cleaned.summary
+
+
+@contextmanager
+def _outputs() -> Iterator[dict[str, Path]]:
+    """Paths to write the tables to, by name; the tables appear when the block ends well."""
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(atomic_files.replacing(paths.CLEAN / f"{name}.parquet")) for name in TABLES}
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    errors.run_command(main)

@@ -7,23 +7,24 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from stages import csv_file, errors, files, schema, tables
-from stages.csv_file import Source
-from stages.schema import Source as Origin
+from pipeline.contract import errors, schema
+from pipeline.contract.schema import Source as Origin
+from pipeline.tables import atomic_files, csv_checks, csv_reader, parquet, sources
+from pipeline.tables.sources import Source
 
 
 def describe(part: Source) -> dict[str, Any]:
     """sha256, bytes, rows, columns and encoding of one part, in memory that does not grow with it."""
-    if tables.is_csv(part):
-        encoding, columns, rows = csv_file.encoding(part), csv_file.columns(part), csv_file.count(part)
+    if sources.is_csv(part):
+        encoding, columns, rows = csv_checks.encoding(part), csv_reader.columns(part), csv_reader.count(part)
     else:
-        with tables.parquet(part, "replace the raw file") as file:
+        with parquet.open_raw(part) as file:
             encoding, columns, rows = (
                 "parquet",
                 list(file.schema_arrow.empty_table().to_pandas()),
                 file.metadata.num_rows,
             )
-    with csv_file.opened(part) as opened:
+    with sources.open_source(part) as opened:
         sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
         size = opened.tell()
     path = part.as_posix() if isinstance(part, Path) else part
@@ -43,12 +44,12 @@ def page(parts: list[dict[str, Any]], source: Origin) -> str:
 
 
 def main() -> None:
-    parts = [describe(path) for path in tables.raw_parts()]
-    files.write_json(Path("data/provenance.json"), {"parts": parts})
-    files.write_text(Path("DATA_PROVENANCE.md"), page(parts, schema.load().source))
+    parts = [describe(path) for path in sources.list_sources()]
+    atomic_files.write_json(Path("data/provenance.json"), {"parts": parts})
+    atomic_files.write_text(Path("DATA_PROVENANCE.md"), page(parts, schema.load().source))
     for part in parts:
         print(f"{part['path']}: {part['rows']} rows, {len(part['columns'])} columns, sha256 {part['sha256'][:12]}")
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    errors.run_command(main)

@@ -8,12 +8,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from stages import errors, files, params, reference, sampling, schema, tables
-from stages.errors import PipelineError
-
-CANDIDATES = Path("models/candidates")
-METRICS = Path("metrics/train")
-TRAIN = Path("data/clean/train.parquet")
+from pipeline.contract import errors, params, paths, schema
+from pipeline.contract.errors import PipelineError
+from pipeline.tables import atomic_files, parquet, sampling
 
 
 def pick(metrics: dict[str, dict[str, Any]], rule: str) -> str:
@@ -31,34 +28,34 @@ def pick(metrics: dict[str, dict[str, Any]], rule: str) -> str:
 
 def drop_stale(families: list[str]) -> None:
     """Delete what families left behind that params.yaml no longer names, so that the folders say what is."""
-    for folder in (CANDIDATES, METRICS):
+    for folder in (paths.CANDIDATES, paths.TRAIN_METRICS):
         for path in sorted(folder.glob("*.*")):
             if path.name.split(".")[0] not in families and path.name != ".gitignore":
                 print(f"removing {path}: its family is not in params.yaml")
-                files.remove(path)
+                atomic_files.remove(path)
 
 
 def main() -> None:
     families = list(params.load("train").families)
     limits = params.load("select")
     drop_stale(families)
-    metrics = {family: files.read_json(METRICS / f"{family}.json") for family in families}
+    metrics = {family: atomic_files.read_json(paths.TRAIN_METRICS / f"{family}.json") for family in families}
     chosen = pick(metrics, limits.rule)
-    with files.replacing(Path("models/model.onnx")) as partial:
-        shutil.copyfile(CANDIDATES / f"{chosen}.onnx", partial)
-    numbers = sampling.choose(TRAIN, limits.reference_rows)
+    with atomic_files.replacing(Path("models/model.onnx")) as partial:
+        shutil.copyfile(paths.CANDIDATES / f"{chosen}.onnx", partial)
+    numbers = sampling.sample_numbers(paths.TRAIN, limits.reference_rows)
     training, out_of_fold = (
-        tables.read(path, numbers=numbers) for path in (TRAIN, CANDIDATES / f"{chosen}.oof.parquet")
+        parquet.read(path, numbers=numbers) for path in (paths.TRAIN, paths.CANDIDATES / f"{chosen}.oof.parquet")
     )
     scored = training.merge(out_of_fold, on="row", validate="one_to_one")
     # With the features that `features.exclude` leaves out: drift reports their shifts, too.
-    tables.write(reference.build(scored, schema.load(), limits.reference_rows), Path("models/reference.parquet"))
+    parquet.write(sampling.reference(scored, schema.load(), limits.reference_rows), Path("models/reference.parquet"))
     figures = {name: metrics[chosen][name] for name in ("cv_rmse", "onnx_max_abs_diff")}
-    files.write_json(Path("metrics/select.json"), {"family": chosen, **figures})
+    atomic_files.write_json(Path("metrics/select.json"), {"family": chosen, **figures})
     for family, values in sorted(metrics.items(), key=lambda item: item[1]["cv_rmse"]):
         mark = "<- selected" if family == chosen else ""
         print(f"{family:>16}  cv_rmse {values['cv_rmse']:.3f} +- {values['cv_rmse_se']:.3f} {mark}")
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    errors.run_command(main)

@@ -7,8 +7,12 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
+
+from pipeline.contract.schema import Column, Schema
+from tests.tables import make_schema
 
 ROOT = Path(__file__).parent.parent
 # Two families are enough to see that a change reruns one and not the other.
@@ -33,6 +37,9 @@ class Project:
 
     def stage(self, name: str, *arguments: str, code: int | Iterable[int] = 0) -> subprocess.CompletedProcess[str]:
         return self.run(sys.executable, "-m", f"stages.{name}", *arguments, code=code)
+
+    def ops(self, name: str, *arguments: str, code: int | Iterable[int] = 0) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, "-m", f"ops.{name}", *arguments, code=code)
 
     def dvc(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         return self.run(sys.executable, "-m", "dvc", *arguments, code=code)
@@ -118,8 +125,8 @@ def _challenged(_reproduced: Project, tmp_path_factory: pytest.TempPathFactory) 
     good = made.run("git", "rev-parse", "HEAD").stdout.strip()
     made.edit_params(lambda p: p["train"].update(families=WEAK))
     made.dvc("repro")
-    made.stage("gate")
-    made.stage("registry", "promote")
+    made.ops("gate")
+    made.ops("registry", "promote")
     # All that the good revision recorded comes back; the champion's record and the history are not among it.
     recorded = made.run("git", "diff", "--name-only", "--diff-filter=d", "HEAD", good).stdout.split()
     made.run("git", "restore", f"--source={good}", "--", *recorded)
@@ -130,3 +137,27 @@ def _challenged(_reproduced: Project, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture
 def challenged(_challenged: Project, tmp_path: Path) -> Project:
     return _challenged.copy(tmp_path / "project")
+
+
+@pytest.fixture
+def schema() -> Schema:
+    return make_schema(
+        Column("area", "float", min=0, max=1000),
+        Column("rooms", "int", min=1, max=20, nullable=True),
+        Column("garden", "bool", nullable=True),
+        Column("street", "category", categories=("north", "south", "NA"), nullable=True),
+        Column("price", "float", role="target"),
+    )
+
+
+@pytest.fixture
+def raw() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "area": ["50", "60.5", " 70 ", "8e1", "90"],
+            "rooms": ["2", "3.0", "", "NA", "5"],
+            "garden": ["1", "false", "null", "True", "0.0"],
+            "street": ["north", "south", "", "NA", "north"],
+            "price": ["100", "120", "-5", "0", "1e2"],
+        }
+    )

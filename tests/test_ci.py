@@ -20,8 +20,8 @@ def promoted(reproduced: Project, tmp_path: Path) -> Project:
     reproduced.run("git", "init", "-q", "--bare", str(tmp_path / "remote.git"))
     reproduced.run("git", "remote", "add", "origin", str(tmp_path / "remote.git"))
     reproduced.run("git", "push", "-q", "origin", "main")
-    reproduced.stage("gate")
-    reproduced.stage("registry", "promote")
+    reproduced.ops("gate")
+    reproduced.ops("registry", "promote")
     return reproduced
 
 
@@ -43,7 +43,7 @@ def test_a_verdict_is_delivered_without_a_promotion(promoted: Project) -> None:
     """The line that the gate adds to the history is committed and sent, though the champion stays; a second delivery
     has nothing to add."""
     promoted.run(".ci/deliver")
-    promoted.stage("gate", code=3)
+    promoted.ops("gate", code=3)
     # Live rows stay here: with them, the history alone is sent.
     promoted.path("data/live/rows.csv").write_text("RM\n6\n")
     promoted.path("metrics/drift.json").write_text("{}\n")
@@ -111,10 +111,10 @@ def test_a_champion_that_is_in_no_cache_is_made_again(promoted: Project) -> None
     champion = promoted.path("models/champion.onnx")
     before = champion.read_bytes()
     champion.unlink()
-    assert "is restored" in promoted.stage("restore").stdout
+    assert "is restored" in promoted.ops("registry", "restore").stdout
     champion.unlink()
     shutil.rmtree(promoted.path(".dvc/cache"))
-    assert "is restored" in promoted.stage("restore").stdout
+    assert "is restored" in promoted.ops("registry", "restore").stdout
     assert champion.read_bytes() == before
-    assert "is there" in promoted.stage("restore").stdout
+    assert "is there" in promoted.ops("registry", "restore").stdout
     assert promoted.run("git", "status", "--porcelain").stdout == ""

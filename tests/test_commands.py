@@ -17,15 +17,15 @@ def history(project: Project) -> list[dict]:
 @pytest.fixture
 def promoted(reproduced: Project) -> Project:
     """A project whose model was promoted."""
-    reproduced.stage("gate")
-    reproduced.stage("registry", "promote")
+    reproduced.ops("gate")
+    reproduced.ops("registry", "promote")
     return reproduced
 
 
 def test_a_first_model_is_promoted(reproduced: Project) -> None:
     """Without a champion the gate promotes (exit 0), and promote writes the champion and its DVC record."""
-    assert reproduced.stage("gate").stdout.startswith("RMSE new: ")
-    reproduced.stage("registry", "promote")
+    assert reproduced.ops("gate").stdout.startswith("RMSE new: ")
+    reproduced.ops("registry", "promote")
     assert reproduced.path(CHAMPION).read_bytes() == reproduced.path("models/model.onnx").read_bytes()
     assert "md5: " in reproduced.path("models/champion.onnx.dvc").read_text()
     assert reproduced.run("git", "ls-files", CHAMPION).stdout == ""
@@ -40,11 +40,11 @@ def test_a_worse_model_is_kept_out(promoted: Project) -> None:
     """A challenger that is worse beyond doubt exits 3 and cannot be promoted without --force."""
     promoted.edit_params(lambda p: p["train"].update(families=only("ridge", {"alpha": [10000]})))
     promoted.dvc("repro")
-    assert promoted.stage("gate", code=3).stdout.splitlines()[0].endswith("| keep")
+    assert promoted.ops("gate", code=3).stdout.splitlines()[0].endswith("| keep")
     before = promoted.path(CHAMPION).read_bytes()
-    assert "last verdict" in promoted.stage("registry", "promote", code=1).stderr
+    assert "last verdict" in promoted.ops("registry", "promote", code=1).stderr
     assert promoted.path(CHAMPION).read_bytes() == before
-    promoted.stage("registry", "promote", "--force")
+    promoted.ops("registry", "promote", "--force")
     assert promoted.path(CHAMPION).read_bytes() == promoted.path("models/model.onnx").read_bytes()
     assert history(promoted)[-1]["forced"] is True
 
@@ -52,9 +52,9 @@ def test_a_worse_model_is_kept_out(promoted: Project) -> None:
 def test_retrain_needs_a_reason(promoted: Project) -> None:
     """Without drift, retrain says so and changes nothing; with --force it runs through to the gate's verdict."""
     before = history(promoted)
-    assert "no reason (drift: insufficient)" in promoted.stage("retrain").stdout
+    assert "no reason (drift: insufficient)" in promoted.ops("retrain").stdout
     assert history(promoted) == before
-    forced = promoted.stage("retrain", "--force").stdout
+    forced = promoted.ops("retrain", "--force").stdout
     assert "retrain: asked for" in forced
     assert "| keep" in forced
 
@@ -74,7 +74,7 @@ def move_the_live_rows(project: Project) -> None:
 def test_drift_is_a_reason_to_retrain(promoted: Project) -> None:
     """Live rows that moved, with errors that grew, make retrain run the pipeline and the gate."""
     move_the_live_rows(promoted)
-    assert "retrain: drift: risk" in promoted.stage("retrain").stdout
+    assert "retrain: drift: risk" in promoted.ops("retrain").stdout
 
 
 def add_a_time(project: Project) -> None:
@@ -96,11 +96,11 @@ def test_drift_asks_for_what_is_better_on_recent_rows(project: Project) -> None:
     good = project.path("params.yaml").read_text()
     project.edit_params(lambda p: p["train"].update(families=only("ridge", {"alpha": [1000]})))
     project.commit("a time, and a weak model")
-    assert "promoted: " in project.stage("retrain", "--force").stdout
+    assert "promoted: " in project.ops("retrain", "--force").stdout
     assert history(project)[-2]["policy"] == "superior"
     project.path("params.yaml").write_text(good)
     move_the_live_rows(project)
-    said = project.stage("retrain").stdout
+    said = project.ops("retrain").stdout
     assert "retrain: drift: " in said
     assert "promoted: models/champion.onnx is now models/model.onnx" in said
     verdict = history(project)[-2]

@@ -16,14 +16,14 @@ import pytest
 import yaml
 from distributed import Client
 
-from stages import tables
-from stages.cluster import ADDRESS
+from pipeline.distributed.client import ADDRESS
+from pipeline.tables import parquet
 from tests.conftest import Project
 from tests.test_other_tables import replace_table
 
 pytestmark = pytest.mark.slow
 SENDS_ON = """
-from stages.cluster import connect
+from pipeline.distributed.client import connect
 with connect(0.5) as client:
     client.loop.add_callback(client.scheduler_comm.comm.abort)
     futures = [client.submit(pow, number, 2) for number in range(200)]
@@ -84,7 +84,7 @@ def on_dask(project: Project, address: str, part_mb: float) -> None:
 def outputs(project: Project) -> tuple[dict[str, pd.DataFrame], list[dict[str, Any]]]:
     names = ("train", "test", "rejected")
     files = ("data/clean/report.json", "metrics/clean.json")
-    found = {name: tables.read(project.path(f"data/clean/{name}.parquet")) for name in names}
+    found = {name: parquet.read(project.path(f"data/clean/{name}.parquet")) for name in names}
     return found, [json.loads(project.path(name).read_text()) for name in files]
 
 
@@ -170,7 +170,7 @@ def test_the_pipeline_is_the_same_on_dask(reproduced: Project, scheduler: str, t
         assert dask == pandas, name
     model, file = (p.path("models/model.onnx").read_bytes() for p in (reproduced, other))
     assert file == model
-    one, same = (tables.read(p.path("models/reference.parquet")) for p in (reproduced, other))
+    one, same = (parquet.read(p.path("models/reference.parquet")) for p in (reproduced, other))
     pd.testing.assert_frame_equal(same, one)
     assert pandas["verdict"] != "none"
     lock = yaml.safe_load(other.path("dvc.lock").read_text())["stages"]["clean"]["outs"]

@@ -11,10 +11,10 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from stages import files
+from pipeline.tables import atomic_files
 from tests.conftest import WEAK, Project
 
-RUN = "python -m stages.mend && dvc repro --force --no-run-cache"
+RUN = "python -m ops.repair && dvc repro --force --no-run-cache"
 
 
 def cut_after(text: bytes) -> Callable[[bytes], bytes]:
@@ -38,9 +38,9 @@ def test_a_damaged_lock_is_brought_back(reproduced: Project, damage: Callable[[b
     """A dvc.lock that DVC would refuse, or that ends inside of a line, is replaced by the last good one."""
     lock = reproduced.path("dvc.lock")
     good = lock.read_bytes()
-    reproduced.stage("mend")
+    reproduced.ops("repair")
     lock.write_bytes(damage(good))
-    assert "brought back the last good one" in reproduced.stage("mend").stdout
+    assert "brought back the last good one" in reproduced.ops("repair").stdout
     assert lock.read_bytes() == good
 
 
@@ -50,11 +50,11 @@ def test_what_a_kill_leaves_is_mended(reproduced: Project) -> None:
     lock = reproduced.path("dvc.lock")
     good = lock.read_bytes()
     lock.write_bytes(b"")
-    assert "brought back the one of the last commit" in reproduced.stage("mend").stdout
+    assert "brought back the one of the last commit" in reproduced.ops("repair").stdout
     assert lock.read_bytes() == good
     reproduced.path(".dvc/tmp/rwlock").write_bytes(b"{")
     reproduced.path("models/model.onnx.7.partial").write_bytes(b"half")
-    said = reproduced.stage("mend").stdout
+    said = reproduced.ops("repair").stdout
     assert "rwlock was damaged" in said
     assert "removed 1 half-written files" in said
     assert "Running stage" not in reproduced.dvc("repro").stdout
@@ -85,7 +85,7 @@ def test_twenty_kills_change_nothing(reproduced: Project) -> None:
     moments = random.Random(20)  # noqa: S311 - a seed, no secret
     for _ in range(20):
         killed(reproduced, RUN, moments.uniform(0.2, 16))
-    reproduced.run("bash", "-c", "python -m stages.mend && dvc repro")
+    reproduced.run("bash", "-c", "python -m ops.repair && dvc repro")
     assert reproduced.path("dvc.lock").read_bytes() == expected
     assert not list(reproduced.folder.rglob("*.partial"))
     assert reproduced.run(sys.executable, "-m", "dvc", "status").stdout == "Data and pipelines are up to date.\n"
@@ -98,17 +98,17 @@ def test_a_killed_retrain_is_finished_by_the_next_one(reproduced: Project) -> No
     better = reproduced.path("params.yaml").read_bytes()
     reproduced.edit_params(lambda p: p["train"].update(families=WEAK))
     reproduced.commit("a weak model")
-    reproduced.run("bash", "-c", "dvc repro && python -m stages.gate && python -m stages.registry promote")
+    reproduced.run("bash", "-c", "dvc repro && python -m ops.gate && python -m ops.registry promote")
     reproduced.path("params.yaml").write_bytes(better)
     reproduced.commit("a better one")
     moments = random.Random(15)  # noqa: S311 - a seed, no secret
     for _ in range(15):
-        killed(reproduced, "python -m stages.retrain --force", moments.uniform(0.2, 25))
+        killed(reproduced, "python -m ops.retrain --force", moments.uniform(0.2, 25))
         assert reproduced.run("git", "symbolic-ref", "HEAD").stdout == "refs/heads/main\n"
         recorded = yaml.safe_load(reproduced.path("models/champion.onnx.dvc").read_text())["outs"][0]["md5"]
         champion = reproduced.path("models/champion.onnx")
-        assert not champion.exists() or files.digest(champion, "md5") == recorded
-    reproduced.stage("retrain", "--force")
+        assert not champion.exists() or atomic_files.digest(champion, "md5") == recorded
+    reproduced.ops("retrain", "--force")
     assert champion.read_bytes() == reproduced.path("models/model.onnx").read_bytes()
     tags = ["housing#prod#1", "housing#prod#2", "housing@v1.0.0", "housing@v1.1.0"]
     assert reproduced.run("git", "tag").stdout.split() == tags

@@ -14,7 +14,7 @@ from litestar.testing import TestClient
 
 from api.app import create_app
 from api.settings import Settings
-from stages.onnx_file import Model
+from pipeline.contract.onnx_model import Model
 from tests.conftest import ROOT, Project
 
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import yaml
 
-from stages import params
+from pipeline.contract import params
 from tests.conftest import ROOT, Project
 
 GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]

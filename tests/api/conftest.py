@@ -16,14 +16,14 @@ from litestar.testing import TestClient
 from sklearn.pipeline import Pipeline
 
 from api.app import create_app
-from api.contract import Contract
+from api.requests.decoder import Contract
 from api.settings import Settings
-from stages import params, schema
+from pipeline.contract import params, schema
+from pipeline.contract.schema import Schema
+from pipeline.tables.splitting import TEST
+from pipeline.training.onnx_export import served_form
 from stages.clean import clean
-from stages.rows import TEST
-from stages.schema import Schema
 from stages.train import fit
-from stages.training.export import served_form
 
 # For property tests: a busy machine is no failure, and no examples are kept in the project's folder.
 PATIENT = settings(deadline=None, max_examples=200, database=None, suppress_health_check=[HealthCheck.too_slow])

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from api import keys, settings
+from api import settings
+from api.http import auth
 from api.settings import Settings
-from stages.errors import PipelineError
+from pipeline.contract.errors import PipelineError
 from tests.conftest import ROOT
 
 
@@ -41,7 +42,7 @@ def test_every_variable_is_read() -> None:
         "LOG_MAX_ROWS": "5",
     }
     assert settings.load(given) == Settings(
-        *(Path("a/b.onnx"), 10, "abc", (keys.digest("one"), keys.digest("two")), ("a.example", "*.b.example")),
+        *(Path("a/b.onnx"), 10, "abc", (auth.digest("one"), auth.digest("two")), ("a.example", "*.b.example")),
         *("warning", "json", 3, 2, 30, "sqlite:///x.db", "NORMAL", False, 4, 5, Path("key.pub")),
     )
     assert set(given) == set(settings.NAMES) - {"PORT"}

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages import cells, rows
+from pipeline.contract.errors import PipelineError
+from pipeline.contract.params import Clean
+from pipeline.contract.schema import Column, Schema
+from pipeline.tables import cell_parser, row_hash, sampling, splitting
 from stages.clean import clean
-from stages.errors import PipelineError
-from stages.params import Clean
-from stages.schema import Column, Schema
-from tests.stages.conftest import make_schema
+from tests.tables import make_schema
 
 PARAMS = Clean(min_rows=1, test_fraction=0.3, folds=2, max_rejected_fraction=0.5)
 
@@ -26,7 +26,7 @@ AB = make_schema(Column("a", "float"), Column("b", "float"), Column("y", "float"
 
 def test_cells_become_typed_values(raw: pd.DataFrame, schema: Schema) -> None:
     """Text cells become floats, integers, booleans and categories; the markers of missing stay missing."""
-    typed, problems = cells.parse(raw, schema.used)
+    typed, problems = cell_parser.parse(raw, schema.used)
     assert problems.empty
     assert typed["area"].tolist() == [50, 60.5, 70, 80, 90]
     assert typed["rooms"].isna().tolist() == [False, False, True, True, False]
@@ -47,7 +47,7 @@ def test_typed_cells_need_no_text(raw: pd.DataFrame, schema: Schema) -> None:
     """A table whose columns are numbers already gives the same values as its text."""
     numeric = raw.drop(columns=["garden", "street"]).apply(lambda c: pd.to_numeric(c.replace("NA", "")))
     columns = tuple(column for column in schema.used if column.name in numeric)
-    pd.testing.assert_frame_equal(cells.parse(numeric, columns)[0], cells.parse(raw, columns)[0])
+    pd.testing.assert_frame_equal(cell_parser.parse(numeric, columns)[0], cell_parser.parse(raw, columns)[0])
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_an_unusable_cell_rejects_its_row(
 ) -> None:
     """A row with a cell that the schema does not allow is rejected, with the column, the reason and the cell."""
     raw.loc[3, column] = cell
-    typed, problems = cells.parse(raw, schema.used)
+    typed, problems = cell_parser.parse(raw, schema.used)
     assert problems.to_dict("records") == [{"row": 3, "column": column, "reason": reason, "value": cell}]
     assert len(typed) == len(raw)
 
@@ -134,7 +134,9 @@ def test_the_split_does_not_see_the_format(values: list[int]) -> None:
         [f"{v:+d}" for v in values],
         [f"{v:e}" for v in values],
     ]
-    hashes = [rows.hash_rows(cells.parse(pd.DataFrame({"a": form}), columns)[0], columns).tolist() for form in forms]
+    hashes = [
+        row_hash.hash_rows(cell_parser.parse(pd.DataFrame({"a": form}), columns)[0], columns).tolist() for form in forms
+    ]
     assert hashes[0] == hashes[1] == hashes[2] == hashes[3]
 
 
@@ -147,25 +149,25 @@ def test_duplicates_go_to_one_side() -> None:
 
 def test_shares_are_as_asked() -> None:
     """The test split and the folds have the sizes that were asked for, within chance (4 standard errors)."""
-    fold = rows.assign(numbers(20_000), AB, 0.2, 5, None)
-    assert abs((fold == rows.TEST).mean() - 0.2) < 4 * np.sqrt(0.16 / 20_000)
-    shares = fold[fold != rows.TEST].value_counts(normalize=True)
+    fold = splitting.assign(numbers(20_000), AB, 0.2, 5, None)
+    assert abs((fold == splitting.TEST).mean() - 0.2) < 4 * np.sqrt(0.16 / 20_000)
+    shares = fold[fold != splitting.TEST].value_counts(normalize=True)
     assert (abs(shares - 0.2) < 4 * np.sqrt(0.16 / 16_000)).all()
 
 
 def test_folds_do_not_follow_the_split() -> None:
     """Split, fold and sample are decided independently of each other."""
     table = numbers(20_000)
-    a, b = (rows.assign(table, AB, fraction, 5, None) for fraction in (0.2, 0.6))
-    kept = b[b != rows.TEST]
+    a, b = (splitting.assign(table, AB, fraction, 5, None) for fraction in (0.2, 0.6))
+    kept = b[b != splitting.TEST]
     assert (a[kept.index] == kept).all()
-    picked = rows.sample(pd.Series(range(20_000)), 5_000)
-    assert abs((b.iloc[picked] == rows.TEST).mean() - 0.6) < 4 * np.sqrt(0.24 / 5_000)
+    picked = sampling.sample(pd.Series(range(20_000)), 5_000)
+    assert abs((b.iloc[picked] == splitting.TEST).mean() - 0.6) < 4 * np.sqrt(0.24 / 5_000)
 
 
 def test_validation_rows_are_never_trained_on() -> None:
     """Each training row is validated once, by a fit without it, and rows of the test split take no part."""
-    fold = np.array([0, 1, 2, rows.TEST, 0, 1, 2, rows.TEST])
-    held = [h for _, h in rows.splits(fold, AB)]
+    fold = np.array([0, 1, 2, splitting.TEST, 0, 1, 2, splitting.TEST])
+    held = [h for _, h in splitting.splits(fold, AB)]
     assert sorted(np.concatenate(held)) == [0, 1, 2, 4, 5, 6]
-    assert all(not set(train) & set(h) and rows.TEST not in fold[train] for train, h in rows.splits(fold, AB))
+    assert all(not set(train) & set(h) and splitting.TEST not in fold[train] for train, h in splitting.splits(fold, AB))

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from msgspec.structs import replace
 
+from pipeline.contract.schema import Column
+from pipeline.drift import expected_loss
 from stages.drift import compare
-from stages.monitoring import loss
-from stages.schema import Column
-from tests.stages.conftest import make_schema
-from tests.stages.weather import DRIFT, WEATHER, feedback, weather
+from tests.tables import make_schema
+from tests.weather import DRIFT, WEATHER, feedback, weather
 
 
 def alarming(report: dict) -> list[str]:
@@ -163,11 +163,11 @@ def test_reweighting_finds_the_error_of_the_live_mix() -> None:
     generator = np.random.default_rng(0)
     ours, theirs = generator.normal(0, 1, (4_000, 2)), generator.normal([0.7, 0], [0.8, 1], (2_000, 2))
     residuals, errors = (np.exp(side[:, 0] / 2) * generator.normal(size=len(side)) for side in (ours, theirs))
-    found = loss.expected(ours, theirs, residuals)
+    found = expected_loss.expected(ours, theirs, residuals)
     truth = np.sqrt(np.square(errors).mean() / np.square(residuals).mean())
     assert found.ratio == pytest.approx(truth, rel=0.08)
     assert found.low < truth < found.high
-    assert loss.expected(ours, ours, residuals).ratio == pytest.approx(1.0, abs=0.01)
+    assert expected_loss.expected(ours, ours, residuals).ratio == pytest.approx(1.0, abs=0.01)
 
 
 def test_huge_tables_alarm_by_effect_only() -> None:

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages import plots
+from pipeline.contract.onnx_model import Description, Interval, Training
+from pipeline.contract.params import Evaluate
+from pipeline.contract.schema import Column
+from pipeline.evaluation import bootstrap, card_sections, model_card, permutation_importance, plots, slices
+from pipeline.tables import plot_data
+from pipeline.tables.feature_matrix import to_matrix
 from stages.evaluate import draw, judge
-from stages.evaluation import bootstrap, card, findings, importance, slices
-from stages.matrix import to_matrix
-from stages.onnx_file import Description, Interval, Training
-from stages.params import Evaluate
-from stages.schema import Column
-from tests.stages.conftest import make_schema
+from tests.tables import make_schema
 
 LIMITS = Evaluate(seed=1, bootstrap_samples=200, level=0.95, importance_repeats=3)
 HOUSES = make_schema(
@@ -54,12 +54,12 @@ class Constant:
         return around(np.nan_to_num(matrix[:, 0]))
 
 
-def evaluated(table: pd.DataFrame) -> tuple[findings.Judgement, plots.Data, str]:
+def evaluated(table: pd.DataFrame) -> tuple[card_sections.Judgement, plot_data.PlotData, str]:
     model: Any = Constant()
     predictions = model.predict(to_matrix(table, model.description.columns))
     judged = judge(model, table, predictions, LIMITS)
     data = draw(judged, table["row"], table["price"].to_numpy(), predictions, LIMITS.level)
-    return judged, data, card.render(model.description, judged, LIMITS.level)
+    return judged, data, model_card.render(model.description, judged, LIMITS.level)
 
 
 def test_slices_by_hand() -> None:
@@ -106,18 +106,19 @@ def test_terciles_keep_equal_values_together() -> None:
 def test_an_unused_feature_has_no_importance() -> None:
     """Shuffling a feature that the model does not use changes RMSE by exactly 0; one that it lives on comes first."""
     matrix = np.random.default_rng(0).normal(size=(50, 2))
-    found = importance.permute(lambda m: m[:, 1], matrix, matrix[:, 1], ("noise", "signal"), 5, seed=1)
+    found = permutation_importance.permute(lambda m: m[:, 1], matrix, matrix[:, 1], ("noise", "signal"), 5, seed=1)
     assert [i.feature for i in found] == ["signal", "noise"]
     assert found[0].increase > 0.5
     assert found[0].spread > 0
-    assert found[1] == importance.Importance("noise", 0.0, 0.0)
+    assert found[1] == permutation_importance.Importance("noise", 0.0, 0.0)
 
 
 def test_importance_by_hand() -> None:
     """The increase is RMSE after shuffling minus RMSE before; its spread is over the repeats, from the seed alone."""
     matrix = np.array([[0.0], [2.0]])
     repeats = [
-        importance.permute(lambda m: m[:, 0], matrix, np.array([0.0, 2]), ("x",), 40, seed=s)[0] for s in (1, 1, 2)
+        permutation_importance.permute(lambda m: m[:, 0], matrix, np.array([0.0, 2]), ("x",), 40, seed=s)[0]
+        for s in (1, 1, 2)
     ]
     # Two rows are either swapped (RMSE 2) or not (RMSE 0).
     swapped = repeats[0].increase / 2
@@ -130,9 +131,11 @@ def test_importance_leaves_its_input_alone() -> None:
     """The matrix that is judged is not changed by it, and a feature without any value has no importance."""
     matrix = np.column_stack([np.arange(9.0), np.full(9, np.nan)])
     before = matrix.copy()
-    found = importance.permute(lambda m: np.nansum(m, axis=1), matrix, matrix[:, 0], ("a", "empty"), 3, seed=1)
+    found = permutation_importance.permute(
+        lambda m: np.nansum(m, axis=1), matrix, matrix[:, 0], ("a", "empty"), 3, seed=1
+    )
     assert np.array_equal(matrix, before, equal_nan=True)
-    assert found[1] == importance.Importance("empty", 0.0, 0.0)
+    assert found[1] == permutation_importance.Importance("empty", 0.0, 0.0)
 
 
 def test_coverage_by_decile_by_hand() -> None:
@@ -177,7 +180,7 @@ def test_families_come_best_first() -> None:
 
 def test_plot_data_are_the_same_bytes_everywhere(tmp_path) -> None:
     """Plot data have six digits and the line ends of Unix; a missing figure is an empty cell."""
-    plots.save({"t": pd.DataFrame({"name": ["a, b", "c"], "value": [1 / 3, np.nan]})}, tmp_path / "plots")
+    plot_data.save({"t": pd.DataFrame({"name": ["a, b", "c"], "value": [1 / 3, np.nan]})}, tmp_path / "plots")
     assert (tmp_path / "plots/t.csv").read_bytes() == b'name,value\n"a, b",0.333333\nc,\n'
 
 
@@ -214,7 +217,7 @@ def test_degenerate_test_splits_are_judged(table: pd.DataFrame) -> None:
     assert {i.feature for i in judged.importance} == {"area", "garden", "street"}
     assert data["coverage"]["n"].sum() == len(table)
     assert "nan" not in page.lower().replace("meaning", "")
-    assert findings.summary(judged.metrics).startswith("constant: rmse ")
+    assert card_sections.summary(judged.metrics).startswith("constant: rmse ")
 
 
 def test_the_card_says_what_was_measured() -> None:
@@ -222,7 +225,7 @@ def test_the_card_says_what_was_measured() -> None:
     schema = msgspec.structs.replace(HOUSES, source=msgspec.structs.replace(HOUSES.source, notes=("Beware | of B.",)))
     judged, _, _ = evaluated(houses([1, 2, 3, 4], [True, False, None, True], ["north", "south", None, "north"]))
     about = msgspec.structs.replace(Constant().description, schema=schema)
-    page = card.render(about, judged, 0.95)
+    page = model_card.render(about, judged, 0.95)
     assert "- Beware | of B." in page
     assert "| garden |  |  | true, false | true |" in page
     assert "| street |  |  | north, south, missing | south |" in page
@@ -247,7 +250,7 @@ def test_a_long_table_of_slices_is_cut_and_says_so() -> None:
     """With many values the card shows the largest slices and leads to the file with all of them."""
     many = [slices.Slice("street", f"s{n}", n, 1.0, None, 0.0, 1.0) for n in range(100)]
     judged, _, _ = evaluated(houses([1, 2, 3], [True] * 3, ["north"] * 3))
-    page = card.render(Constant().description, judged._replace(slices=many), 0.95)
+    page = model_card.render(Constant().description, judged._replace(slices=many), 0.95)
     assert "60 smaller slices are in [slices.csv]" in page
     assert "| street | s99 |" in page
     assert "| street | s59 |" not in page

@@ -10,22 +10,24 @@ import onnxruntime
 import pandas as pd
 import pytest
 
-from stages import families, rows, select
+from pipeline.contract.errors import PipelineError
+from pipeline.contract.onnx_model import Model
+from pipeline.contract.params import Clean, Select, Train
+from pipeline.contract.schema import Column, Schema
+from pipeline.tables import splitting
+from pipeline.tables.feature_matrix import to_matrix
+from pipeline.tables.splitting import TEST
+from pipeline.training import families, parity, shared_trees
+from pipeline.training.conformal import HalfWidth, half_width
+from pipeline.training.cross_validation import cross_validate
+from pipeline.training.onnx_converters import to_onnx
+from pipeline.training.onnx_export import served_form
+from pipeline.training.search import combinations
+from stages import select
 from stages.clean import clean
-from stages.errors import PipelineError
-from stages.matrix import to_matrix
-from stages.onnx_file import Model
-from stages.params import Clean, Select, Train
-from stages.rows import TEST
-from stages.schema import Column, Schema
 from stages.train import fit
-from stages.training import edges, ensembles
-from stages.training.convert import to_onnx
-from stages.training.export import served_form
-from stages.training.intervals import HalfWidth, half_width
-from stages.training.search import combinations, cross_validate
-from tests.stages import test_linear_sums
-from tests.stages.conftest import make_schema
+from tests.pipeline.training.in_parts import test_moments
+from tests.tables import make_schema
 
 GRIDS = {
     "linear": {},
@@ -100,7 +102,7 @@ def test_shared_fits_change_nothing(table: pd.DataFrame, family: str, grid: dict
     training = table[table["fold"] != TEST]
     matrix, target = to_matrix(training, HOMES.features), training["price"].to_numpy(float)
     tried = combinations(grid)
-    splits = rows.splits(training["fold"].to_numpy(), HOMES)
+    splits = splitting.splits(training["fold"].to_numpy(), HOMES)
 
     make = partial(families.numeric_pipeline, HOMES.features, family, 1)
     sharing = families.get(family).sharing
@@ -137,7 +139,7 @@ def test_the_best_setting_is_chosen_by_cross_validation(table: pd.DataFrame) -> 
 def test_a_heavy_tail_gets_more_bins(grid: dict, bins: int) -> None:
     """Where few bins cost xgboost accuracy it has more; a grid that names their number decides."""
     limits = msgspec.structs.replace(PARAMS, families={"xgboost": {"n_estimators": [50], **grid}})
-    pipeline, record = fit(test_linear_sums.homes(300, missing=0), test_linear_sums.HOMES, limits, "xgboost")
+    pipeline, record = fit(test_moments.homes(300, missing=0), test_moments.HOMES, limits, "xgboost")
     assert pipeline[-1].max_bin == bins
     assert record.settings == {"n_estimators": 50, "max_bin": bins}
 
@@ -212,7 +214,7 @@ def test_forests_stay_servable_as_rows_grow(table: pd.DataFrame) -> None:
     assert max(tree.get_n_leaves() for tree in pipeline[-1].estimators_) == 10
     assert "max_leaf_nodes" not in fit(table, HOMES, PARAMS, "random_forest")[1].settings
     own = {"n_estimators": [5], "max_leaf_nodes": [50]}
-    assert ensembles.bounded(own, 1_000, 100) == own
+    assert shared_trees.bounded(own, 1_000, 100) == own
 
 
 @pytest.mark.parametrize("family", ["random_forest", "xgboost"])
@@ -223,7 +225,7 @@ def test_thresholds_are_compared_too(table: pd.DataFrame, family: str) -> None:
     graph = to_onnx(pipeline[1:], 4, HalfWidth(np.zeros(1), np.ones(1)))
     del graph.metadata_props[:]
     session = onnxruntime.InferenceSession(graph.SerializeToString())
-    at = edges.at_thresholds(to_matrix(training, HOMES.features), graph, [0, 1, 2])
+    at = parity.at_thresholds(to_matrix(training, HOMES.features), graph, [0, 1, 2])
     assert len(np.unique(at[:, 0])) > 20
     for toward in (0, np.inf, -np.inf):
         probes = at.astype(np.float32)
@@ -317,7 +319,7 @@ def test_selection_rules() -> None:
 
 def test_every_family_of_the_shipped_parameters_exists() -> None:
     """Each grid of params.yaml names parameters that its family's model has."""
-    from stages import params
+    from pipeline.contract import params
     from tests.conftest import ROOT
 
     shipped: Schema = HOMES

@@ -1,0 +1,28 @@
+"""Erase the predictions with one id, and their feedback, from the prediction log. The server may run meanwhile.
+
+python -m api.commands.erase 01a20ac1ef3d748aa9067a5652a14be9
+"""
+
+import argparse
+
+from api import settings
+from api.prediction_log import queries, schema
+from pipeline.contract import errors
+from pipeline.contract.errors import PipelineError
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m api.commands.erase",
+        description="Erase the predictions with one id, and their feedback, from the log at PREDICTION_LOG_URL.",
+    )
+    parser.add_argument("id", metavar="ID", help="the id of an answer, or the caller's own id")
+    given = parser.parse_args().id
+    erased = queries.erase(schema.existing(settings.load().log_url), given)
+    if not erased.predictions:
+        raise PipelineError(f"no prediction in the log has the id {given!r}; nothing was erased")
+    print(f"erased: {erased.predictions} predictions, {erased.feedback} feedback values; exported files stay")
+
+
+if __name__ == "__main__":
+    errors.run_command(main)

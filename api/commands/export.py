@@ -1,0 +1,104 @@
+"""Export logged predictions as live rows for the drift check. Runs in the pipeline's environment, not in the server's.
+
+Reads the log at PREDICTION_LOG_URL and data/schema.yaml; writes predictions.parquet into LIVE_URL: data/live, another
+folder, or any URL that fsspec knows. The file holds the window of the last export, so that no row is there twice. By
+default it begins with the champion: the drift that brought a new model is no reason for another one.
+
+    python -m api.commands.export --since 2026-11-01 --until 2026-12-01
+"""
+
+import argparse
+import io
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from fsspec.implementations.local import LocalFileSystem
+
+from api import settings
+from api.prediction_log import queries
+from api.prediction_log import schema as log_schema
+from api.prediction_log.queries import Logged
+from pipeline.contract import errors, paths, schema
+from pipeline.contract.errors import PipelineError
+from pipeline.contract.schema import Schema
+from pipeline.drift import live_folder
+from pipeline.registry import git
+from pipeline.tables import cell_parser, parquet
+
+BEGINNING = "1970-01-01"
+_CHUNK = 10_000  # rows that are typed at a time
+
+
+def live_rows(logged: Iterable[Logged], schema: Schema) -> pd.DataFrame:
+    """One typed row for each logged prediction: the schema's columns as they were sent (missing ones missing), the
+    target where feedback has told it, and `prediction_id`, `prediction_time`, `prediction_model`, `prediction`."""
+    rows = iter(logged)
+    parts = [_typed(list(islice(rows, _CHUNK)), schema)]
+    while len(parts[-1]) == _CHUNK:
+        parts.append(_typed(list(islice(rows, _CHUNK)), schema))
+    return pd.concat(parts, ignore_index=True)
+
+
+def save(table: pd.DataFrame, url: str) -> str:
+    """Put the table at `url`, whole or not at all, in the place of the last one; returns where it is."""
+    system, path = live_folder.place(url)
+    if isinstance(system, LocalFileSystem):
+        parquet.write(table, Path(path))
+        return path
+    content = io.BytesIO()
+    table.to_parquet(content, index=False)
+    # Object stores show an object when it is whole.
+    system.pipe_file(path, content.getvalue())
+    return f"{url.rstrip('/')}/{live_folder.NAME}"
+
+
+def _typed(logged: list[Logged], schema: Schema) -> pd.DataFrame:
+    bodies = [json.loads(row.entry.sent) for row in logged]
+    raw = {column.name: [_cell(body.get(column.name)) for body in bodies] for column in schema.used}
+    raw[schema.target.name] = [_cell(row.actual) for row in logged]
+    typed, _ = cell_parser.parse(pd.DataFrame(raw, dtype="str"), schema.used)
+    about = pd.DataFrame(
+        {
+            "prediction_id": pd.Series([row.entry.id for row in logged], dtype="str"),
+            "prediction_time": pd.to_datetime([row.entry.time for row in logged], unit="ms", utc=True),
+            "prediction_model": pd.Series([row.entry.model for row in logged], dtype="str"),
+            "prediction": pd.Series([row.entry.prediction for row in logged], dtype="float64"),
+        }
+    )
+    return typed.join(about[[name for name in about if name not in typed]])
+
+
+def _cell(value: Any) -> str:
+    """A JSON value as the cell of a CSV file."""
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _moment(text: str) -> int:
+    """Milliseconds since 1970 of an ISO 8601 date or time, in UTC where it has no zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise PipelineError(f"expected a date or time like 2026-11-01 or 2026-11-01T06:00, found {text!r}") from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m api.commands.export", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--since", help="first moment, ISO 8601, UTC (default: when the champion was promoted)")
+    parser.add_argument("--until", help="moment after the last, ISO 8601, UTC (default: now)")
+    arguments = parser.parse_args()
+    since = _moment(arguments.since or git.last_change(paths.CHAMPION_RECORD) or BEGINNING)
+    until = _moment(arguments.until) if arguments.until else queries.now()
+    engine = log_schema.existing(settings.load().log_url)
+    rows = live_rows(queries.window(engine, since, until), schema.load())
+    known = int(rows[schema.load().target.name].notna().sum())
+    print(f"{save(rows, live_folder.url())}: {len(rows)} rows, {known} with the actual value")
+
+
+if __name__ == "__main__":
+    errors.run_command(main)

@@ -1,0 +1,120 @@
+"""Score a whole table: stream it through a model file. Runs in the pipeline's environment, not in the server's.
+
+    python -m api.commands.score houses.parquet prices.csv
+
+IN is a file, or a folder of parts, which are one table in the order of their names; OUT has a row for each of its rows:
+the schema's id (else `row`, counted from 0), `prediction`, `lower`, `upper`, and `error`, the reason where there is no
+prediction. A row is refused as POST /predict would refuse it; columns that are no features are not looked at. With
+`--engine dask` OUT is a folder of parts.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+
+from api import settings
+from api.commands import scoring
+from api.commands.scoring import Job
+from api.model import loader
+from api.model.loader import Served
+from pipeline.contract import errors, params
+from pipeline.contract.errors import PipelineError
+from pipeline.contract.onnx_model import OUTPUTS, Model
+from pipeline.contract.schema import Column
+from pipeline.contract.yaml_config import nearest
+from pipeline.distributed import executor
+from pipeline.distributed.executor import Executor
+from pipeline.tables import partitions
+from pipeline.tables.atomic_files import replacing
+
+_BLOCK = 2**22  # bytes of a CSV file that are read at a time
+_REASONS = 5  # that a message lists
+
+
+def run(source: Path, target: Path, served: Served, workers: Executor, size: int) -> tuple[int, Counter[str]]:
+    """Score the table at `source` into `target`, CSV files in blocks of about `size` bytes; how many rows there were,
+    and how many were refused by column and reason.
+
+    Raises PipelineError, and leaves `target` as it was, where the source is no table for this model or no row of it
+    could be scored.
+    """
+    _check_place(source, target)
+    parts = partitions.cut(workers.map, size, source)
+    key = _key(list(parts[0].columns), served.model)
+    with replacing(target) as partial:
+        if workers.client is None:
+            jobs = [Job(parts, partial, target.suffix, key, served.path, served.md5, quiet=False)]
+            found = [scoring.run(job) for job in jobs]
+        else:
+            partial.mkdir()
+            paths = [partial / f"part-{number:05}{target.suffix}" for number in range(len(parts))]
+            jobs = [
+                Job([part], path, target.suffix, key, served.path, served.md5, quiet=True)
+                for part, path in zip(parts, paths, strict=True)
+            ]
+            found = workers.map(scoring.run, jobs, "score")
+        total = sum(rows for rows, _ in found)
+        refused = sum((counted for _, counted in found), Counter[str]())
+        if refused.total() == total:
+            raise PipelineError(f"{source}: none of its {total} rows could be scored{_listed(refused)}")
+    return total, refused
+
+
+def _check_place(source: Path, target: Path) -> None:
+    if target.suffix.lower() not in scoring.WRITERS:
+        raise PipelineError(f"{target}: expected a name that ends in .csv or .parquet")
+    if target.resolve() == source.resolve() or source.resolve() in target.resolve().parents:
+        raise PipelineError(f"{target} would be taken for a part of {source} the next time: write it elsewhere")
+
+
+def _key(names: list[str], scorer: Model) -> Column:
+    """What names a row: the schema's id where the table has it, else its number.
+
+    Raises PipelineError where the table lacks a feature that may not be missing; names those that may on stderr.
+    """
+    absent = [column for column in scorer.description.columns if column.name not in names]
+    if required := [f"{column.name}{nearest(column.name, names)}" for column in absent if not column.nullable]:
+        raise PipelineError(
+            f"the table has no column {', '.join(required)}, which {scorer.name} needs; it has {', '.join(names)}"
+        )
+    if absent:
+        shown = ", ".join(f"{column.name}{nearest(column.name, names)}" for column in absent)
+        print(f"the table has no column {shown}: missing in all rows", file=sys.stderr)
+    for column in scorer.description.schema.with_role("id"):
+        if column.name in names and column.name not in (*OUTPUTS, "error"):
+            return column
+    return Column("row", "int")
+
+
+def _listed(refused: Counter[str]) -> str:
+    """The most frequent reasons, for people."""
+    shown = ", ".join(f"{reason} {count}" for reason, count in refused.most_common(_REASONS))
+    return f": {shown}{', ...' if len(refused) > _REASONS else ''}" if refused else ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m api.commands.score", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("source", type=Path, metavar="IN", help="a .csv, .parquet or .urls file, or a folder of them")
+    parser.add_argument(
+        "target", type=Path, metavar="OUT", help="the .csv or .parquet file to write; a folder with dask"
+    )
+    parser.add_argument("--model", type=Path, metavar="FILE", help="a model file (default: the server's)")
+    parser.add_argument("--engine", choices=("pandas", "dask"), default="pandas", help="default: pandas")
+    arguments = parser.parse_args()
+    chosen = settings.load()
+    served = loader.load(arguments.model or loader.find(chosen), chosen)
+    if arguments.engine == "dask":
+        shared = msgspec.structs.replace(params.load("engine"), name="dask")
+        with executor.start(shared) as workers:
+            total, refused = run(arguments.source, arguments.target, served, workers, int(shared.part_mb * 1e6))
+    else:
+        total, refused = run(arguments.source, arguments.target, served, Executor(), _BLOCK)
+    print(f"{arguments.target}: {total} rows by {loader.summary(served)}", file=sys.stderr)
+    print(f"{refused.total()} with an error{_listed(refused)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    errors.run_command(main)

@@ -1,0 +1,115 @@
+"""Errors as RFC 9457 problem documents: `type`, `title`, `status`, `detail`, and `errors` for a body that is no row."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar.exceptions import HTTPException
+from litestar.openapi import ResponseSpec
+from litestar.plugins.problem_details import ProblemDetailsConfig, ProblemDetailsException, ProblemDetailsPlugin
+
+from api.prediction_log.schema import PAUSE
+from api.requests.diagnostics import Mistake, MistakeInRow, RefusedError
+
+MEDIA_TYPE = "application/problem+json"
+# A type with a meaning beyond its status; all others are `about:blank`, as section 4.2.1 has it.
+INVALID_FEATURES = "urn:problem-type:invalid-features"
+NO_MODEL = "urn:problem-type:no-model"
+NO_LOG = "urn:problem-type:no-log"
+
+log = logging.getLogger("uvicorn.error")
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """The form of every error."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+class InvalidFeatures(Problem, frozen=True):
+    """What is wrong with each field of a body."""
+
+    errors: list[Mistake]
+
+
+class InvalidRows(Problem, frozen=True):
+    """What is wrong with each field of the rows of a batch."""
+
+    errors: list[MistakeInRow]
+
+
+def problem(status: int, detail: str, kind: str = "about:blank", **more: Any) -> ProblemDetailsException:
+    """An error to raise; `detail` tells the caller what was expected, what was found and what to do."""
+    headers = more.pop("headers", None)
+    title = "Invalid features" if kind == INVALID_FEATURES else HTTPStatus(status).phrase
+    return ProblemDetailsException(
+        status_code=status, title=title, detail=detail, type_=kind, headers=headers, extra=more
+    )
+
+
+def no_model(reason: str) -> ProblemDetailsException:
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, reason, NO_MODEL)
+
+
+def no_log() -> ProblemDetailsException:
+    # The reason may name hosts and paths: it stands in the server's log and not here.
+    return problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        f"the prediction log cannot be written now, so nothing is answered; try again in {PAUSE} s",
+        NO_LOG,
+        headers={"retry-after": str(PAUSE)},
+    )
+
+
+def not_finite(rows: list[int] | None = None) -> ProblemDetailsException:
+    where = "" if rows is None else f" of row {rows[0]}" + (f" and {len(rows) - 1} more" if len(rows) > 1 else "")
+    return problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        f"the model has no finite answer to these values{where}: expected values nearer to those of the training rows",
+        INVALID_FEATURES,
+        errors=[],
+    )
+
+
+def refused(error: RefusedError) -> ProblemDetailsException:
+    listed = len(error.mistakes)
+    first = error.mistakes[0]
+    row = f"row {first.row}, " if isinstance(first, MistakeInRow) and first.row is not None else ""
+    detail = f"{row}{first.field or 'the body'}: expected {first.expected}"
+    if error.total > 1:
+        detail += f"; {error.total - 1} more"
+    if error.total > listed:
+        detail += f", of which {listed - 1} are listed"
+    return problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY, detail, INVALID_FEATURES, errors=msgspec.to_builtins(error.mistakes)
+    )
+
+
+def plugin() -> ProblemDetailsPlugin:
+    """Litestar's own plugin, with the phrase of the status as the title and the cause as the detail."""
+    return ProblemDetailsPlugin(
+        ProblemDetailsConfig(exception_to_problem_detail_map={HTTPException: _of_http, Exception: _of_bug})
+    )
+
+
+def documented(status: int, description: str, form: type[Problem] = Problem) -> ResponseSpec:
+    """A problem as the OpenAPI document shows it."""
+    return ResponseSpec(form, generate_examples=False, description=description, media_type=MEDIA_TYPE)
+
+
+def _of_http(error: HTTPException) -> ProblemDetailsException:
+    detail = error.detail
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail = "there is nothing at this path; /openapi.json lists what there is"
+    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and error.headers:
+        detail = f"expected one of the methods {error.headers['allow']}"
+    return problem(error.status_code, detail, headers=error.headers)
+
+
+def _of_bug(error: Exception) -> ProblemDetailsException:
+    log.error("unexpected error in a request", exc_info=error)
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "an error of the server; its log has the cause")

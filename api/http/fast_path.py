@@ -1,0 +1,62 @@
+"""POST /predict past the framework's handlers: the same answer in a third of the time.
+
+Only what is right in every respect is answered here: a valid key where one is needed, one whole body within the limit,
+JSON by its content type, a row. Anything else goes on to the framework, body and all, where `api.http.routes.predict` says
+what is wrong with it. So each rule and each error is written once, and the OpenAPI document is that of the framework's
+handler.
+"""
+
+from typing import Any
+
+import msgspec
+from litestar.types import ASGIApp, Receive
+
+from api.http import auth
+from api.model.loader import Serving
+from api.model.micro_batcher import Predictor
+
+PATH = "/predict"
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Fast:
+    def __init__(self, app: ASGIApp, serving: Serving, predictor: Predictor) -> None:
+        self.app = app
+        self.serving = serving
+        self.predictor = predictor
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] != PATH or scope["type"] != "http" or scope["method"] != "POST":
+            return await self.app(scope, receive, send)
+        served, settings, headers = self.serving.served, self.serving.settings, scope["headers"]
+        if (
+            served is None
+            or (b"content-type", b"application/json") not in headers
+            or auth.refusal(headers, settings.api_keys)
+        ):
+            return await self.app(scope, receive, send)
+        message: Any = await receive()
+        body = message.get("body", b"")
+        if message["type"] != "http.request" or message["more_body"] or len(body) > settings.max_body:
+            return await self.app(scope, _again(message, receive), send)
+        try:
+            row = served.contract.decode(body)
+            answer = await self.predictor.one(served, row, body.decode())
+        except Exception:  # whatever it is, the framework's handler meets it again and says it
+            return await self.app(scope, _again(message, receive), send)
+        content = _encode(answer)
+        scope["path_template"] = PATH
+        about = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
+        await send({"type": "http.response.start", "status": 200, "headers": about})
+        await send({"type": "http.response.body", "body": content, "more_body": False})
+
+
+def _again(message: Any, receive: Receive) -> Receive:
+    """`receive` with a message that was read already before all others."""
+    read = [message]
+
+    async def replay() -> Any:
+        return read.pop() if read else await receive()
+
+    return replay

@@ -1,0 +1,102 @@
+"""Around everything that answers: the request id, the hosts that are answered, the count and the log line.
+
+It wraps the framework as a whole and not its routes, so that it sees what no route takes (404, 405) and whatever
+answers before the framework. Who answers without the framework sets `scope["path_template"]`.
+"""
+
+import asyncio
+import itertools
+import os
+import re
+import time
+
+import msgspec
+from litestar.config.allowed_hosts import AllowedHostsConfig
+from litestar.middleware.allowed_hosts import AllowedHostsMiddleware
+from litestar.plugins.problem_details import ProblemDetailsException
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.http.auth import Headers
+from api.http.errors import MEDIA_TYPE, problem
+from api.telemetry.access_log import REQUEST_ID, RequestLines
+from api.telemetry.metrics import Metrics
+
+HEADER = b"x-request-id"
+# What a caller may call a request: safe in a header, a log line and a file name.
+_SANE = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+# Probes of an orchestrator ask an address that nobody can know before.
+PROBES = ("/health", "/ready")
+# Nobody was answered: the client went away. Not in HTTP; the number is nginx's.
+CLIENT_GONE = 499
+
+_process = os.urandom(4).hex()
+_numbers = itertools.count()
+
+
+class Edge:
+    def __init__(self, app: ASGIApp, metrics: Metrics, lines: RequestLines, allowed_hosts: tuple[str, ...]) -> None:
+        self.app = app
+        self.metrics = metrics
+        self.lines = lines
+        self.hosts = host_pattern(allowed_hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        identity = request_id(scope["headers"])
+        REQUEST_ID.set(identity)
+        status = CLIENT_GONE
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (HEADER, identity.encode())]
+            await send(message)
+
+        try:
+            if self.hosts and scope["path"] not in PROBES and not self._knows_host(scope["headers"]):
+                await _answer(problem(400, "the header Host names no host of this server (ALLOWED_HOSTS)"), noting)
+            else:
+                await self.app(scope, receive, noting)
+        finally:
+            seconds = time.perf_counter() - started
+            self.metrics.observe(scope.get("path_template", "other"), status, seconds)
+            if self.lines.wanted:
+                method = str(scope.get("method"))
+                self.lines.add(asyncio.get_running_loop(), identity, method, scope["path"], status, seconds)
+
+    def _knows_host(self, headers: Headers) -> bool:
+        host = next((value.decode("latin-1") for name, value in headers if name == b"host"), "")
+        return bool(self.hosts and self.hosts.fullmatch(re.sub(r":\d*$", "", host).lower()))
+
+
+def request_id(headers: Headers) -> str:
+    """The caller's own X-Request-Id where it is sane, else a new one."""
+    for name, value in headers:
+        if name == HEADER and _SANE.fullmatch(value):
+            return value.decode()
+    return f"{_process}-{next(_numbers):x}"
+
+
+def host_pattern(allowed_hosts: tuple[str, ...]) -> re.Pattern[str] | None:
+    """Litestar's own pattern (`*.example.com` for all below a domain); None where every host is answered.
+
+    Its middleware is not used as such: it stands in front of routes only, compares the port too, and answers with no
+    problem document.
+    """
+    if not allowed_hosts:
+        return None
+    config = AllowedHostsConfig([host.lower() for host in allowed_hosts], www_redirect=False)
+    return AllowedHostsMiddleware(_nothing, config).allowed_hosts_regex
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    raise NotImplementedError
+
+
+async def _answer(error: ProblemDetailsException, send: Send) -> None:
+    content = {"type": error.type_, "title": error.title, "status": error.status_code, "detail": error.detail}
+    body = msgspec.json.encode(content)
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": error.status_code, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,115 @@
+"""The OpenAPI document: Litestar's own, with the fields of the model that is served in place of a bare object."""
+
+from typing import Any
+
+from litestar import Litestar
+
+from api.http import errors
+from api.requests.values import LONGEST_ID, expected, limits, to_json
+from api.settings import Settings
+from pipeline.contract.onnx_model import Description
+from pipeline.contract.schema import Column, Schema
+
+# What API_KEYS protects.
+PROTECTED = ("/predict", "/predict/batch", "/feedback", "/metrics")
+
+
+def document(app: Litestar, description: Description | None, settings: Settings) -> dict[str, Any]:
+    """The document for the application with this model, or with none: then a row is any object."""
+    content = app.openapi_schema.to_schema()
+    row: dict[str, Any] = {"type": "object"} if description is None else body_schema(description.schema)
+    bodies: dict[str, dict[str, Any]] = {
+        "/predict": {"schema": row},
+        "/predict/batch": {"schema": {"type": "array", "maxItems": settings.max_batch, "items": row}},
+        "/feedback": {"schema": feedback_schema(description.schema if description else None)},
+    }
+    if description is not None:
+        bodies["/predict"]["example"] = example(description)
+        bodies["/predict/batch"]["example"] = [example(description)] * min(2, settings.max_batch)
+        answer = content["components"]["schemas"]["Prediction"]["properties"]
+        target, level = description.schema.target, description.interval.level
+        answer["prediction"]["description"] = _text(target)
+        answer["lower"]["description"] = f"The interval from lower to upper should hold {level:.0%} of actual values"
+    for path, body in bodies.items():
+        content["paths"][path]["post"]["requestBody"] = {"required": True, "content": {"application/json": body}}
+    if settings.api_keys:
+        _secure(content)
+    return content
+
+
+def _secure(content: dict[str, Any]) -> None:
+    """Say which operations want a key, how it is sent, and what happens without."""
+    content.setdefault("components", {})["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    }
+    form = {"$ref": "#/components/schemas/Problem"}
+    refused = {
+        "description": "There is no valid key",
+        "headers": {"WWW-Authenticate": {"schema": {"type": "string"}}},
+        "content": {errors.MEDIA_TYPE: {"schema": form}},
+    }
+    for path in PROTECTED:
+        for operation in content["paths"].get(path, {}).values():
+            operation["security"] = [{"bearer": []}, {"header": []}]
+            operation["responses"]["401"] = refused
+
+
+def body_schema(schema: Schema) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of one row, with the names, types, bounds and units of the table."""
+    others = [c for c in schema.columns if c.role not in ("feature", "target")]
+    return {
+        "type": "object",
+        "properties": {
+            **{column.name: _field(column) for column in schema.features},
+            **{c.name: {"description": f"Accepted and not used ({c.role}): {_text(c)}"} for c in others},
+        },
+        "required": [column.name for column in schema.features if not column.nullable],
+        "additionalProperties": False,
+    }
+
+
+def feedback_schema(schema: Schema | None) -> dict[str, Any]:
+    """The JSON Schema of a feedback: the actual value is one that the target may have."""
+    own = schema.with_role("id") if schema else ()
+    key = {
+        "description": "The id of an answer" + (f", or the {own[0].name} that was sent with the row" if own else ""),
+        "type": ["string", "integer"],
+        "minLength": 1,
+        "maxLength": LONGEST_ID,
+        "pattern": "^[^\\u0000]*$",
+        "exclusiveMinimum": -(2**63),
+        "exclusiveMaximum": 2**63,
+    }
+    return {
+        "type": "object",
+        "properties": {"id": key, "actual": _field(schema.target) if schema else {"type": "number"}},
+        "required": ["id", "actual"],
+        "additionalProperties": False,
+    }
+
+
+def example(description: Description) -> dict[str, Any]:
+    """A training row as a body: the first that the model file keeps to prove itself."""
+    golden = description.golden.features[0] if description.golden else []
+    return {
+        column.name: to_json(number, column) for column, number in zip(description.columns, golden, strict=bool(golden))
+    }
+
+
+def _field(column: Column) -> dict[str, Any]:
+    field: dict[str, Any] = {"description": f"{column.description or column.name}: {expected(column)}"}
+    null: list[Any] = [None] if column.nullable else []
+    if column.dtype == "category":
+        return field | {"enum": [*column.categories, *null]}
+    if column.dtype == "bool":
+        return field | {"enum": [True, False, 1, 0, *null]}
+    kind = "integer" if column.dtype == "int" else "number"
+    low, high = limits(column)
+    if column.dtype == "int":
+        low, high = int(low), int(high)
+    return field | {"type": [kind, "null"] if column.nullable else kind, "minimum": low, "maximum": high}
+
+
+def _text(column: Column) -> str:
+    return f"{column.description or column.name}{f' [{column.unit}]' if column.unit else ''}"

@@ -1,0 +1,160 @@
+"""What people see in a browser: the form at `/`, made from the model's schema, and the OpenAPI document at /docs.
+
+Every script and style comes from this process, and the Content-Security-Policy lets nothing else run. Litestar's own
+Swagger page is not used: it writes its script and the document into the HTML, and knows only its own document.
+"""
+
+import math
+import os
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import MediaType, Request, get
+from litestar.connection import ASGIConnection
+from litestar.datastructures import CacheControlHeader, State
+from litestar.exceptions import NotFoundException
+from litestar.handlers.base import BaseRouteHandler
+from litestar.plugins.jinja import JinjaTemplateEngine
+from litestar.response import Template
+from litestar.static_files import create_static_files_router
+from litestar.template import TemplateConfig
+from litestar.types import ControllerRouterHandler
+
+from api.http import openapi, page_facts
+from api.model.loader import Served, Serving
+from api.requests.values import limits, to_json
+from pipeline.contract.onnx_model import Description
+from pipeline.contract.schema import Column
+
+HERE = Path(__file__).parent
+TEMPLATES = TemplateConfig(directory=HERE / "templates", engine=JinjaTemplateEngine)
+# `data:` is for the small pictures inside of Swagger UI's style sheet.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+# Standard deviations of the training target on each side of its median: the scale on which a prediction is drawn.
+SCALE = 3
+
+Asked = Request[Any, Any, State]
+
+
+class Field(msgspec.Struct, frozen=True):
+    """One feature in the form. `value` is what training would put in its place; `options` are JSON texts and labels."""
+
+    column: Column
+    value: str
+    allowed: str
+    options: tuple[tuple[str, str], ...]
+
+
+@get("/", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=True)
+def form(request: Asked) -> Template:
+    serving: Serving = request.app.state.serving
+    if serving.served is None:
+        context = {"served": None, "reason": serving.reason}
+        return Template("page.html", context=context, headers=HEADERS, status_code=HTTPStatus.SERVICE_UNAVAILABLE)
+    context = _context(serving.served) | {"with_key": bool(serving.settings.api_keys)}
+    return Template("page.html", context=context, headers=HEADERS)
+
+
+@get("/docs", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)
+def docs() -> Template:
+    return Template("docs.html", headers=HEADERS)
+
+
+@get("/openapi.json", include_in_schema=False, media_type=MediaType.JSON, sync_to_thread=True)
+def openapi_json(request: Asked) -> dict[str, Any]:
+    serving: Serving = request.app.state.serving
+    description = serving.served.model.description if serving.served else None
+    return openapi.document(request.app, description, serving.settings)
+
+
+def _there(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    # Litestar's static files answer 500 to a name that no file can have: one with NUL, or too long.
+    if not os.path.isfile(f"{HERE}/static/{connection.path_params['file_path']}"):
+        raise NotFoundException
+
+
+STATIC = create_static_files_router(
+    "/static", [HERE / "static"], cache_control=CacheControlHeader(max_age=300), guards=[_there]
+)
+HANDLERS: list[ControllerRouterHandler] = [form, docs, openapi_json, STATIC]
+
+
+def fields(description: Description) -> list[Field]:
+    """The features in the model's order, filled in with the values of a typical row."""
+    return [_field(column, _typical(column, description)) for column in description.columns]
+
+
+def decimals(spread: float) -> int:
+    """Digits after the point that say something of a value with this standard deviation."""
+    return max(0, 2 - math.floor(math.log10(spread))) if spread > 0 else 2
+
+
+def _context(served: Served) -> dict[str, Any]:
+    about = served.model.description
+    training, target = about.training, about.schema.target
+    low, high = limits(target)
+    return {
+        "served": served,
+        "about": about,
+        "target": target,
+        "fields": fields(about),
+        "scale": (
+            max(low, training.target_median - SCALE * training.target_std),
+            min(high, training.target_median + SCALE * training.target_std),
+        ),
+        "decimals": decimals(training.target_std),
+        "number": f"{{:,.{decimals(training.target_std)}f}}".format,
+        "evaluation": page_facts.evaluation(served.md5),
+        "drift": page_facts.drift(),
+    }
+
+
+def _field(column: Column, typical: Any) -> Field:
+    if column.dtype == "category":
+        options = tuple((_json(category), category) for category in column.categories)
+    elif column.dtype == "bool":
+        options = (("true", "yes"), ("false", "no"))
+    else:
+        return Field(column, "" if typical is None else _plain(typical), _allowed(column), ())
+    unit = "" if column.dtype == "bool" else column.unit
+    return Field(column, "" if typical is None else _json(typical), unit, options)
+
+
+def _typical(column: Column, description: Description) -> Any:
+    if column.name in description.imputed:
+        return to_json(description.imputed[column.name], column)
+    return openapi.example(description).get(column.name)
+
+
+def _allowed(column: Column) -> str:
+    """`0 to 100 percent`."""
+    low, high = (None if bound is None else _plain(bound) for bound in (column.min, column.max))
+    if low is not None and high is not None:
+        text = f"{low} to {high}"
+    elif low is not None:
+        text = f"at least {low}"
+    else:
+        text = (
+            f"at most {high}" if high is not None else "any number" if column.dtype == "float" else "any whole number"
+        )
+    return f"{text} {column.unit}".strip()
+
+
+def _plain(number: float) -> str:
+    """Short, and without an exponent where a person would write none."""
+    return f"{number:.0f}" if number % 1 == 0 and abs(number) < 1e15 else f"{number:.6g}"
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,70 @@
+"""What the project's own files say of a model, where they are there; in a container only the model file is."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from pipeline.contract import dvc_records, paths
+from pipeline.contract.errors import PipelineError
+
+# What stages.drift can say.
+VERDICTS = ("insufficient", "none", "data_quality", "shifted", "risk")
+
+T = TypeVar("T")
+
+
+class Drift(msgspec.Struct, frozen=True):
+    """The last comparison of live rows with the reference."""
+
+    verdict: str
+    drift_detected: bool
+    n_live: int
+
+
+class Evaluation(msgspec.Struct, frozen=True):
+    """Metrics on the test split; errors are in the target's unit."""
+
+    rmse: float
+    mae: float
+    r2: float
+    rmse_ci_low: float
+    rmse_ci_high: float
+    baseline_rmse: float
+    coverage: float
+    n_test: int
+
+
+def drift() -> Drift | None:
+    return _read(paths.DRIFT_METRICS, Drift)
+
+
+def evaluation(md5: str) -> Evaluation | None:
+    """The metrics of the model file with this md5.
+
+    None where the last evaluation was of another file: a champion must not borrow the numbers of its challenger.
+    """
+    try:
+        found = paths.LOCK.stat()
+    except OSError:
+        return None
+    return _read(paths.EVALUATE_METRICS, Evaluation) if _evaluated(found.st_mtime_ns, found.st_size) == md5 else None
+
+
+@lru_cache(maxsize=1)
+def _evaluated(time: int, size: int) -> str | None:
+    """By the lock of that time and size: to read it takes longer than all else on a page."""
+    try:
+        return dvc_records.md5_of_input("evaluate", paths.MODEL)
+    except PipelineError:
+        return None
+
+
+def _read(path: Path, kind: type[T]) -> T | None:
+    """The file's content; None where it is not there or not such. It says something about the model and is not the
+    model, so a damaged one is no reason to stop serving."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.MsgspecError):
+        return None

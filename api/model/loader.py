@@ -1,0 +1,119 @@
+"""Which model file is served, and the checks that it passes before it answers anyone.
+
+The order: MODEL_PATH, models/champion.onnx (what promote wrote), models/model.onnx (what `dvc repro` made, served as
+`unpromoted`). The first one is served or refused: no other file quietly stands in for a damaged one.
+"""
+
+import hashlib
+import logging
+from pathlib import Path
+
+import msgspec
+
+from api.requests.decoder import Contract
+from api.settings import Settings
+from pipeline.contract import dvc_records, signature
+from pipeline.contract.dvc_records import project_name
+from pipeline.contract.errors import PipelineError
+from pipeline.contract.onnx_model import Model
+from pipeline.contract.paths import CHAMPION, MODEL
+
+# Uvicorn's own logger: what is served stands beside its other lines at the start.
+log = logging.getLogger("uvicorn.error")
+
+
+class Served(msgspec.Struct, frozen=True):
+    """A verified model and what is known of its file. `version` and `revision` (the git commit): None where
+    nobody said."""
+
+    path: Path
+    model: Model
+    contract: Contract
+    md5: str
+    promoted: bool
+    version: str | None
+    revision: str | None
+
+
+class Serving:
+    """What the handlers ask: `served`, or None and `reason`. Each request reads `served` once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.served: Served | None = None
+        self.reason = "the server is starting"
+
+    def start(self) -> None:
+        """Load the model; where there is none that may serve, `reason` says why, and the process lives on."""
+        try:
+            served = load(find(self.settings), self.settings)
+        except (PipelineError, OSError) as error:
+            self.reason = str(error)
+            log.error("not ready: %s", error)
+            return
+        self.served = served
+        log.info("serving %s (%s)", summary(served), "promoted" if served.promoted else "unpromoted")
+
+    def artifacts(self) -> dict[str, bool]:
+        """The files that the server would take, in their order, and whether each is there now."""
+        return {path.as_posix(): path.is_file() for path in _candidates(self.settings)}
+
+
+def find(settings: Settings) -> Path:
+    """The file to serve.
+
+    Raises PipelineError where there is none.
+    """
+    if settings.model_path:
+        return settings.model_path
+    for path in _candidates(settings):
+        if path.is_file():
+            return path
+    raise PipelineError(
+        f"there is no model: expected {CHAMPION} or {MODEL} in {Path.cwd()}; run `dvc repro`, or set MODEL_PATH"
+    )
+
+
+def load(path: Path, settings: Settings) -> Served:
+    """Read and check a model file: its md5 against DVC's record where there is one, its signature where a key is set,
+    its description, its golden rows.
+
+    Raises PipelineError with the reason where it must not serve.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise PipelineError(f"{path} is missing: run `dvc repro` to make a model, or correct MODEL_PATH") from None
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    recorded = dvc_records.md5_of(path)
+    if recorded is not None and recorded != md5:
+        raise PipelineError(
+            f"{path} has md5 {md5}, but DVC recorded {recorded}: the file was changed or is not whole; "
+            "bring it back with `dvc checkout`, or make it again with `dvc repro`"
+        )
+    if settings.public_key:
+        signature.verify(path, content, settings.public_key)
+    try:
+        model = Model(content, str(path))
+        model.verify()
+        contract = Contract(model.description.schema)
+    except PipelineError:
+        raise
+    except Exception as error:  # a graph or description can be damaged in ways that only the libraries can name
+        raise PipelineError(f"{path} cannot serve, train it again: {type(error).__name__}: {error}") from error
+    champion = dvc_records.champion()
+    is_champion = md5 == champion.get("md5")
+    promoted = project_name(path) == CHAMPION.as_posix() or (is_champion and project_name(path) != MODEL.as_posix())
+    revision = settings.git_revision or (champion.get("revision") if is_champion else None)
+    version = champion.get("version") if is_champion else None
+    return Served(path, model, contract, md5, promoted, version, revision)
+
+
+def summary(served: Served) -> str:
+    """One line: path, family, number of features, md5."""
+    description = served.model.description
+    return f"{served.path}: {description.family}, {len(description.features)} features, md5 {served.md5}"
+
+
+def _candidates(settings: Settings) -> list[Path]:
+    return [path for path in (settings.model_path, CHAMPION, MODEL) if path]

@@ -1,0 +1,146 @@
+"""Predictions with their log: requests that arrive together share one run of the model and one transaction."""
+
+import asyncio
+import math
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from api.http.responses import Prediction
+from api.model.loader import Served
+from api.prediction_log.queries import now
+from api.prediction_log.schema import Entry
+from api.prediction_log.writer import Log, new_ids
+from api.requests import batch
+from api.requests.diagnostics import Row
+from api.telemetry.metrics import Metrics
+
+_encode_lines = msgspec.json.Encoder().encode_lines
+
+
+class NotFiniteError(Exception):
+    """Each value is allowed, and the model's sum over them leaves the range of float32. `rows`: which ones."""
+
+    def __init__(self, rows: list[int]) -> None:
+        self.rows = rows
+
+
+class Waiting(NamedTuple):
+    """A request that waits for its answer; `sent` is the row's JSON. Its answer is by the model that decoded it."""
+
+    served: Served
+    row: Row
+    sent: str
+    answer: "asyncio.Future[Prediction]"
+
+
+class Predictor:
+    def __init__(self, log: Log, metrics: Metrics) -> None:
+        self._log = log
+        self._metrics = metrics
+        self._waiting: list[Waiting] = []
+        self._work: asyncio.Task[None] | None = None
+        # A group is of many requests: what is logged meanwhile has the id of none.
+        self._context = Context()
+        # A batch may take long, and others wait meanwhile. One thread: of several only one could run Python.
+        self._batches = ThreadPoolExecutor(1, "batch")
+
+    def one(self, served: Served, row: Row, sent: str) -> "asyncio.Future[Prediction]":
+        """The answer to one row, in the log before it is there.
+
+        The future raises NotFiniteError or LogError.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Prediction] = loop.create_future()
+        self._waiting.append(Waiting(served, row, sent, answer))
+        if self._work is None:
+            self._work = loop.create_task(self._answer_all(), context=self._context)
+        return answer
+
+    async def many(self, served: Served, body: bytes, most: int) -> list[Prediction]:
+        """The answers to a batch of at most so many rows, logged in one transaction.
+
+        Raises what `batch.decode` raises, NotFiniteError or LogError; then nothing is logged.
+        """
+        loop = asyncio.get_running_loop()
+        answers, entries = await loop.run_in_executor(self._batches, _whole, served, body, most)
+        if entries:
+            await self._log.write(entries)
+        self._metrics.predicted([answer.prediction for answer in answers])
+        return answers
+
+    async def _answer_all(self) -> None:
+        try:
+            while self._waiting:
+                # Until no more arrive: a larger group costs each of its members less, and an idle turn costs nothing.
+                seen = 0
+                while seen < len(self._waiting):
+                    seen = len(self._waiting)
+                    await asyncio.sleep(0)
+                group, self._waiting = self._waiting, []
+                await self._answer(group)
+        finally:
+            self._work = None
+
+    async def _answer(self, group: list[Waiting]) -> None:
+        try:
+            done: list[tuple[Waiting, Prediction]] = []
+            entries: list[Entry] = []
+            for part in _by_model(group):
+                answers, part_entries = compute(part[0].served, [w.row for w in part], [w.sent for w in part])
+                for waiting, answer, entry in zip(part, answers, part_entries, strict=True):
+                    if math.isfinite(answer.prediction + answer.lower + answer.upper):
+                        done.append((waiting, answer))
+                        entries.append(entry)
+                    elif not waiting.answer.done():
+                        waiting.answer.set_exception(NotFiniteError([0]))
+            if entries:
+                await self._log.write(entries)
+        except Exception as error:  # each caller gets it, as if it had been alone
+            for waiting in group:
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(error)
+            return
+        self._metrics.predicted([answer.prediction for _, answer in done])
+        for waiting, answer in done:
+            if not waiting.answer.done():
+                waiting.answer.set_result(answer)
+
+
+def compute(served: Served, rows: list[Row], sent: list[str]) -> tuple[list[Prediction], list[Entry]]:
+    """The answers of the model to these rows, and what is to be logged of them; not all need be finite."""
+    about = served.model.description
+    matrix = np.array([row.numbers for row in rows], dtype=float)
+    results = served.model.predict(matrix).tolist()
+    learned = np.array([about.imputed.get(name, math.nan) for name in about.features])
+    used = _encode_lines(np.where(np.isnan(matrix), learned, matrix).tolist()).decode().splitlines()
+    time, md5, promoted = now(), served.md5, served.promoted
+    answers, entries = [], []
+    keys = new_ids(time, len(rows))
+    for key, row, text, as_json, (prediction, lower, upper) in zip(keys, rows, sent, used, results, strict=True):
+        answers.append(Prediction(prediction, lower, upper, key, md5, row.imputed))
+        entries.append(Entry(key, time, row.own, text, as_json, prediction, lower, upper, md5, promoted))
+    return answers, entries
+
+
+def _whole(served: Served, body: bytes, most: int) -> tuple[list[Prediction], list[Entry]]:
+    """The answers to a batch and what is to be logged of it, where all of it is right."""
+    rows, sent = batch.decode(body, served.contract, most)
+    answers, entries = compute(served, rows, sent) if rows else ([], [])
+    wrong = [n for n, a in enumerate(answers) if not math.isfinite(a.prediction + a.lower + a.upper)]
+    if wrong:
+        raise NotFiniteError(wrong)
+    return answers, entries
+
+
+def _by_model(group: list[Waiting]) -> list[list[Waiting]]:
+    """The group in runs of requests that one model decoded; a swap between two requests makes two runs."""
+    runs: list[list[Waiting]] = []
+    for waiting in group:
+        if not runs or runs[-1][0].served is not waiting.served:
+            runs.append([])
+        runs[-1].append(waiting)
+    return runs

@@ -1,0 +1,151 @@
+"""Another model without a restart: when the file that is served, or DVC's record of it, changes, and on SIGHUP.
+
+The new model passes every check of the start, beside the event loop, and replaces the old one between two requests; a
+bad one is refused and the old one serves on. A request keeps the model that it began with.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+from api.model import loader
+from api.model.loader import Served, Serving
+from api.telemetry.metrics import Metrics
+from pipeline.contract import paths, signature
+from pipeline.contract.errors import PipelineError
+
+log = logging.getLogger("uvicorn.error")
+
+POLL = 1.0  # seconds; a few stat calls each time
+# A promotion takes the model away, renames its record into place and then the model; who copies a model by hand runs
+# `dvc add` seconds later. Until then file and record disagree, which is no one's fault.
+GRACE = 15.0
+
+Stat = tuple[int, int, int] | None
+# Of the files that decide what is served.
+Seen = tuple[Path, Stat, Stat, Stat]
+
+
+class Swapper:
+    """Watches for one `Serving`."""
+
+    def __init__(self, serving: Serving, metrics: Metrics) -> None:
+        self._serving = serving
+        self._metrics = metrics
+        self._asked = asyncio.Event()
+        self._seen = seen(serving)
+        # What is wrong with the files as they are now, and when that is to be told.
+        self._trouble: tuple[str, float] | None = None
+
+    @contextlib.asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Load the first model, and watch until the end."""
+        self._serving.start()
+        if self._serving.served:
+            self._metrics.serves(self._serving.served)
+        task = asyncio.create_task(self._watch())
+        with _on_hangup(self._asked.set):
+            try:
+                yield
+            finally:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    async def _watch(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), POLL)
+            asked = self._asked.is_set()
+            self._asked.clear()
+            self._metrics.refresh()
+            now = seen(self._serving)
+            if asked or now != self._seen:
+                self._seen = now
+                trouble = await self._try()
+                self._trouble = (trouble, time.monotonic() + (0 if asked else GRACE)) if trouble else None
+            if self._trouble and time.monotonic() >= self._trouble[1]:
+                self._refuse(self._trouble[0])
+                self._trouble = None
+
+    async def _try(self) -> str | None:
+        """Swap, or say what is wrong."""
+        before = self._serving.served
+        try:
+            after = await asyncio.to_thread(_load, self._serving)
+        except (PipelineError, OSError) as error:
+            return str(error)
+        except Exception as error:  # whatever it is, the watch goes on
+            log.error("unexpected error while a model was checked", exc_info=error)
+            return f"{type(error).__name__}: {error}"
+        if before and _identity(before) == _identity(after):
+            log.info("serving on with md5 %s: no other model was found", before.md5)
+            return None
+        self._serving.served = after
+        self._metrics.serves(after)
+        self._metrics.swapped("ok")
+        log.info("now serving %s (%s)", loader.summary(after), "promoted" if after.promoted else "unpromoted")
+        return None
+
+    def _refuse(self, reason: str) -> None:
+        self._metrics.swapped("refused")
+        if self._serving.served:
+            log.error("refused: %s; serving on with md5 %s", reason, self._serving.served.md5)
+        else:
+            self._serving.reason = reason
+            log.error("not ready: %s", reason)
+
+
+def seen(serving: Serving) -> Seen:
+    """Changes whenever another file is to be served, or it, DVC's record of it or its signature is replaced or written
+    to."""
+    path = _path(serving)
+    record = _stat(path.with_name(f"{path.name}.dvc"))
+    # dvc.lock counts only where no record stands beside: it changes with every stage that runs.
+    return path, _stat(path), record or _stat(paths.LOCK), _stat(signature.path_of(path))
+
+
+def _path(serving: Serving) -> Path:
+    """The file to serve. One that is gone (DVC takes it away for a moment) gives way to none of a lower rank."""
+    served = serving.served.path if serving.served else None
+    if serving.settings.model_path:
+        return serving.settings.model_path
+    if served == paths.CHAMPION or paths.CHAMPION.is_file():
+        return paths.CHAMPION
+    return paths.MODEL
+
+
+def _load(serving: Serving) -> Served:
+    return loader.load(_path(serving), serving.settings)
+
+
+def _identity(served: Served) -> tuple[object, ...]:
+    return served.path, served.md5, served.promoted, served.version, served.revision
+
+
+def _stat(path: Path) -> Stat:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+@contextlib.contextmanager
+def _on_hangup(act: Callable[[], None]) -> Iterator[None]:
+    """SIGHUP calls `act`, where there is that signal and this is the thread that may take it."""
+    if not hasattr(signal, "SIGHUP") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, act)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)

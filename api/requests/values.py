@@ -1,0 +1,107 @@
+"""One JSON value of one column: what is allowed, the number that the model sees, and the way back."""
+
+import math
+from typing import Any, Literal
+
+from pipeline.contract.schema import Column
+
+# The model's matrix is float32; what is larger would become infinite in it.
+FLOAT32_MAX = 3.4028234663852886e38
+# The largest integer to which every smaller one is exact in float64; training refuses larger ones too.
+EXACT = 2.0**53
+LONGEST_ID = 200  # characters
+
+Problem = Literal["missing", "unknown", "duplicate", "type", "bounds", "category", "body"]
+
+
+class RefusalError(Exception):
+    """A value that its column does not allow."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+
+
+class Overflow(str):
+    """The text of a number that is too large for a float: JSON has it, Python's floats do not."""
+
+
+def limits(column: Column) -> tuple[float, float]:
+    """The inclusive bounds of a float or int column: its own, within what the matrix can hold."""
+    most = EXACT if column.dtype == "int" else FLOAT32_MAX
+    low = -most if column.min is None else max(column.min, -most)
+    high = most if column.max is None else min(column.max, most)
+    return low, high
+
+
+def to_number(value: Any, column: Column) -> float:
+    """The number of a decoded JSON value: a category's place in the schema's list, 1 and 0 for true and false, NaN
+    for null.
+
+    Raises RefusalError.
+    """
+    if value is None:
+        if column.nullable:
+            return math.nan
+        raise RefusalError("missing")
+    if column.dtype == "category":
+        if type(value) is not str:
+            raise RefusalError("type")
+        if value not in column.categories:
+            raise RefusalError("category")
+        return float(column.categories.index(value))
+    if type(value) is Overflow and column.dtype != "bool":
+        raise RefusalError("bounds")
+    if column.dtype == "bool":
+        if type(value) not in (bool, int, float) or value not in (0, 1):
+            raise RefusalError("type")
+        return float(value)
+    # A bool is an int to Python, not to us.
+    if type(value) not in (int, float) or (column.dtype == "int" and value % 1 != 0):
+        raise RefusalError("type")
+    low, high = limits(column)
+    if not low <= value <= high:
+        raise RefusalError("bounds")
+    return float(value)
+
+
+def to_own(value: Any) -> str | None:
+    """The caller's own id as text, by which feedback and erasure find a prediction: a text of 1 to 200 characters or a
+    whole number. None for anything else: such a value is accepted, and names nothing."""
+    if type(value) in (int, float) and abs(value) < 2**63 and value % 1 == 0:
+        value = str(int(value))
+    # PostgreSQL's text has no NUL, and its indexes have no long entries.
+    return value if type(value) is str and 0 < len(value) <= LONGEST_ID and "\0" not in value else None
+
+
+def to_json(number: float | None, column: Column) -> Any:
+    """The JSON value that `to_number` turns into this number."""
+    if number is None or math.isnan(number):
+        return None
+    if column.dtype == "category":
+        return column.categories[int(number)]
+    return {"bool": bool, "int": int, "float": float}[column.dtype](number)
+
+
+def expected(column: Column) -> str:
+    """What a caller may send, in words: `a number from 0 to 5 (parts per 10 million)`."""
+    if column.dtype == "category":
+        text = f"one of {', '.join(column.categories)}"
+    elif column.dtype == "bool":
+        text = "true or false (or 1 or 0)"
+    else:
+        text = f"a {'whole ' if column.dtype == 'int' else ''}number{_range(column)}"
+        text += f" ({column.unit})" if column.unit else ""
+    return f"{text}, or null" if column.nullable else text
+
+
+def _range(column: Column) -> str:
+    low, high = (_plain(bound) for bound in limits(column))
+    if column.min is None and column.max is None:
+        return f" of at most {high} in size"
+    if column.max is None:
+        return f" of at least {low}"
+    return f" of at most {high}" if column.min is None else f" from {low} to {high}"
+
+
+def _plain(number: float) -> str:
+    return str(int(number)) if number % 1 == 0 and abs(number) < 1e16 else str(number)

@@ -1,0 +1,177 @@
+"""What the process tells of itself: text at a terminal, else one JSON object a line.
+
+Lifecycle and errors go to stderr through `logging`, one line for each request to stdout past it: `logging` would cost
+more than the prediction.
+"""
+
+import logging
+import os
+import stat
+import sys
+import time
+from asyncio import AbstractEventLoop, TimerHandle
+from collections import deque
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from api.settings import Settings
+
+# Of the request that is being answered; empty outside of one.
+REQUEST_ID: ContextVar[str] = ContextVar("REQUEST_ID", default="")
+REQUESTS = logging.getLogger("api.requests")
+
+# Bytes. POSIX writes no more than this to a pipe in one piece, and lines of several workers must not mix.
+_PIECE = 4096
+MOST_WAITING = 256  # pieces
+_LONGEST_PATH = 200  # characters
+_DELAY = 0.1  # seconds that a line may wait for others
+
+
+class JsonFormatter(logging.Formatter):
+    """time (UTC), level, message, and the request id and the traceback where there are such."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {"time": stamp(record.created), "level": record.levelname, "message": record.getMessage()}
+        if identity := REQUEST_ID.get():
+            line["request_id"] = identity
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line).decode()
+
+
+class RequestLines:
+    """The lines of requests, gathered for a moment. Made by and for one event loop.
+
+    Whoever reads them may be slow or gone: then they wait, and beyond MOST_WAITING are dropped. Requests never wait.
+    """
+
+    def __init__(self, as_json: bool) -> None:
+        self.wanted = REQUESTS.isEnabledFor(logging.INFO)
+        self._form = _json_line if as_json else _text_line
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._pieces: deque[bytes] = deque()
+        self._dropped = 0
+        self._timer: TimerHandle | None = None
+        self._file: int | None = None
+
+    def add(self, loop: AbstractEventLoop, identity: str, method: str, path: str, status: int, seconds: float) -> None:
+        line = self._form(identity, method, _text(path), status, seconds)
+        if self._size + len(line) > _PIECE:
+            self.flush()
+        self._lines.append(line)
+        self._size += len(line)
+        if self._timer is None:
+            self._timer = loop.call_later(_DELAY, self.flush)
+
+    def flush(self) -> None:
+        """Write what can be written now."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if self._lines:
+            self._pieces.append(b"".join(self._lines))
+            self._lines, self._size = [], 0
+        try:
+            if self._file is None:
+                self._file = _open()
+            while self._pieces:
+                os.write(self._file, self._pieces[0])
+                self._pieces.popleft()
+        except BlockingIOError:
+            pass
+        except (OSError, ValueError):
+            # Nobody reads any more, or stdout is closed: no reason to answer nobody.
+            self.wanted = False
+        while len(self._pieces) > MOST_WAITING:
+            self._dropped += self._pieces.pop().count(b"\n")
+        if self._dropped and not self._pieces:
+            REQUESTS.warning("%d lines of requests were dropped: stdout was not read", self._dropped)
+            self._dropped = 0
+
+    def close(self) -> None:
+        """Write what is left; a reader who is behind has a second."""
+        deadline = time.monotonic() + 1
+        self.flush()
+        while self.wanted and self._pieces and time.monotonic() < deadline:
+            time.sleep(0.02)
+            self.flush()
+
+
+def _open() -> int:
+    """A file number for stdout that never blocks, where stdout is a pipe.
+
+    Opened anew: the mode of the pipe that we were given belongs to others too.
+    """
+    file = sys.stdout.fileno()
+    try:
+        if stat.S_ISFIFO(os.fstat(file).st_mode):
+            return os.open(f"/proc/self/fd/{file}", os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:  # no /proc
+        pass
+    return file
+
+
+def is_json(settings: Settings) -> bool:
+    return settings.log_format == "json" or (settings.log_format is None and not sys.stderr.isatty())
+
+
+def config(settings: Settings) -> dict[str, Any]:
+    """For `logging.config.dictConfig`, which Uvicorn calls in each worker."""
+    level = settings.log_level.upper()
+    text = {"()": "uvicorn.logging.DefaultFormatter", "fmt": "%(levelprefix)s %(message)s", "use_colors": None}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"default": {"()": "api.telemetry.access_log.JsonFormatter"} if is_json(settings) else text},
+        "handlers": {
+            "default": {"class": "logging.StreamHandler", "formatter": "default", "stream": "ext://sys.stderr"}
+        },
+        "root": {"handlers": ["default"], "level": "WARNING"},
+        "loggers": {
+            "uvicorn": {"handlers": ["default"], "level": level, "propagate": False},
+            "api": {"handlers": ["default"], "level": level, "propagate": False},
+        },
+    }
+
+
+def stamp(seconds: float) -> str:
+    """A time as ISO 8601 in UTC with milliseconds."""
+    whole = int(seconds)
+    return f"{_second(whole)}.{int((seconds - whole) * 1000):03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+def _cut(path: str) -> str:
+    # A lone surrogate cannot be written.
+    return path[:_LONGEST_PATH].encode(errors="replace").decode()
+
+
+def _text(path: str) -> str:
+    return path if len(path) <= _LONGEST_PATH and path.isascii() else _cut(path)
+
+
+def _json_line(identity: str, method: str, path: str, status: int, seconds: float) -> bytes:
+    # Written out: an encoder costs twice as much. An id is safe as it is (api.http.middleware), the rest is quoted.
+    return (
+        f'{{"time":"{stamp(time.time())}","level":"INFO","message":"request","request_id":"{identity}",'
+        f'"method":{_quoted(method)},"path":{_quoted(path)},"status":{status},"ms":{seconds * 1000:.3f}}}\n'
+    ).encode()
+
+
+@lru_cache(maxsize=256)
+def _quoted(text: str) -> str:
+    return msgspec.json.encode(text).decode()
+
+
+def _text_line(identity: str, method: str, path: str, status: int, seconds: float) -> bytes:
+    shown = path if path.isprintable() else repr(path)
+    return f"INFO:     {method} {shown} {status} {seconds * 1000:.1f} ms {identity}\n".encode()

@@ -1,0 +1,56 @@
+"""The champion and its versions: the only commands that change what production serves.
+
+python -m ops.registry promote [--force]
+python -m ops.registry rollback [--to VERSION]
+python -m ops.registry keep
+python -m ops.registry fetch --rev REV [--out models/fetched.onnx]
+python -m ops.registry restore
+python -m ops.registry sign
+"""
+
+import argparse
+from pathlib import Path
+
+from pipeline.contract import errors
+from pipeline.registry import lock, promotion, signing
+from pipeline.registry.restore import restore
+
+FETCHED = Path("models/fetched.onnx")
+
+
+def main() -> None:
+    arguments = _arguments()
+    if arguments.command == "fetch":
+        print(promotion.fetch(arguments.rev, arguments.out))
+        return
+    commands = {
+        "promote": lambda: promotion.promote(arguments.force),
+        "rollback": lambda: promotion.rollback(arguments.to),
+        "keep": promotion.keep,
+        "restore": restore,
+        "sign": signing.sign_champion,
+    }
+    with lock.held(arguments.command):
+        print(commands[arguments.command]())
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m ops.registry", description=(__doc__ or "").splitlines()[0])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    promoting = commands.add_parser("promote", help="make models/model.onnx what production serves")
+    promoting.add_argument("--force", action="store_true", help="without a verdict; recorded in the history")
+    returning = commands.add_parser("rollback", help="return to the version before")
+    returning.add_argument("--to", metavar="VERSION", help="to this version instead, such as v1.0.0")
+    commands.add_parser("keep", help="keep models/model.onnx as a DVC experiment named after its verdict")
+    fetching = commands.add_parser("fetch", help="bring the champion of a version or revision")
+    fetching.add_argument("--rev", required=True, help="a version (v1.0.0), prod, or any Git revision")
+    fetching.add_argument("--out", type=Path, default=FETCHED, help=f"default {FETCHED}")
+    commands.add_parser(
+        "restore", help="put the champion that HEAD records into the workspace, rebuilt if it is nowhere"
+    )
+    commands.add_parser("sign", help="sign the champion with the private key in MODEL_SIGNING_KEY")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    errors.run_command(main)

@@ -1,0 +1,78 @@
+"""Retrain when there is a reason: drift, or the user's word.
+
+    python -m ops.retrain [--force]
+
+Exports the logged predictions where PREDICTION_LOG_URL names their database, fetches what LIVE_URL holds where that is
+set, and runs `dvc repro drift`. When that asks, labelled live rows become a part of data/raw; then `dvc repro`, the
+gate, and promote or keep. Without a reason it says so. After a kill, run it again.
+"""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+from pipeline.contract import errors, paths
+from pipeline.drift import labelled_rows
+from pipeline.gate import decision
+from pipeline.registry import challenger, champion_record, git, lock, module_runner, promotion
+from pipeline.tables import atomic_files
+
+# Where drift is the reason, a model that is as good on all rows and better on the most recent ones is what is wanted.
+DRIFT_POLICY = ("--policy", "non_inferior")
+# Its labelled rows are in data/raw and not in Git. Drift cannot tell: it compares with the challenger's rows by now.
+UNANSWERED = "drift that no promotion has answered"
+
+
+def reason(report: dict[str, object], force: bool) -> str | None:
+    """Why to retrain, or None."""
+    if report.get("retrain", report.get("drift_detected")):
+        return f"drift: {report.get('verdict')}"
+    return "asked for" if force else None
+
+
+def retrain(force: bool) -> str:
+    """Go through the loop and say in one line how it ended."""
+    git.check_ready()
+    module_runner.run("ops.repair")
+    promotion.complete()
+    if os.environ.get("PREDICTION_LOG_URL"):
+        module_runner.run("api.commands.export")
+    if os.environ.get("LIVE_URL"):
+        module_runner.run("ops.fetch_live")
+    module_runner.run("dvc", "repro", "drift")
+    report = atomic_files.read_json(Path("metrics/drift.json"))
+    why = reason(report, force) or (UNANSWERED if git.changed([labelled_rows.PARTS]) else None)
+    if why is None:
+        return f"retrain: no reason (drift: {report['verdict']}); the champion stays"
+    print(f"retrain: {why}", flush=True)
+    print(f"retrain: {_collect()}", flush=True)
+    module_runner.run("dvc", "repro")
+    judged = challenger.verdict(atomic_files.digest(paths.MODEL, "md5"), champion_record.recorded_md5("HEAD"))
+    if judged in ("keep", "inconclusive") and not force:
+        return f"retrain: this model is judged already ({judged}): it takes more feedback; the champion stays"
+    policy = DRIFT_POLICY if why != "asked for" else ()
+    if module_runner.run("ops.gate", *policy, ok=tuple(decision.EXIT_CODES.values())) == decision.EXIT_CODES["promote"]:
+        return promotion.promote(force=False)
+    return f"{promotion.keep()}\nretrain: the champion stays"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m ops.retrain", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--force", action="store_true", help="retrain without drift")
+    force = parser.parse_args().force
+    with lock.held("retrain"):
+        print(retrain(force))
+
+
+def _collect() -> str:
+    """Labelled rows of the whole log: feedback may come after the champion that answered has left."""
+    if not os.environ.get("PREDICTION_LOG_URL"):
+        return labelled_rows.collect([paths.LIVE])
+    with tempfile.TemporaryDirectory() as folder:
+        module_runner.run("api.commands.export", "--since", "1970-01-01", LIVE_URL=folder)
+        return labelled_rows.collect([paths.LIVE, Path(folder)])
+
+
+if __name__ == "__main__":
+    errors.run_command(main)

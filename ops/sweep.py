@@ -1,0 +1,56 @@
+"""Sweep: one DVC experiment for each combination of some settings, and the name of the best of them.
+
+    python -m ops.sweep ['train.families.ridge.alpha=[1],[10],[100]' ...]
+
+The best has the lowest cross-validated RMSE of its selected model, never the lowest on the test split. Experiments run
+in DVC's queue, in folders of their own, so that the workspace stays as it is. What else is in the queue runs too.
+"""
+
+import argparse
+import json
+import os
+import secrets
+import signal
+import sys
+from pathlib import Path
+
+from pipeline.contract import errors
+from pipeline.contract.errors import PipelineError
+from pipeline.experiments import leaderboard, queue
+
+# Depths that params.yaml does not try, at the learning rates that it does.
+SETTINGS = ["train.families.xgboost.max_depth=[2],[3],[5]", "train.families.xgboost.learning_rate=[0.05],[0.1]"]
+
+
+def main() -> None:
+    settings = _arguments().settings or SETTINGS
+    sweep = f"sweep-{secrets.token_hex(2)}"
+    # DVC looks up `dvc` on PATH to start its workers.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    # A shell's background ignores SIGINT; workers that inherited it could not be interrupted.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
+    try:
+        queue.enqueue(sweep, settings)
+        print(
+            f"{len(queue.experiment_states(queue.queue_status(), sweep))} experiments {sweep}-*, {queue.JOBS} at a time",
+            flush=True,
+        )
+        queue.dvc("queue", "start", "--jobs", str(queue.JOBS))
+        queue.wait(sweep)
+    except (KeyboardInterrupt, PipelineError) as error:
+        queue.give_up(sweep)
+        raise PipelineError(str(error) or f"{sweep} was stopped; what it had in the queue is removed") from None
+    keys = [setting.split("=")[0] for setting in settings]
+    runs = leaderboard.read(json.loads(queue.dvc("exp", "show", "--json")), sweep, keys)
+    print(leaderboard.render(runs, keys))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m ops.sweep", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("settings", nargs="*", help="as `dvc exp run --set-param` takes them; a small grid without any")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    errors.run_command(main)

@@ -1,0 +1,23 @@
+"""The usable rows of a raw table, typed, and the rejected ones with the reason."""
+
+import pandas as pd
+
+from pipeline.cleaning import validation
+from pipeline.contract.schema import Schema
+from pipeline.tables import cell_parser
+
+
+def type_rows(raw: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Type the rows of a raw table, or of a part of it, whose index numbers them.
+
+    Returns the usable rows with their number in `row`, and the raw cells of the rejected rows with `row`, `column`,
+    `reason` and `value` of the first problem.
+    Raises PipelineError where a column of the schema is absent.
+    """
+    validation.check_columns(raw, schema)
+    table, problems = cell_parser.parse(raw, schema.used)
+    usable = table.drop(index=problems["row"]) if len(problems) else table
+    rejected = problems.merge(
+        raw.loc[problems["row"]].astype("str"), left_on="row", right_index=True, suffixes=("", "_raw")
+    )
+    return usable.rename_axis("row").reset_index(), rejected

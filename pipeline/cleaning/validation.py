@@ -1,0 +1,84 @@
+"""What makes a table unfit to train on: each check raises PipelineError with the way out."""
+
+import itertools
+
+import pandas as pd
+
+from pipeline.cleaning.summary import Summary
+from pipeline.contract.errors import PipelineError
+from pipeline.contract.params import Clean
+from pipeline.contract.schema import Schema
+from pipeline.contract.yaml_config import nearest
+from pipeline.tables import splitting
+
+
+def check_columns(raw: pd.DataFrame, schema: Schema) -> None:
+    """Check that the raw table has every column that the schema uses."""
+    missing = [column.name for column in schema.used if column.name not in raw]
+    if missing:
+        names = [f"{name}{nearest(name, map(str, raw))}" for name in missing]
+        raise PipelineError(
+            f"the raw table has no column {', '.join(names)}; it has {', '.join(map(str, raw.columns))}: "
+            "correct its header, or data/schema.yaml"
+        )
+
+
+def check_table(summary: Summary, moments: pd.DataFrame | None, schema: Schema, params: Clean) -> None:
+    """Check the whole table before it is split; `moments` as `splitting.moments` gives them."""
+    _check_size(summary, params.min_rows)
+    _check_rejected(summary, params.max_rejected_fraction)
+    _check_features(summary, schema)
+    _check_groups(moments, schema)
+
+
+def check_folds(summary: Summary, schema: Schema, params: Clean) -> None:
+    """Check that the test split and every fold have a row."""
+    if empty := sorted(splitting.expected_folds(schema, params.folds) - set(summary.folds)):
+        names = ", ".join("the test split" if k == splitting.TEST else f"fold {k}" for k in empty)
+        raise PipelineError(
+            f"no row falls into {names}: the table is too small or too uniform; lower clean.folds or raise "
+            "clean.test_fraction in params.yaml"
+        )
+
+
+def _check_size(summary: Summary, least: int) -> None:
+    if summary.rows < least:
+        raise PipelineError(
+            f"the raw table has {summary.rows} rows, expected at least clean.min_rows = {least}: "
+            "add rows, or lower it in params.yaml"
+        )
+
+
+def _check_rejected(summary: Summary, limit: float) -> None:
+    total = summary.reasons.total()
+    if total <= limit * summary.rows:
+        return
+    worst = max(summary.rejected, key=lambda name: (summary.rejected[name], -summary.examples[name][0].row))
+    examples = [f"row {e.row}: {worst} = {e.value!r} ({e.reason.replace('_', ' ')})" for e in summary.examples[worst]]
+    commas = summary.commas[worst] > 0
+    hint = "Numbers need a decimal point, not a comma" if commas else "Correct the table, or its bounds in"
+    raise PipelineError(
+        f"{total} of {summary.rows} rows are rejected, more than clean.max_rejected_fraction = {limit:g}; "
+        f"most for column {worst}: {'; '.join(examples)}. {hint}{'' if commas else ' data/schema.yaml'}"
+    )
+
+
+def _check_features(summary: Summary, schema: Schema) -> None:
+    if empty := [column.name for column in schema.features if summary.missing[column.name] == summary.usable]:
+        raise PipelineError(
+            f"column {', '.join(empty)} has no value in any usable row: fill it, or give it role ignore in "
+            "data/schema.yaml"
+        )
+
+
+def _check_groups(moments: pd.DataFrame | None, schema: Schema) -> None:
+    """A given split must not divide a group: the model would be tested on what it was trained on."""
+    for split, group in itertools.product(schema.with_role("split"), schema.with_role("group")):
+        if moments is None:
+            continue
+        divided = moments.index[(moments["n_test"] > 0) & (moments["n_test"] < moments["n"])]
+        if len(divided):
+            raise PipelineError(
+                f"column {split.name} puts {len(divided)} groups of {group.name} on both sides, such as "
+                f"{divided[0]!r}: correct it, or give one of the two columns role ignore"
+            )

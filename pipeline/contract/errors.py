@@ -1,0 +1,22 @@
+"""The one error that users are meant to read, and the way a command ends on it."""
+
+import sys
+from collections.abc import Callable
+
+
+class PipelineError(Exception):
+    """Says what was expected, what was found, where, and what to do; shown without a traceback."""
+
+
+def run_command(main: Callable[[], int | None]) -> None:
+    """Run a command's `main` and exit with its code, or with 1 and one line where it raises an error for users."""
+    try:
+        code = main()
+    except PipelineError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        # A full disk or a missing permission: the system's own message names the file and the reason.
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("stopped")
+    sys.exit(code)

@@ -1,0 +1,148 @@
+"""The data contract: what each column is, means and may hold. One definition for cleaning, training and serving."""
+
+import math
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from pipeline.contract import paths
+from pipeline.contract.errors import PipelineError
+from pipeline.contract.yaml_config import build, nearest, read_mapping
+
+# Columns that the clean tables and the reference add; a raw column of that name would be overwritten.
+RESERVED = ("row", "fold", "prediction", "residual")
+
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One column. `min` and `max` are inclusive and in `unit`; a category's code is its place in `categories`."""
+
+    name: Text
+    dtype: Literal["float", "int", "bool", "category"]
+    role: Literal["feature", "target", "id", "time", "group", "split", "ignore"] = "feature"
+    unit: str = ""
+    description: str = ""
+    min: float | None = None
+    max: float | None = None
+    categories: tuple[Text, ...] = ()
+    nullable: bool = False
+
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the table comes from, what one may do with it, and what a reader must know about it."""
+
+    origin: Text
+    licence: Text
+    notes: tuple[Text, ...] = ()
+
+
+class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The columns of a table in the order of the file."""
+
+    version: Literal[1]
+    source: Source
+    columns: tuple[Column, ...]
+
+    @property
+    def features(self) -> tuple[Column, ...]:
+        return self.with_role("feature")
+
+    @property
+    def target(self) -> Column:
+        return self.with_role("target")[0]
+
+    @property
+    def used(self) -> tuple[Column, ...]:
+        """All columns but those with role ignore."""
+        return tuple(column for column in self.columns if column.role != "ignore")
+
+    def with_role(self, role: str) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.role == role)
+
+    def excluding(self, names: tuple[str, ...]) -> "Schema":
+        """The schema with these features ignored: still known by name, so that a server can accept and skip them."""
+        features = [column.name for column in self.features]
+        for name in names:
+            if name not in features:
+                raise PipelineError(
+                    f"params.yaml: features.exclude: {name!r} is no feature of {paths.SCHEMA}{nearest(name, features)}; "
+                    f"the features are {', '.join(features)}"
+                )
+        columns = (msgspec.structs.replace(c, role="ignore") if c.name in names else c for c in self.columns)
+        return _checked(msgspec.structs.replace(self, columns=tuple(columns)), "after features.exclude")
+
+
+def load(path: Path | str = paths.SCHEMA) -> Schema:
+    """The typed schema.
+
+    Raises PipelineError naming the column, the key, the value and what is allowed.
+    """
+    path = Path(path)
+    content = read_mapping(path)
+    columns = content.get("columns")
+    if not isinstance(columns, dict) or not columns:
+        raise PipelineError(f"{path}: expected a mapping 'columns' with one entry for each column of the table")
+    source = content.get("source")
+    typed = {
+        **content,
+        "source": msgspec.to_builtins(build(Source, source, f"{path}: source")),
+        "columns": [
+            msgspec.to_builtins(_column(name, keys, f"{path}: column {name!r}")) for name, keys in columns.items()
+        ],
+    }
+    return _checked(build(Schema, typed, str(path)), str(path))
+
+
+def _column(name: object, keys: object, where: str) -> Column:
+    if not isinstance(name, str):
+        raise PipelineError(f"{where}: a column's name must be text; write it in quotes")
+    if not isinstance(keys, dict):
+        raise PipelineError(f"{where}: expected keys such as dtype and unit, found {keys!r}")
+    column = build(Column, {"name": name, **keys}, where)
+    if column.name in RESERVED:
+        raise PipelineError(f"{where}: the name is reserved for the pipeline's own columns; rename it in the raw file")
+    if column.dtype == "category" and column.role == "feature" and not column.categories:
+        raise PipelineError(f"{where}: key 'categories': expected the list of allowed values, found none")
+    if column.dtype != "category" and column.categories:
+        raise PipelineError(f"{where}: key 'categories': only for dtype category, found with dtype {column.dtype}")
+    if len(set(column.categories)) != len(column.categories):
+        raise PipelineError(f"{where}: key 'categories': a value stands twice in {', '.join(column.categories)}")
+    for key, bound in (("min", column.min), ("max", column.max)):
+        if bound is not None and (column.dtype not in ("float", "int") or not math.isfinite(bound)):
+            raise PipelineError(f"{where}: key {key!r}: a finite bound of a float or int column, found {bound!r}")
+    if column.min is not None and column.max is not None and column.min > column.max:
+        raise PipelineError(f"{where}: key 'min': expected at most max = {column.max!r}, found {column.min!r}")
+    if (wanted := _misfit(column)) is not None:
+        raise PipelineError(f"{where}: a column with role {column.role} must be {wanted}")
+    return column
+
+
+def _misfit(column: Column) -> str | None:
+    """What a column of this role must be, where it is not."""
+    plain = not column.categories
+    fits, wanted = {
+        "target": (column.dtype in ("float", "int"), "float or int"),
+        "time": (column.dtype != "bool" and plain, "int or float, or category without categories for ISO 8601 text"),
+        "id": (column.dtype in ("int", "category") and plain, "int, or category without categories for any text"),
+        "group": (column.dtype in ("int", "category"), "int or category"),
+        "split": (set(column.categories) == {"train", "test"}, "category with the categories train and test"),
+    }.get(column.role, (True, ""))
+    if not fits:
+        return wanted
+    # A row without its key has no side, and a row without its target nothing to learn from.
+    return "nullable: false" if column.nullable and column.role not in ("feature", "ignore") else None
+
+
+def _checked(schema: Schema, where: str) -> Schema:
+    targets = [column.name for column in schema.with_role("target")]
+    if len(targets) != 1:
+        raise PipelineError(f"{where}: expected one column with role target, found {', '.join(targets) or 'none'}")
+    if not schema.features:
+        raise PipelineError(f"{where}: expected at least one column with role feature, found none")
+    for role in ("id", "time", "group", "split"):
+        names = [column.name for column in schema.with_role(role)]
+        if len(names) > 1:
+            raise PipelineError(f"{where}: expected at most one column with role {role}, found {', '.join(names)}")
+    return schema

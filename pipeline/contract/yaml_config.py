@@ -1,0 +1,95 @@
+"""YAML mappings into frozen, typed structures; every error names the file, the key, the value and what is allowed."""
+
+import difflib
+import re
+from collections.abc import Hashable, Iterable
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+import msgspec
+import yaml
+
+from pipeline.contract.errors import PipelineError
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+# libyaml's parser where PyYAML was built with it: eight times faster.
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_SafeLoader):  # type: ignore[misc]
+    """YAML 1.2 numbers as DVC reads and writes them (`1e-05` is a number), and no key twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable) and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", key_node.start_mark
+                )
+            seen.add(key)
+        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
+        return mapping
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+def read_mapping(path: Path) -> dict[Any, Any]:
+    """The mapping at the top of a YAML file."""
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+    except FileNotFoundError:
+        raise PipelineError(f"{path} is missing: run this from the project's folder") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise PipelineError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise PipelineError(f"{path}: expected keys and values at the top, found {_kind(content)}")
+    return content
+
+
+def build(kind: type[T], content: Any, where: str) -> T:
+    """One structure out of a mapping.
+
+    Raises PipelineError for a key that is unknown (with the nearest known one) or missing, and for a value of the
+    wrong type or out of range, as `where: key 'k': expected ..., found ...`.
+    """
+    if not isinstance(content, dict):
+        raise PipelineError(f"{where}: expected keys and values, found {_kind(content)}")
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    for key in content:
+        if key not in fields:
+            raise PipelineError(f"{where}: unknown key {key!r}{nearest(key, fields)}; allowed: {', '.join(fields)}")
+    for name, field in fields.items():
+        if name not in content:
+            if field.required:
+                raise PipelineError(f"{where}: the key {name!r} is missing; add it")
+            continue
+        try:
+            msgspec.convert(content[name], field.type)
+        except msgspec.ValidationError as error:
+            raise PipelineError(
+                f"{where}: key {name!r}: {_expected(field.type, error)}, found {content[name]!r}"
+            ) from None
+    return msgspec.convert(content, kind)
+
+
+def nearest(word: Any, known: Iterable[str]) -> str:
+    """The question ` (did you mean 'x'?)`, or nothing."""
+    names = {name.casefold(): name for name in known}
+    match = difflib.get_close_matches(str(word).casefold(), names, n=1)
+    return f" (did you mean {names[match[0]]!r}?)" if match else ""
+
+
+def _expected(kind: Any, error: msgspec.ValidationError) -> str:
+    if get_origin(kind) is Literal:
+        return f"expected one of {', '.join(map(str, get_args(kind)))}"
+    return str(error).replace("`", "").replace("Expected", "expected").replace(" - at $", " at ")
+
+
+def _kind(value: Any) -> str:
+    return {type(None): "nothing", list: "a list", str: "text"}.get(type(value), f"a {type(value).__name__}")

@@ -1,0 +1,120 @@
+"""The workers of Dask: those of the scheduler at DASK_SCHEDULER_ADDRESS, or processes of our own on the cores."""
+
+import hashlib
+import importlib.util
+import io
+import logging
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.contract.errors import PipelineError
+
+ADDRESS = "DASK_SCHEDULER_ADDRESS"
+PACKAGES = ("stages", "pipeline", "api")  # that workers may run functions of
+TIMEOUT = 5  # seconds until a scheduler that does not answer counts as away
+# Run on each worker before new code comes: of a module that is imported already it would take no notice.
+_FORGET = """
+import sys
+if "{name}" not in str(getattr(sys.modules.get("pipeline"), "__file__", "")):
+    sys.path[:] = [path for path in sys.path if "stages-" not in path]
+    for name in [name for name in sys.modules if name.split(".")[0] in {packages}]:
+        del sys.modules[name]
+"""
+
+_LOCAL = {
+    # Without Dask's MALLOC_TRIM_THRESHOLD_, with which each array is memory that the system has to make anew: that took
+    # as much time as the work.
+    "distributed.nanny.pre-spawn-environ": dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
+    ),
+    "distributed.worker.profile.enabled": False,
+}
+
+_LOGGERS = ("distributed.client", "tornado.application")  # the second logs what the client's callbacks raise
+
+
+@contextmanager
+def connect(memory_share: float) -> Iterator[Any]:
+    """A `distributed.Client`; processes of our own have this share of the machine's memory and end with the block.
+
+    Raises PipelineError where Dask is not installed or the scheduler is away.
+    """
+    if importlib.util.find_spec("distributed") is None:
+        raise PipelineError(
+            "params.yaml: engine.name is dask, which is not installed: pip install '.[scale]', or set it to pandas"
+        )
+    # What goes wrong is said once, by the error; Dask would log it on both sides, with a traceback.
+    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(_is_critical)
+    address = os.environ.get(ADDRESS)
+    with _remote(address) if address else _local(memory_share) as client:
+        print(f"dask: {len(client.nthreads())} workers, dashboard {client.dashboard_link}", flush=True)
+        yield client
+
+
+def _is_critical(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.CRITICAL
+
+
+@contextmanager
+def _local(share: float) -> Iterator[Any]:
+    import dask
+    from dask.distributed import Client, LocalCluster
+    from dask.system import CPU_COUNT
+    from distributed.system import MEMORY_LIMIT
+
+    limit = int(MEMORY_LIMIT * share / CPU_COUNT)
+    # Of one thread each: most of the work is Python's, where threads wait for each other.
+    with (
+        dask.config.set(_LOCAL),
+        LocalCluster(
+            n_workers=CPU_COUNT,
+            threads_per_worker=1,
+            memory_limit=limit,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def _remote(address: str) -> Iterator[Any]:
+    from dask.distributed import Client
+
+    try:
+        client = Client(address, timeout=TIMEOUT)
+    except (OSError, ValueError) as error:
+        raise PipelineError(away(address, error)) from None
+    with client:
+        if not client.nthreads():
+            raise PipelineError(f"the dask scheduler at {address} has no workers: start some with `dask worker`")
+        _upload(client)
+        yield client
+
+
+def _upload(client: Any) -> None:
+    """Bring the workers, also those that come later, this code; they need the libraries alone."""
+    content, root = io.BytesIO(), Path(__file__).parents[2]
+    with zipfile.ZipFile(content, "w") as archive:
+        for path in sorted(path for package in PACKAGES for path in (root / package).rglob("*.py")):
+            archive.writestr(zipfile.ZipInfo(str(path.relative_to(root))), path.read_bytes())
+    # Named by what is in it, so that workers can tell new code from old.
+    name = f"stages-{hashlib.sha256(content.getvalue()).hexdigest()[:16]}.zip"
+    client.run(exec, _FORGET.format(name=name, packages=PACKAGES), {})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(content.getvalue())
+        client.upload_file(str(path))
+
+
+def away(address: str, error: Exception) -> str:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return f"the dask scheduler at {address} does not answer ({reason}): start it, or unset {ADDRESS} to use the cores"

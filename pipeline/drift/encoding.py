@@ -1,0 +1,27 @@
+"""A column's cells, typed or as text, to numbers: as `pipeline.tables.feature_matrix` codes them, but nothing strange is an error."""
+
+import numpy as np
+import pandas as pd
+
+from pipeline.contract.schema import Column
+from pipeline.tables import cell_parser
+
+
+def to_numbers(values: pd.Series, column: Column) -> tuple[np.ndarray, np.ndarray]:
+    """Float64 [rows] with NaN where there is no usable value (the code of a bool or category), and where a cell holds
+    something, but nothing usable."""
+    if column.dtype in ("bool", "category") or not pd.api.types.is_numeric_dtype(values.dtype):
+        # Each distinct cell is read once, however many rows there are; code -1 is a missing cell.
+        codes, distinct = pd.factorize(values, use_na_sentinel=True)
+        if len(distinct) < len(values) / 2:
+            cell, strange = _read(pd.Series(distinct), column)
+            return np.append(cell, np.nan)[codes], np.append(strange, False)[codes]
+    return _read(values, column)
+
+
+def _read(values: pd.Series, column: Column) -> tuple[np.ndarray, np.ndarray]:
+    typed, unusable = cell_parser.convert(values, column)
+    if column.dtype != "category":
+        return typed.to_numpy(float, na_value=np.nan), unusable
+    codes = pd.Categorical(typed, categories=list(column.categories)).codes
+    return np.where(codes < 0, np.nan, codes), unusable

@@ -1,0 +1,119 @@
+"""Labelled live rows become rows to learn from: a new part of the raw table.
+
+Reads folders of live rows, data/raw and data/schema.yaml; writes data/raw/live-<hash of the ids>.parquet. Called by
+ops.retrain alone, so that an export by itself retrains nothing. A row is added once, however often it is exported;
+feedback that was corrected since corrects it in its part. A part has the columns of the others, and in its metadata the
+id of each row.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+
+from pipeline.contract import paths, schema
+from pipeline.contract.schema import Schema
+from pipeline.drift import live_rows
+from pipeline.drift.live_rows import Live
+from pipeline.tables import atomic_files, cell_parser, raw_table, row_hash
+
+ID = "prediction_id"
+PARTS = "data/raw/live-*.parquet"
+# In the metadata of a part: the ids of its rows, as a JSON list.
+KEY = b"live_ids"
+
+
+class Labelled(NamedTuple):
+    """`table`: typed columns of rows that `clean` would take; `unusable`: the column and the reason of those that it
+    would reject. Both are indexed by id."""
+
+    table: pd.DataFrame
+    unusable: pd.Series
+
+
+def labelled(found: Live, schema: Schema) -> Labelled:
+    """The live rows with a target. Their id is that of the prediction, where there is one, else a hash of the row and
+    of how many equal ones are before it."""
+    names = [column.name for column in schema.used]
+    has_ids = ID in found.columns and ID not in {column.name for column in schema.columns}
+    kept, ids, problems = [], [], []
+    for batch in found.batches() if schema.target.name in found.columns else ():
+        typed, listed = cell_parser.parse(batch.reindex(columns=names), schema.used)
+        listed = listed.set_index("row")
+        told = typed.index.difference(listed.index[listed["reason"] == "missing_target"])
+        kept.append(typed.loc[told])
+        ids.append(batch[ID][told] if has_ids else pd.Series(None, index=told, dtype="object"))
+        problems.append((listed["column"] + " " + listed["reason"]).reindex(told))
+    if not kept:
+        return Labelled(pd.DataFrame(columns=names), pd.Series(dtype="str"))
+    table, given, problem = (pd.concat(each, ignore_index=True) for each in (kept, ids, problems))
+    content = pd.Series([f"{number:016x}" for number in row_hash.hash_rows(table, schema.used)], dtype="object")
+    own = content + "-" + content.groupby(content).cumcount().astype("str")
+    # An empty cell of a CSV is no id.
+    table.index = problem.index = pd.Index(given.where(given.notna() & (given != ""), own).astype("str"), name=ID)
+    return Labelled(table[problem.isna()], problem.dropna())
+
+
+def unseen(table: pd.DataFrame, raw: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    """Without the rows that equal a raw one, or one before them: there they are the same row, sent again. In a raw
+    table that has equal rows itself these are ordinary, and all stay."""
+    known = row_hash.hash_rows(cell_parser.parse(raw, schema.used)[0], schema.used)
+    if len(np.unique(known)) < len(known):
+        return table
+    own = pd.Series(row_hash.hash_rows(table, schema.used), index=table.index)
+    return table[~own.isin(known) & ~own.duplicated()]
+
+
+def collect(folders: list[Path], raw: Path = paths.RAW) -> str:
+    """Add to the raw table what the folders have beyond it, and say in one line what was done."""
+    table_schema = schema.load()
+    found = [labelled(live_rows.of_folder(folder, table_schema, (ID,)), table_schema) for folder in folders]
+    table, unusable = _once(pd.concat([f.table for f in found])), _once(pd.concat([f.unusable for f in found]))
+    whole, parts = raw_table.read(raw), _parts(raw)
+    corrected = sum(_correct(path, part, table[table_schema.target.name]) for path, part in parts.items())
+    new = table.drop(index=[name for part in parts.values() for name in part.index], errors="ignore")
+    new = unseen(new, whole, table_schema).sort_index()
+    said = [f"{corrected} corrected"] if corrected else []
+    said += [f"{count} cannot be used ({why})" for why, count in unusable.value_counts().items()]
+    if not len(new):
+        return "; ".join([f"no labelled live row that {raw} has not", *said])
+    path = raw / f"live-{hashlib.sha256(json.dumps(list(new.index)).encode()).hexdigest()[:12]}.parquet"
+    _write(path, new.reindex(columns=list(whole)))
+    return "; ".join([f"{len(new)} labelled live rows are the new part {path}", *said])
+
+
+def _once(found: Any) -> Any:
+    return found[~found.index.duplicated(keep="last")]
+
+
+def _correct(path: Path, part: pd.DataFrame, known: pd.Series) -> int:
+    """Where feedback is another one now; returns how often."""
+    target = str(known.name)
+    now = known.reindex(part.index)
+    changed = now.notna() & (now != part[target])
+    if changed.any():
+        _write(path, part.assign(**{target: now.where(changed, part[target]).astype(part[target].dtype)}))
+    return int(changed.sum())
+
+
+def _parts(raw: Path) -> dict[Path, pd.DataFrame]:
+    """The parts that earlier calls made, each indexed by its ids."""
+    found = {}
+    for path in sorted(raw.glob(Path(PARTS).name)):
+        ids = (pa.parquet.read_schema(path).metadata or {}).get(KEY)
+        if ids:
+            found[path] = raw_table.read_part(path).set_axis(pd.Index(json.loads(ids), name=ID))
+    return found
+
+
+def _write(path: Path, table: pd.DataFrame) -> None:
+    plain = table.astype({name: "string" for name in table if isinstance(table[name].dtype, pd.CategoricalDtype)})
+    content = pa.Table.from_pandas(plain, preserve_index=False)
+    about = {**(content.schema.metadata or {}), KEY: json.dumps(list(table.index)).encode()}
+    with atomic_files.replacing(path) as partial:
+        pa.parquet.write_table(content.replace_schema_metadata(about), partial)

@@ -1,0 +1,113 @@
+"""Live rows in batches, from a folder or a table, and their moments. Memory does not grow with the rows."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+
+from pipeline.contract.errors import PipelineError
+from pipeline.contract.schema import Column, Schema
+from pipeline.tables import cell_parser, csv_reader
+
+BATCH = 2**16  # rows
+# When the prediction log says that a row came. By arrival first: a row's own time may lie before rows already judged.
+ARRIVAL = ("prediction_time", "time")
+
+
+@dataclass(frozen=True)
+class Live:
+    """A table that can be read again and again. `columns` are in every batch, as they were found (text of a CSV)."""
+
+    columns: tuple[str, ...]
+    batches: Callable[[], Iterator[pd.DataFrame]]
+
+
+def of_table(table: pd.DataFrame) -> Live:
+    starts = range(0, len(table), BATCH)
+    return Live(tuple(map(str, table)), lambda: (table.iloc[start : start + BATCH] for start in starts))
+
+
+def of_folder(folder: Path, schema: Schema, also: tuple[str, ...] = ()) -> Live:
+    """The CSV and Parquet files of a folder, in the order of their names, as one table: what drift reads, and `also`.
+
+    A feature that a file does not have, and any other column that only some have, is missing in its rows. Raises
+    PipelineError where a file is no table, where some have a time and others have none, and where a cell holds a list.
+    """
+    parts = [path for path in sorted(folder.glob("*")) if path.suffix.lower() in (".csv", ".parquet")]
+    found = {path: _columns(path) for path in parts}
+    features = [column.name for column in schema.features] if parts else []
+    together = list(dict.fromkeys([*(name for names in found.values() for name in names), *features]))
+    wanted = [*(c.name for c in schema.used), "prediction", *ARRIVAL, *also]
+    columns = tuple(name for name in together if name in wanted)
+    if time := time_column(columns, schema):
+        for path, names in found.items():
+            if time.name not in names:
+                raise PipelineError(f"{path} has no column {time.name}, which other files in {folder} have: add it")
+
+    def batches() -> Iterator[pd.DataFrame]:
+        for path in parts:
+            for batch in _batches(path, [name for name in columns if name in found[path]]):
+                yield batch.reindex(columns=list(columns))
+
+    return Live(columns, batches)
+
+
+def time_column(columns: tuple[str, ...], schema: Schema) -> Column | None:
+    """By which live rows are put in order: the arrival in the prediction log, or the schema's time."""
+    own = schema.with_role("time")
+    names = {column.name for column in schema.columns}
+    arrival = [Column(name, "category", role="time") for name in ARRIVAL if name not in names]
+    return next((column for column in (*arrival, *own) if column.name in columns), None)
+
+
+def moments(live: Live, column: Column) -> np.ndarray:
+    """[rows]: nanoseconds since 1970 as int64, the smallest integer where there is none; or numbers, then NaN."""
+    parts = [_moments(batch[column.name], column) for batch in live.batches()]
+    if len({part.dtype for part in parts}) > 1:
+        raise PipelineError(f"column {column.name} of the live rows holds numbers in some files and dates in others")
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def shown(moment: np.int64 | np.float64) -> str:
+    """The moment for people: ISO 8601 in UTC, or the number."""
+    return f"{moment:.10g}" if isinstance(moment, np.floating) else f"{pd.Timestamp(moment):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _moments(values: pd.Series, column: Column) -> np.ndarray:
+    if pd.api.types.is_numeric_dtype(values.dtype) or column.dtype != "category":
+        typed, _ = (values, None) if column.dtype == "category" else cell_parser.convert(values, column)
+        return typed.to_numpy(float, na_value=np.nan)
+    if not pd.api.types.is_datetime64_any_dtype(values.dtype):
+        values, _ = cell_parser.convert(values, column)
+    return pd.to_datetime(values, utc=True).dt.as_unit("ns").astype("int64").to_numpy()
+
+
+def _columns(path: Path) -> list[str]:
+    if path.suffix.lower() == ".csv":
+        return csv_reader.columns(path)
+    with _parquet(path) as file:
+        return list(file.schema_arrow.names)
+
+
+def _batches(path: Path, columns: list[str]) -> Iterator[pd.DataFrame]:
+    if path.suffix.lower() == ".csv":
+        yield from (table.to_pandas() for table in csv_reader.batches(path, columns))
+        return
+    with _parquet(path) as file:
+        for name in columns:
+            if pa.types.is_nested(kind := file.schema_arrow.field(name).type):
+                raise PipelineError(f"{path}: column {name} holds {kind}, expected one value a row: export it again")
+        yield from (batch.to_pandas() for batch in file.iter_batches(BATCH, columns=columns))
+
+
+def _parquet(path: Path) -> pa.parquet.ParquetFile:
+    try:
+        return pa.parquet.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise PipelineError(
+            f"{path} is no readable Parquet file ({' '.join(str(error).split())}): export it again or remove it"
+        ) from None

@@ -1,0 +1,146 @@
+"""What drift keeps of a table: counts of each feature relative to the reference's values, and a bounded sample of rows.
+
+Counts add up over batches: any split of the live rows into batches gives the same sketch, and its size does not depend
+on how many they are. The counts at and below each reference value are all that the Kolmogorov-Smirnov distance needs.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pandas as pd
+
+from pipeline.contract.schema import Column, Schema
+from pipeline.drift.encoding import to_numbers
+from pipeline.tables import sampling
+
+# Rows of the sample. Against 10,000 reference rows 2,000 tell a KS distance of 0.04 from none (at 1 %), half of what
+# `drift.min_effect` asks for by default.
+SAMPLE = 2_000
+BINS = 20
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """Where the values of a feature are counted: `values`, sorted, those of the reference (of a bool or category its
+    codes); `edges`, of a histogram over the middle 98 % of the reference."""
+
+    column: Column
+    values: np.ndarray
+    edges: np.ndarray
+
+    @property
+    def coded(self) -> bool:
+        return self.column.dtype in ("bool", "category")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of one feature. `unusable`: neither missing nor a value (text where a number should be, an unknown category);
+    `outside`: numbers beyond the schema's bounds, which count as values too; `less` and `at_most`: values below and up
+    to each anchor; `bins`: of the histogram, the first and the last without an outer edge."""
+
+    rows: int
+    missing: int
+    unusable: int
+    outside: int
+    lowest: float
+    highest: float
+    less: np.ndarray
+    at_most: np.ndarray
+    bins: np.ndarray
+
+    @property
+    def known(self) -> int:
+        """How many values there are."""
+        return self.rows - self.missing - self.unusable
+
+    @property
+    def at(self) -> np.ndarray:
+        """How many values equal each anchor: for a bool or category, the count of each code."""
+        return self.at_most - self.less
+
+    @property
+    def below(self) -> int:
+        return int(self.less[0]) if self.less.size else 0
+
+    @property
+    def above(self) -> int:
+        return self.known - int(self.at_most[-1]) if self.at_most.size else 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        sums = {field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)}
+        ends = {"lowest": min(self.lowest, other.lowest), "highest": max(self.highest, other.highest)}
+        return Counts(**{**sums, **ends})
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """Of a table. `sample`: at most SAMPLE rows as float64 (codes of bools and categories), those whose numbers, the
+    index, have the smallest hashes; `labelled`: the same of the rows with a target."""
+
+    rows: int
+    counts: dict[str, Counts]
+    sample: pd.DataFrame
+    labelled: pd.DataFrame
+
+    def __add__(self, other: "Sketch") -> "Sketch":
+        counts = {name: mine + other.counts[name] for name, mine in self.counts.items()}
+        sample, labelled = _sampled(self.sample, other.sample), _sampled(self.labelled, other.labelled)
+        return Sketch(self.rows + other.rows, counts, sample, labelled)
+
+
+def anchor(values: pd.Series, column: Column) -> Anchor:
+    if column.dtype in ("bool", "category"):
+        codes = np.arange(2 if column.dtype == "bool" else len(column.categories), dtype=float)
+        return Anchor(column, codes, codes[:-1] + 0.5)
+    numbers, _ = to_numbers(values, column)
+    known = numbers[~np.isnan(numbers)]
+    if not known.size:
+        return Anchor(column, known, known)
+    low, high = np.quantile(known, [0.01, 0.99])
+    return Anchor(column, np.unique(known), np.unique(np.linspace(low, high, BINS + 1)[1:-1]))
+
+
+def take(table: pd.DataFrame, numbers: np.ndarray, anchors: tuple[Anchor, ...], schema: Schema) -> Sketch:
+    """The sketch of one batch. `numbers` [rows] are the rows' own in the whole table; columns that the anchors name
+    must be there, the target and `prediction` may be."""
+    counts, kept = {}, {}
+    for each in anchors:
+        values, unusable = to_numbers(table[each.column.name], each.column)
+        counts[each.column.name] = count(values, int(unusable.sum()), each)
+        kept[each.column.name] = values
+    if schema.target.name in table:
+        kept[schema.target.name] = to_numbers(table[schema.target.name], schema.target)[0]
+    if "prediction" in table:
+        kept["prediction"] = to_numbers(table["prediction"], Column("prediction", "float"))[0]
+    every, labels = np.arange(len(table)), kept.get(schema.target.name)
+    known = every[:0] if labels is None else every[~np.isnan(labels)]
+    picks = [some[sampling.sample(pd.Series(numbers[some]), SAMPLE)] for some in (every, known)]
+    sample, labelled = (pd.DataFrame({n: v[some] for n, v in kept.items()}, index=numbers[some]) for some in picks)
+    return Sketch(len(table), counts, sample, labelled)
+
+
+def count(values: np.ndarray, unusable: int, anchor: Anchor) -> Counts:
+    """Of numbers in any order, NaN where there is none, of which `unusable` are not just missing."""
+    # One sort makes every count a binary search, and NumPy sorts a million numbers in less than it looks them up.
+    ordered = np.sort(values)
+    ordered = ordered[: np.searchsorted(ordered, np.nan)]
+    low, high = anchor.column.min, anchor.column.max
+    outside = 0 if low is None else int(np.searchsorted(ordered, low))
+    outside += 0 if high is None else int(ordered.size - np.searchsorted(ordered, high, side="right"))
+    return Counts(
+        rows=values.size,
+        missing=values.size - ordered.size - unusable,
+        unusable=unusable,
+        outside=outside,
+        lowest=float(ordered[0]) if ordered.size else np.inf,
+        highest=float(ordered[-1]) if ordered.size else -np.inf,
+        less=np.searchsorted(ordered, anchor.values),
+        at_most=np.searchsorted(ordered, anchor.values, side="right"),
+        bins=np.diff(np.searchsorted(ordered, anchor.edges), prepend=0, append=ordered.size),
+    )
+
+
+def _sampled(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    both = pd.concat([one, other]).sort_index()
+    return both.iloc[sampling.sample(both.index.to_series(), SAMPLE)]

@@ -1,0 +1,3 @@
+"""The gate: may a new model replace the champion?"""
+
+from pipeline.gate.decision import decide as decide

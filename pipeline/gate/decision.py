@@ -1,0 +1,77 @@
+"""The decision of the gate, from two models' predictions of the same rows: the checks and the verdict they add up to."""
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from pipeline.contract.errors import PipelineError
+from pipeline.contract.params import Gate
+from pipeline.evaluation import metrics
+from pipeline.gate import checks, paired_test
+from pipeline.gate.checks import Check
+from pipeline.gate.paired_test import Comparison
+
+Verdict = Literal["promote", "keep", "inconclusive"]
+EXIT_CODES = {"promote": 0, "keep": 3, "inconclusive": 4}
+
+
+class Decision(NamedTuple):
+    """RMSEs in the target's unit; `rmse_current` and `comparison` are None for a first model. `earlier`: other models
+    that the same rows judged before. `notes`: what else a reader must know."""
+
+    verdict: Verdict
+    rmse_new: float
+    rmse_current: float | None
+    comparison: Comparison | None
+    earlier: int
+    n: int
+    policy: str
+    checks: tuple[Check, ...]
+    notes: tuple[str, ...] = ()
+
+
+def verdict_of(checks: Iterable[Check]) -> Verdict:
+    """`promote` where all pass, `keep` where one fails for certain, else `inconclusive`."""
+    passed = [check.passed for check in checks]
+    return "keep" if False in passed else "inconclusive" if None in passed else "promote"
+
+
+def decide(
+    champion: np.ndarray | None,
+    challenger: np.ndarray,
+    actual: np.ndarray,
+    params: Gate,
+    *,
+    earlier: int = 0,
+    median: float | None = None,
+    recent: np.ndarray | None = None,
+    further: Iterable[Check] = (),
+) -> Decision:
+    """Compare two models' predictions [rows] of the same actual values; `champion` is None for a first model.
+
+    `earlier`: other models that these rows judged before. `median`: the constant to beat, that of the actual values
+    where it is not given. `recent`: the mask of the most recent rows, None where no time is known. `further`: checks
+    that predictions alone cannot give. What is not a number fails its check.
+    Raises PipelineError where the arrays are not of one length.
+    """
+    shapes = [array.shape for array in (actual, challenger, champion) if array is not None]
+    if len(set(shapes)) > 1 or len(shapes[0]) != 1 or not len(actual):
+        raise PipelineError(f"expected actual values and predictions of the same rows, [rows] each, found {shapes}")
+    new, current = metrics.rmse(actual, challenger), None if champion is None else metrics.rmse(actual, champion)
+    constant = metrics.rmse(actual, np.full(len(actual), np.median(actual) if median is None else median))
+    found_checks = [checks.skill(new, constant, params), *checks.max_rmse(new, params)]
+    found = None
+    if champion is not None:
+        squared = np.square(np.column_stack([champion, challenger]) - actual[:, None])
+        alpha = paired_test.spent(params.alpha, earlier)
+        found = paired_test.compare(squared, alpha, params.samples, params.seed)
+        if params.policy == "superior" or recent is None:
+            found_checks.append(checks.superior(found, params))
+        else:
+            latest = paired_test.compare(squared[recent], alpha, params.samples, params.seed)
+            found_checks += [checks.non_inferior(found, params), checks.superior(latest, params, recent=True)]
+    found_checks += further
+    return Decision(
+        verdict_of(found_checks), new, current, found, earlier, len(actual), params.policy, tuple(found_checks)
+    )

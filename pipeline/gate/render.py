@@ -1,0 +1,90 @@
+"""How a decision reads: in a terminal, as a comment on a pull request, as JSON, and as a line of the history."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.evaluation import markdown
+from pipeline.gate.decision import Decision
+from pipeline.gate.paired_test import POWER
+
+_WORDS = {True: "pass", False: "fail", None: "open"}
+
+
+def first_line(decision: Decision) -> str:
+    current = "none" if decision.rmse_current is None else f"{decision.rmse_current:.2f}"
+    return f"RMSE new: {decision.rmse_new:.2f} | current: {current} | {decision.verdict}"
+
+
+def text(decision: Decision) -> str:
+    """The first line, why, every check, and what the rows could have shown."""
+    width = max(len(check.name) for check in decision.checks)
+    checks = [f"  {_WORDS[check.passed]}  {check.name:{width}}  {check.detail}" for check in decision.checks]
+    return "\n".join([first_line(decision), reason(decision), *checks, *remarks(decision)])
+
+
+def as_markdown(decision: Decision) -> str:
+    rows = [[check.name, _WORDS[check.passed], check.detail] for check in decision.checks]
+    remarked = [f"- {line}" for line in remarks(decision)]
+    table = markdown.table(["check", "", "found"], rows)
+    return "\n".join(
+        [f"**{first_line(decision)}**", "", reason(decision), "", table, *([""] if remarked else []), *remarked]
+    )
+
+
+def as_json(decision: Decision) -> dict[str, Any]:
+    """All of it; what is not a finite number is null, for JSON has no other word."""
+    found = decision.comparison
+    content = {
+        "verdict": decision.verdict,
+        "reason": reason(decision),
+        "rmse_new": decision.rmse_new,
+        "rmse_current": decision.rmse_current,
+        "change": found and found.change,
+        "change_low": found and found.low,
+        "change_high": found and found.high,
+        "alpha": found and found.alpha,
+        "detectable": found and found.detectable,
+        "earlier": decision.earlier,
+        "n": decision.n,
+        "policy": decision.policy,
+        "checks": [check._asdict() for check in decision.checks],
+        "notes": list(decision.notes),
+    }
+    return {name: _plain(value) for name, value in content.items()}
+
+
+def entry(decision: Decision) -> dict[str, Any]:
+    """What the history keeps: `checks` by name, true, false, or null where the rows cannot tell."""
+    return as_json(decision) | {"checks": {check.name: check.passed for check in decision.checks}}
+
+
+def reason(decision: Decision) -> str:
+    if failed := [check.name for check in decision.checks if check.passed is False]:
+        worse = decision.comparison is not None and decision.comparison.low > 0
+        more = ": the new model is worse beyond doubt" if worse else ""
+        return f"The champion stays, for {', '.join(failed)} {'fails' if len(failed) == 1 else 'fail'}{more}."
+    if undecided := [check.name for check in decision.checks if check.passed is None]:
+        are = "is" if len(undecided) == 1 else "are"
+        return (
+            f"The champion stays, for {decision.n} test rows cannot tell: {', '.join(undecided)} {are} neither met nor "
+            "failed beyond doubt."
+        )
+    return "All checks pass." if decision.comparison else "All checks pass, and there is no champion yet."
+
+
+def remarks(decision: Decision) -> Iterator[str]:
+    """How sharp the test was, and why, and the notes."""
+    if found := decision.comparison:
+        models = f"{decision.earlier} other model{'' if decision.earlier == 1 else 's'}"
+        yield f"This split has judged {models} before: tested at alpha {found.alpha:.2g}, one-sided."
+        if found.detectable is not None:
+            yield (
+                f"The smallest improvement that these {found.n} rows would have shown, with {POWER:.0%} power: "
+                f"{-found.detectable:.1%} lower RMSE."
+            )
+    yield from decision.notes
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,124 @@
+"""The few Git commands that the champion's record needs.
+
+Each leaves the user's other changes, staged or not, as they are.
+"""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline.contract.errors import PipelineError
+
+# What Git keeps while the user is in the middle of something; a commit of ours would end or spoil it.
+UNFINISHED = {"MERGE_HEAD": "a merge", "CHERRY_PICK_HEAD": "a cherry-pick", "REVERT_HEAD": "a revert"}
+PATIENCE = 3.0  # seconds; Git holds its index for milliseconds
+
+
+def commit_of(revision: str) -> str:
+    """The commit that a revision names. Raises PipelineError where it names none."""
+    found = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    if found.returncode:
+        raise PipelineError(f"{revision!r} is no revision of this Git repository: name a commit, branch or tag")
+    return found.stdout.strip()
+
+
+def show(revision: str, path: Path) -> str | None:
+    """A file as it was at a revision; None where that revision has no such file."""
+    shown = _git("show", f"{revision}:./{path.as_posix()}")
+    return None if shown.returncode else shown.stdout
+
+
+def last_change(path: Path) -> str | None:
+    """When the commit that last changed a file was made (ISO 8601); None where there is none, or no repository."""
+    return _git("log", "-1", "--format=%aI", "--", path.as_posix()).stdout.strip() or None
+
+
+def check_ready() -> None:
+    """Raise PipelineError, with the way out, where a commit could not be made or would not stay."""
+    if _git("rev-parse", "--git-dir").returncode:
+        raise PipelineError("this is no Git repository: versions are Git tags; run `git init` and commit the project")
+    if _git("rev-parse", "--verify", "--quiet", "HEAD").returncode:
+        raise PipelineError("this repository has no commit yet: commit the project first")
+    if _git("symbolic-ref", "--quiet", "HEAD").returncode:
+        raise PipelineError(
+            "HEAD is on no branch and a commit would be lost: `git switch BRANCH`, or `git switch -c NEW`"
+        )
+    for name, what in UNFINISHED.items():
+        if _file(name).exists():
+            raise PipelineError(f"{what} is under way: finish or abort it first (`git status` says how)")
+    identity = _git("var", "GIT_COMMITTER_IDENT")
+    if identity.returncode or _git("var", "GIT_AUTHOR_IDENT").returncode:
+        raise PipelineError(
+            "Git does not know who you are, and a version says who made it: "
+            "`git config user.name NAME` and `git config user.email ADDRESS`"
+        )
+    index = _file("index.lock")
+    deadline = time.monotonic() + PATIENCE
+    while index.exists():
+        if time.monotonic() > deadline:
+            raise PipelineError(f"{index} is there: another git runs, or was killed; if none runs, delete that file")
+        time.sleep(0.05)
+
+
+def changed(paths: Iterable[str]) -> list[str]:
+    """Those files under `paths` that differ from the last commit or are new; what Git ignores is not among them."""
+    command = ("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", *paths)
+    # Two letters, a space and the path, from the repository's top.
+    return [f":(top,literal){entry[3:]}" for entry in _checked(*command).split("\0") if entry]
+
+
+def commit(paths: Iterable[str], message: str) -> None:
+    """Commit exactly these files of the workspace, and no other change; nothing where they are committed already."""
+    files = changed(paths)
+    if not files:
+        return
+    _checked("add", "--all", "--", *files)
+    # A session of its own: killing ours cannot stop Git half-way, which would leave its lock behind.
+    _checked("commit", "--quiet", "--only", "--message", message, "--", *files, own_session=True)
+
+
+def snapshot(paths: Iterable[str], message: str, reference: str) -> None:
+    """A commit on top of HEAD with these files, kept under `reference`; branch, index and workspace do not move."""
+    index = _file(f"snapshot-{os.getpid()}")
+    try:
+        _checked("read-tree", "HEAD", index=index)
+        if files := changed(paths):
+            _checked("add", "--all", "--", *files, index=index)
+        tree = _checked("write-tree", index=index).strip()
+        made = _checked("commit-tree", tree, "-p", "HEAD", "-m", message).strip()
+        _checked("update-ref", reference, made)
+    finally:
+        index.unlink(missing_ok=True)
+
+
+def _file(name: str) -> Path:
+    return Path(_checked("rev-parse", "--git-path", name).strip())
+
+
+def _checked(*arguments: str, index: Path | None = None, own_session: bool = False) -> str:
+    done = _git(*arguments, index=index, own_session=own_session)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()
+        raise PipelineError(f"`git {arguments[0]}` failed: {said}")
+    return done.stdout
+
+
+def _git(*arguments: str, index: Path | None = None, own_session: bool = False) -> subprocess.CompletedProcess[str]:
+    # Git's reading commands may write its index on the side; they need not.
+    settings = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    if index:
+        settings["GIT_INDEX_FILE"] = str(index.absolute())
+    try:
+        return subprocess.run(
+            ["git", *arguments],
+            env=settings,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
+            start_new_session=own_session,
+        )
+    except FileNotFoundError:
+        raise PipelineError("git is not installed: the champion's record is in Git") from None

@@ -1,0 +1,55 @@
+"""metrics/history.jsonl: every verdict of the gate, one JSON object a line, only ever added to."""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.contract import paths
+from pipeline.contract.errors import PipelineError
+
+
+def append(entry: dict[str, Any], path: Path = paths.HISTORY) -> None:
+    """Add one line with the time (UTC), in one write, so that two writers cannot mix their lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds"), **entry}, allow_nan=False) + "\n"
+    # A kill may have left a last line without its end; then a new one starts below it.
+    if path.exists() and path.read_bytes()[-1:] not in (b"", b"\n"):
+        line = "\n" + line
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(descriptor, line.encode())
+    finally:
+        os.close(descriptor)
+
+
+def read(path: Path = paths.HISTORY) -> list[dict[str, Any]]:
+    """The verdicts, oldest first.
+
+    Raises PipelineError naming the line that is no JSON object.
+    """
+    entries = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines() if path.exists() else [], 1):
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            entry = None
+        if not isinstance(entry, dict):
+            raise PipelineError(f"{path}, line {number}: expected one JSON object, found {line[:60]!r}; remove it")
+        entries.append(entry)
+    return entries
+
+
+def earlier(entries: list[dict[str, Any]], test: str, challenger: str) -> int:
+    """How many other models the test split (its hash) has judged against a champion: distinct files, so that asking
+    twice costs nothing. First models and a champion judged against itself took no test."""
+    return len(
+        {
+            entry["challenger"]
+            for entry in entries
+            if entry.get("test") == test
+            and entry.get("challenger") not in (None, challenger, entry.get("champion"))
+            and entry.get("rmse_current", 0) is not None
+        }
+    )

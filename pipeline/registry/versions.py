@@ -1,0 +1,97 @@
+"""The champion's versions: Git tags `housing@v1.2.0` and, for what is in production, `housing#prod#N`, kept by GTO.
+
+A version is a commit whose models/champion.onnx.dvc records the champion. The first is v1.0.0, each promotion makes the
+next minor one. `housing` is the name under `artifacts:` of dvc.yaml.
+"""
+
+import functools
+from typing import Any
+
+import gto.api
+from gto.exceptions import GTOException
+from gto.tag import parse_name
+
+from pipeline.contract import paths
+from pipeline.contract.errors import PipelineError
+from pipeline.contract.paths import CHAMPION
+from pipeline.contract.yaml_config import read_mapping
+
+STAGE = "prod"
+FIRST = "v1.0.0"
+
+
+@functools.cache
+def artifact() -> str:
+    """The name in dvc.yaml of the artifact whose file is the champion."""
+    declared = read_mapping(paths.GRAPH).get("artifacts")
+    for name, entry in declared.items() if isinstance(declared, dict) else ():
+        if isinstance(entry, dict) and entry.get("path") == CHAMPION.as_posix():
+            return str(name)
+    raise PipelineError(
+        f"{paths.GRAPH}: expected an entry under `artifacts:` with `path: {CHAMPION.as_posix()}`, found none"
+    )
+
+
+def tag(version: str) -> str:
+    return f"{artifact()}@{version}"
+
+
+def registered() -> dict[str, str]:
+    """The commit of each version."""
+    commits: dict[str, str] = {}
+    for event in _events():
+        if event["event"] == "registration":
+            commits[event["version"]] = event["commit"]
+        elif event["event"] == "deregistration":
+            commits.pop(event["version"], None)
+    return commits
+
+
+def following(versions: list[str]) -> str:
+    """The next minor version after all of these; the first one where there is none."""
+    if not versions:
+        return FIRST
+    major, minor, _ = max(tuple(int(part) for part in version[1:].split(".")) for version in versions)
+    return f"v{major}.{minor + 1}.0"
+
+
+def in_production() -> list[str]:
+    """The versions behind the one in production, oldest first, and itself at the end; without those rolled back."""
+    assigned = [e for e in _events() if e["event"] == "assignment" and e["stage"] == STAGE]
+    known = registered()
+    # Times have whole seconds; the counter in the tag's name is the order.
+    ordered = sorted(assigned, key=lambda event: parse_name(event["ref"])["counter"])
+    return standing([event["version"] for event in ordered if event["version"] in known])
+
+
+def standing(assigned: list[str]) -> list[str]:
+    """What is left when returning to an earlier version takes back those after it: 1 2 3 2 4 is 1 2 4."""
+    line: list[str] = []
+    for version in assigned:
+        line = [*line[: line.index(version) if version in line else None], version]
+    return line
+
+
+def publish(version: str, commit: str) -> None:
+    """Register the version on the commit and make it the one in production; what is done already stays."""
+    try:
+        if version not in registered():
+            gto.api.register(".", artifact(), commit, version=version)
+        if in_production()[-1:] != [version]:
+            gto.api.assign(".", artifact(), STAGE, version=version, force=True)
+    except GTOException as error:
+        raise PipelineError(f"GTO could not make {tag(version)} the version in production: {error}") from None
+
+
+def commit_named(name: str) -> str | None:
+    """The commit of a version (`v1.0.0` or `housing@v1.0.0`) or of the stage `prod`; None where it is neither."""
+    short = name.removeprefix(f"{artifact()}@").removeprefix(f"{artifact()}#")
+    known = registered()
+    if short == STAGE:
+        return known[line[-1]] if (line := in_production()) else None
+    return known.get(short)
+
+
+def _events() -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = gto.api.history(".", artifact=artifact(), ascending=True)
+    return events

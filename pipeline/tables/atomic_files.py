@@ -1,0 +1,75 @@
+"""Files that are either whole or not there: written beside, then renamed."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.contract.errors import PipelineError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a path to write to, a file or a folder; it takes the place of `path` only when the block ends well.
+
+    The suffix `.partial` is in `.dvcignore`, so what a kill leaves behind changes no hash.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        if path.is_dir() or (partial.is_dir() and path.exists()):
+            # A folder can take no place that is taken; a kill between the two steps leaves nothing there, and no half.
+            os.replace(path, old := partial.with_suffix(".old.partial"))
+            os.replace(partial, path)
+            remove(old)
+        else:
+            os.replace(partial, path)
+    finally:
+        remove(partial)
+
+
+def remove(path: Path) -> None:
+    """A file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    with replacing(path) as partial:
+        partial.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """UTF-8 and `\\n` on every system, so that the same text is the same bytes."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Indented for `git diff`; a NaN or an infinity is an error, for JSON has neither."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise PipelineError(f"{path} is missing: run `dvc repro` to make it") from None
+    except ValueError as error:
+        raise PipelineError(f"{path} is not JSON ({error}): run `dvc repro --force` to write it again") from None
+
+
+def digest(path: Path, algorithm: str = "sha256") -> str:
+    """The hash of a file, read in blocks, or of a folder of files, in hex; `md5` is what DVC records."""
+    if path.is_dir():
+        listed = [{algorithm: digest(file, algorithm), "relpath": file.name} for file in sorted(path.iterdir())]
+        content = json.dumps(listed, sort_keys=True).encode()
+        return hashlib.new(algorithm, content, usedforsecurity=False).hexdigest() + ".dir"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()

@@ -1,0 +1,28 @@
+"""A typed table to the numbers that a model sees: one float column a feature, NaN for missing, codes for categories."""
+
+import numpy as np
+import pandas as pd
+
+from pipeline.contract.errors import PipelineError
+from pipeline.contract.schema import Column
+
+
+def to_matrix(table: pd.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
+    """Float64 [rows, columns]; a boolean is 0 or 1, a category its place in the schema's list.
+
+    Raises PipelineError for an absent column and for a category that the schema does not have.
+    """
+    if missing := [column.name for column in columns if column.name not in table]:
+        raise PipelineError(f"the table has no column {', '.join(missing)}, which the model needs")
+    return np.column_stack([_numbers(table[column.name], column) for column in columns])
+
+
+def _numbers(values: pd.Series, column: Column) -> np.ndarray:
+    if column.dtype != "category":
+        return values.to_numpy(float, na_value=np.nan)
+    codes = pd.Index(column.categories, dtype=object).get_indexer(values.astype(object))
+    if (unknown := values[(codes < 0) & values.notna()]).size:
+        raise PipelineError(
+            f"column {column.name}: {unknown.iloc[0]!r} is none of its categories {', '.join(column.categories)}"
+        )
+    return np.where(codes < 0, np.nan, codes)

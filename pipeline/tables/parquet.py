@@ -1,0 +1,87 @@
+"""Typed tables as Parquet: one file, or a folder of parts when Dask made them."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet
+
+from pipeline.contract.errors import PipelineError
+from pipeline.tables.atomic_files import replacing
+from pipeline.tables.sources import Source, open_source
+
+
+def write(table: pd.DataFrame, path: Path) -> None:
+    """Write the table whole or not at all."""
+    with replacing(path) as partial:
+        table.to_parquet(partial, index=False)
+
+
+def read(path: Path, columns: list[str] | None = None, numbers: np.ndarray | None = None) -> pd.DataFrame:
+    """A typed table that a stage wrote, or one part of it: all columns, or these; all rows, or those whose `row` is
+    among `numbers`.
+
+    Raises PipelineError where it is missing or damaged.
+    """
+    found = []
+    for part in parts(path):
+        # ParquetFile, because read_table first imports all of pyarrow.dataset.
+        with open_parquet(part, "run `dvc repro --force` to make it again") as file:
+            table = file.read(columns=columns)
+        found.append(table if numbers is None else table.filter(pc.is_in(table["row"], pa.array(numbers))))
+    # A part without rows knows no categories: those of all parts together are the column's.
+    frame: pd.DataFrame = pa.concat_tables(found).unify_dictionaries().to_pandas()
+    return frame
+
+
+def parts(path: Path) -> list[Path]:
+    """The files of a typed table in order: the file itself, or those in the folder.
+
+    Raises PipelineError where there is none.
+    """
+    found = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    if not found or not found[0].exists():
+        raise PipelineError(f"{path} is missing: run `dvc repro` to make it")
+    return found
+
+
+def part_name(number: int) -> str:
+    """The file name of a part in the folder of a typed table."""
+    return f"part-{number:05}.parquet"
+
+
+def count(path: Path) -> int:
+    """The number of rows, from the files' metadata."""
+    return sum(pa.parquet.read_metadata(part).num_rows for part in parts(path))
+
+
+def digest(table: pd.DataFrame) -> str:
+    """The sha256, in hex, of the file that `write` makes of a table."""
+    return hashlib.sha256(table.to_parquet(None, index=False)).hexdigest()
+
+
+@contextmanager
+def open_raw(source: Source, buffer: int = 0) -> Iterator[pa.parquet.ParquetFile]:
+    """Open a Parquet part of a raw table; `buffer` bytes of a column are read at a time, or with 0 a whole row group.
+
+    Raises PipelineError where it is not Parquet, also while it is read.
+    """
+    with open_parquet(source, "replace the raw file", buffer) as file:
+        yield file
+
+
+@contextmanager
+def open_parquet(source: Source, way_out: str, buffer: int = 0) -> Iterator[pa.parquet.ParquetFile]:
+    """Open a Parquet file; an error, also while it is read, becomes a PipelineError that ends with `way_out`."""
+    try:
+        with open_source(source) as opened, pa.parquet.ParquetFile(opened, buffer_size=buffer) as file:
+            yield file
+    except (pa.ArrowInvalid, OSError) as error:
+        raise PipelineError(
+            f"{source} is no readable Parquet file ({' '.join(str(error).split())}): {way_out}"
+        ) from None

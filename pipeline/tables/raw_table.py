@@ -1,0 +1,44 @@
+"""The raw table: its parts read as they are and put together, before the schema says what a cell means."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.contract.errors import PipelineError
+from pipeline.contract.paths import RAW
+from pipeline.tables import csv_reader, parquet
+from pipeline.tables.sources import Source, is_csv, list_sources
+
+
+def read_part(source: Source) -> pd.DataFrame:
+    """One raw part; the cells of a CSV stay text, because only the schema knows what they should be.
+
+    Raises PipelineError where the file is not a table.
+    """
+    if is_csv(source):
+        frame: pd.DataFrame = csv_reader.read(source).to_pandas()
+        return frame
+    with parquet.open_raw(source) as file:
+        whole: pd.DataFrame = file.read().to_pandas()
+        return whole
+
+
+def read(folder: Path = RAW) -> pd.DataFrame:
+    """All parts as one table, rows numbered from 0 over the parts in the order of their names.
+
+    Raises PipelineError where the parts differ in their columns; the order of the columns may differ.
+    """
+    sources = list_sources(folder)
+    frames = [read_part(source) for source in sources]
+    check_same_columns([list(frame) for frame in frames], sources)
+    return pd.concat(frames, ignore_index=True)
+
+
+def check_same_columns(columns: list[list[str]], sources: list[Source]) -> None:
+    """Raise PipelineError where a part has other columns than the first."""
+    for source, names in zip(sources, columns, strict=True):
+        if differing := sorted(set(map(str, names)) ^ set(map(str, columns[0]))):
+            raise PipelineError(
+                f"{source} and {sources[0]} must have the same columns, but {', '.join(differing)} is in one of them "
+                "only"
+            )

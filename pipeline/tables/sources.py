@@ -1,0 +1,62 @@
+"""Where the parts of a raw table are: files of a folder, or URLs that a `.urls` file lists and fsspec opens."""
+
+import io
+import re
+from pathlib import Path
+
+from fsspec.core import url_to_fs
+
+from pipeline.contract.errors import PipelineError
+from pipeline.contract.paths import RAW
+
+Source = Path | str  # a file, or the URL of one
+
+
+def list_sources(folder: Path = RAW) -> list[Source]:
+    """The parts of a raw table in the order of their names. A file in place of the folder is the only part.
+
+    Raises PipelineError where there is none, or where a line of a `.urls` file is not a URL of a table.
+    """
+    found = folder.glob("*") if folder.is_dir() else [folder]
+    files = sorted(path for path in found if path.suffix.lower() in (".csv", ".parquet", ".urls"))
+    sources: list[Source] = [
+        source for path in files for source in (_urls(path) if path.suffix.lower() == ".urls" else [path])
+    ]
+    if not sources:
+        raise PipelineError(f"{folder} holds no .csv or .parquet file: put the raw table there")
+    return sources
+
+
+def is_csv(source: Source) -> bool:
+    """Whether the name says CSV; every other part is Parquet."""
+    return str(source).lower().endswith(".csv")
+
+
+def open_source(source: Source) -> io.BufferedReader:
+    """Open a file, or what a URL names, for reading bytes.
+
+    Raises PipelineError where a URL cannot be opened.
+    """
+    if isinstance(source, Path):
+        return source.open("rb")
+    try:
+        filesystem, name = url_to_fs(source)
+        file: io.BufferedReader = filesystem.open(name, "rb")
+    except ImportError as error:
+        package = getattr(error.__cause__, "name", None) or error.name
+        raise PipelineError(
+            f"{source} cannot be opened: pip install {package}, also where Dask's workers run"
+        ) from None
+    except Exception as error:  # whatever the protocol's package raises: network, access rights, a wrong name
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise PipelineError(f"{source} cannot be opened ({reason}): correct data/raw/*.urls, or give access") from None
+    return file
+
+
+def _urls(path: Path) -> list[Source]:
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    urls: list[Source] = [line for line in lines if line and not line.startswith("#")]
+    for url in urls:
+        if not re.match(r"[a-z0-9+]+://.+\.(csv|parquet)$", str(url), re.IGNORECASE):
+            raise PipelineError(f"{path}: {url} is no URL of a .csv or .parquet file, such as s3://bucket/part.csv")
+    return urls

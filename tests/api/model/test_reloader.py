@@ -1,0 +1,163 @@
+"""Another model without a restart."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from api.app import create_app
+from api.model import reloader
+from api.settings import Settings
+from pipeline.tables.atomic_files import digest
+from tests.api.conftest import Example, row, until
+
+CHAMPION, WORKSPACE = Path("models/champion.onnx"), Path("models/model.onnx")
+Client = TestClient[Litestar]
+
+
+def replace(path: Path, content: bytes) -> None:
+    """As promote does: written beside, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def record(path: Path, md5: str) -> None:
+    """As `dvc add` does, some time later."""
+    outs = [{"md5": md5, "hash": "md5", "path": path.name}]
+    replace(path.with_name(f"{path.name}.dvc"), yaml.safe_dump({"outs": outs}).encode())
+
+
+def put(path: Path, model: Example) -> str:
+    md5 = digest(model.path, "md5")
+    replace(path, model.path.read_bytes())
+    record(path, md5)
+    return md5
+
+
+def served(client: Client) -> Any:
+    return client.get("/ready").json().get("model")
+
+
+def swaps(client: Client, result: str) -> float:
+    return next(
+        float(line.rsplit(" ", 1)[1])
+        for line in client.get("/metrics").text.splitlines()
+        if line.startswith(f'api_model_swaps_total{{result="{result}"}}')
+    )
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(reloader, "POLL", 0.05)
+    monkeypatch.setattr(reloader, "GRACE", 1.0)
+
+
+@pytest.fixture
+def client(example: Example) -> Iterator[Client]:
+    """Serves the example as the champion."""
+    put(CHAMPION, example)
+    with TestClient(create_app(Settings())) as started:
+        yield started
+
+
+def test_a_promoted_model_is_served(client: Client, dearer: Example) -> None:
+    """A new champion with its record is served without a restart, and everything follows it."""
+    first = client.post("/predict", json=row()).json()
+    page = client.get("/").text
+    md5 = put(CHAMPION, dearer)
+    until(lambda: served(client) == md5)
+    second = client.post("/predict", json=row()).json()
+    assert second["model"] == md5 == client.get("/metadata").json()["md5"]
+    assert second["prediction"] == pytest.approx(2 * first["prediction"], rel=1e-3)
+    assert md5 in client.get("/").text
+    assert md5 not in page
+    assert f'md5="{md5}"' in client.get("/metrics").text
+    assert (swaps(client, "ok"), swaps(client, "refused")) == (1, 0)
+
+
+def test_another_schema_is_followed(client: Client, example: Example, tmp_path: Path) -> None:
+    """The contract and the OpenAPI document are those of the new model."""
+    import onnx
+
+    graph = onnx.load(example.path)
+    description = json.loads(graph.metadata_props[0].value)
+    description["schema"]["columns"][2]["max"] = 99
+    graph.metadata_props[0].value = json.dumps(description)
+    onnx.save(graph, "wider.onnx")
+    assert client.post("/predict", json=row(rooms=50)).status_code == 422
+    md5 = put(CHAMPION, example._replace(path=Path("wider.onnx")))
+    until(lambda: served(client) == md5)
+    assert client.post("/predict", json=row(rooms=50)).status_code == 200
+    body = client.get("/openapi.json").json()["paths"]["/predict"]["post"]["requestBody"]
+    assert body["content"]["application/json"]["schema"]["properties"]["rooms"]["maximum"] == 99
+    assert "1 to 99" in client.get("/").text
+
+
+def test_model_and_record_may_come_one_after_the_other(client: Client, dearer: Example) -> None:
+    """Between the two steps of promote the old model serves, nothing is refused, and then the new one serves."""
+    old = served(client)
+    replace(CHAMPION, dearer.path.read_bytes())
+    time.sleep(0.5)
+    assert served(client) == old
+    record(CHAMPION, digest(dearer.path, "md5"))
+    until(lambda: served(client) == digest(dearer.path, "md5"))
+    assert swaps(client, "refused") == 0
+
+
+def test_promote_takes_the_champion_away_for_a_moment(client: Client, example: Example, dearer: Example) -> None:
+    """Between the renames of promote (no champion, the new record, the new champion) the old model serves, no other
+    takes its place, and nothing is refused."""
+    old, md5 = served(client), digest(dearer.path, "md5")
+    put(WORKSPACE, example)
+    CHAMPION.unlink()
+    time.sleep(0.3)
+    record(CHAMPION, md5)
+    time.sleep(0.3)
+    assert client.post("/predict", json=row()).json()["model"] == served(client) == old
+    assert client.get("/metadata").json()["path"] == CHAMPION.as_posix()
+    replace(CHAMPION, dearer.path.read_bytes())
+    until(lambda: served(client) == md5)
+    assert (swaps(client, "ok"), swaps(client, "refused")) == (1, 0)
+
+
+def test_a_bad_model_is_refused(client: Client, dearer: Example, caplog: pytest.LogCaptureFixture) -> None:
+    """A champion that fails a check does not serve: the old one serves on, and the refusal is logged and counted
+    once. A good one is taken afterwards."""
+    old = served(client)
+    replace(CHAMPION, dearer.path.read_bytes()[:-100])
+    until(lambda: swaps(client, "refused") == 1)
+    assert "refused: models/champion.onnx has md5" in caplog.text
+    time.sleep(0.3)
+    assert (served(client), swaps(client, "refused")) == (old, 1)
+    md5 = put(CHAMPION, dearer)
+    until(lambda: served(client) == md5)
+
+
+def test_a_champion_that_is_gone_gives_way_to_nothing(client: Client, dearer: Example) -> None:
+    """While the champion's file is away no unpromoted model takes its place."""
+    old = served(client)
+    put(WORKSPACE, dearer)
+    CHAMPION.unlink()
+    until(lambda: swaps(client, "refused") == 1)
+    assert served(client) == old
+
+
+def test_the_first_champion_replaces_the_workspace_model(example: Example, dearer: Example) -> None:
+    """A server that began with nothing becomes ready with the first model, and promoted with the first champion."""
+    with TestClient(create_app(Settings())) as client:
+        assert client.get("/ready").status_code == 503
+        md5 = put(WORKSPACE, example)
+        until(lambda: served(client) == md5)
+        assert client.get("/metadata").json()["promoted"] is False
+        md5 = put(CHAMPION, dearer)
+        until(lambda: served(client) == md5)
+        assert client.get("/metadata").json()["promoted"] is True

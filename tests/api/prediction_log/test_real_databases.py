@@ -1,0 +1,247 @@
+"""The prediction log of real servers: killed, on a full disk, with two workers, in PostgreSQL."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from api.prediction_log import queries, schema
+from tests.api.conftest import JSON, Example, log_url, row, until
+from tests.api.test_server import Server
+
+BODY = json.dumps(row(listing="L-1", heating=None))
+
+
+@contextmanager
+def serving(example: Example, folder: Path, **variables: str) -> Iterator[Server]:
+    server = Server(folder, MODEL_PATH=str(example.path), **{"PREDICTION_LOG_URL": log_url(folder), **variables})
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.kill()
+
+
+class Load:
+    """Clients that predict without a pause, each on a connection of its own; `ids` of all answers that arrived."""
+
+    def __init__(self, url: str, clients: int) -> None:
+        self.ids: list[str] = []
+        self.statuses: set[int] = set()
+        self._end = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(url,)) for _ in range(clients)]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self, url: str) -> None:
+        with httpx.Client(base_url=url, timeout=20) as client:
+            while not self._end.is_set():
+                try:
+                    response = client.post("/predict", content=BODY, headers=JSON)
+                except httpx.TransportError:
+                    return
+                self.statuses.add(response.status_code)
+                if response.status_code == 200:
+                    self.ids.append(response.json()["id"])
+
+    def end(self) -> None:
+        self._end.set()
+        for thread in self._threads:
+            thread.join(timeout=30)
+
+    def wait_for(self, count: int) -> None:
+        until(lambda: len(self.ids) >= count)
+
+
+def ids_in(folder: Path) -> set[str]:
+    with sqlite3.connect(folder / "log/predictions.db") as connection:
+        return {found for (found,) in connection.execute("SELECT id FROM predictions")}
+
+
+def kill_loaded(example: Example, folder: Path, predictions: int) -> set[str]:
+    """The ids that clients received from a server that was killed while more were on their way."""
+    with serving(example, folder) as server:
+        load = Load(server.url, 8)
+        load.wait_for(predictions)
+        os.kill(server.process.pid, signal.SIGKILL)
+        load.end()
+    return set(load.ids)
+
+
+def test_a_kill_loses_no_answer(example: Example, tmp_path: Path) -> None:
+    """After SIGKILL under load every id that a client received is in the log."""
+    received = kill_loaded(example, tmp_path, 50)
+    assert len(received) >= 50
+    assert received <= ids_in(tmp_path)
+
+
+@pytest.mark.slow
+def test_twenty_kills_lose_no_answer(example: Example, tmp_path: Path) -> None:
+    """20 servers, one after the other on one log, each killed under load: no answer is missing in the end."""
+    received: set[str] = set()
+    for number in range(20):
+        received |= kill_loaded(example, tmp_path, 40 + 17 * number)
+    kept = ids_in(tmp_path)
+    print(f"20 kills, {len(received)} answers, {len(received - kept)} of them lost")
+    assert received <= kept
+    with sqlite3.connect(tmp_path / "log/predictions.db") as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_an_interrupt_finishes_what_was_begun(example: Example, tmp_path: Path) -> None:
+    """On SIGTERM requests that were accepted are answered and logged, and the process ends well."""
+    with serving(example, tmp_path) as server:
+        load = Load(server.url, 8)
+        load.wait_for(50)
+        server.process.terminate()
+        server.process.communicate(timeout=30)
+        load.end()
+    assert load.statuses == {200}
+    assert set(load.ids) == ids_in(tmp_path)
+
+
+def test_two_workers_write_one_log(example: Example, tmp_path: Path) -> None:
+    """Both processes of `WORKERS=2` have the log open and write it, and no request fails over that."""
+    with serving(example, tmp_path, WORKERS="2") as server:
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+        if not children.exists():
+            pytest.skip("this system does not tell a process's children in /proc")
+        load = Load(server.url, 16)
+        load.wait_for(600)
+        writers = [child for child in children.read_text().split() if "predictions.db" in open_files(child)]
+        load.end()
+    assert len(writers) == 2
+    assert load.statuses == {200}
+    assert set(load.ids) == ids_in(tmp_path)
+
+
+def open_files(process: str) -> str:
+    return " ".join(os.readlink(link) for link in Path(f"/proc/{process}/fd").iterdir() if link.is_symlink())
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 400 kB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_full_disk(example: Example, tmp_path: Path, small_disk: Path) -> None:
+    """On a full disk predictions are 503 until there is room again, and what was answered before is kept."""
+    with serving(example, tmp_path, PREDICTION_LOG_URL=log_url(small_disk)) as server:
+        ballast = small_disk / "ballast"
+        ballast.write_bytes(b"x" * 150_000)
+        load = Load(server.url, 4)
+        until(lambda: 503 in load.statuses)
+        load.end()
+        assert load.statuses == {200, 503}
+        response = httpx.post(f"{server.url}/predict", content=BODY, headers=JSON)
+        assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+        ready = httpx.get(f"{server.url}/ready")
+        assert (ready.status_code, "full" in ready.json()["detail"]) == (503, True)
+        ballast.unlink()
+        until(lambda: httpx.get(f"{server.url}/ready").status_code == 200)
+        after = httpx.post(f"{server.url}/predict", content=BODY, headers=JSON)
+        assert after.status_code == 200
+        assert ids_in(small_disk) >= {*load.ids, after.json()["id"]}
+
+
+class Postgres:
+    """A PostgreSQL server of Debian's package in a folder, run by a user who is not root."""
+
+    def __init__(self, folder: Path, programs: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self._data = folder / "data"
+        self._programs = programs
+        self._user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+        if self._user:
+            shutil.chown(folder, "postgres")
+        self._run("initdb", "--auth=trust", "--username=tests", "--no-sync")
+        self.url = f"postgresql://tests@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        options = f"-p {self.port} -h 127.0.0.1 -k {self._data}"
+        self._run("pg_ctl", "-w", "-o", options, "-l", str(self._data / "server.log"), "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-w", "-m", "immediate", "stop")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [*self._user, str(self._programs / program), "-D", str(self._data), *arguments]
+        # Not captured: the server that pg_ctl leaves behind would hold the pipe open.
+        subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        pytest.skip("there is no PostgreSQL under /usr/lib/postgresql: apt-get install postgresql")
+    folder = Path(subprocess.run(["mktemp", "-d"], capture_output=True, text=True, check=True).stdout.strip())
+    server = Postgres(folder, found[-1].parent)
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.mark.slow
+def test_postgresql(example: Example, tmp_path: Path, postgres: Postgres) -> None:
+    """Two workers make the tables together and log to PostgreSQL; feedback, retention, the export's window and erasure
+    work there; while it is away predictions are 503 and other paths answer, and when it is back all is well."""
+    with serving(example, tmp_path, PREDICTION_LOG_URL=postgres.url, WORKERS="2") as server:
+        load = Load(server.url, 8)
+        load.wait_for(200)
+        load.end()
+        assert load.statuses == {200}
+        engine = schema.existing(postgres.url)
+        with engine.connect() as connection:
+            assert set(connection.scalars(text("SELECT id FROM predictions"))) == set(load.ids)
+        with httpx.Client(base_url=server.url, timeout=30) as client:
+            batch = client.post("/predict/batch", json=[row(listing="own"), row(slope=None)]).json()
+            assert client.post("/feedback", json={"id": "own", "actual": 5}).json()["id"] == batch[0]["id"]
+            assert not client.post("/feedback", json={"id": "own", "actual": 5}).json()["changed"]
+            assert client.post("/feedback", json={"id": "own", "actual": 6}).json()["previous"] == 5
+            assert client.post("/feedback", json={"id": "no", "actual": 6}).status_code == 404
+            away_and_back(client, postgres)
+        logged = list(queries.window(engine, 0, queries.now() + 1))
+        assert {found.entry.id: found.actual for found in logged}[batch[0]["id"]] == 6
+        assert queries.erase(engine, "own") == (1, 2)
+        assert queries.prune(engine, 0, 5) > 100
+        engine.dispose()
+
+
+def away_and_back(client: httpx.Client, postgres: Postgres) -> None:
+    def status(path: str, **sent: Any) -> int:
+        return client.request("POST" if sent else "GET", path, **sent).status_code
+
+    postgres.stop()
+    assert status("/predict", json=row()) == status("/predict", json=row()) == 503
+    assert status("/feedback", json={"id": "own", "actual": 6}) == 503
+    assert status("/ready") == 503
+    assert status("/health") == 200
+    assert "127.0.0.1" not in client.get("/ready").text
+    postgres.start()
+    for _ in range(4):  # each worker finds out by itself
+        until(lambda: status("/predict", json=row()) == 200)

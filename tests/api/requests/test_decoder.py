@@ -1,0 +1,252 @@
+"""The contract: which bodies are rows, to which numbers, and what is said of the others."""
+
+import json
+import math
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.requests import diagnostics
+from api.requests.decoder import Contract
+from api.requests.diagnostics import MOST_MISTAKES, MalformedError, Mistake, RefusedError, Row
+from pipeline.contract.schema import Schema
+from tests.api.conftest import COLUMNS, PATIENT, Example, row
+
+
+def body(**changes: Any) -> bytes:
+    return json.dumps(row(**changes)).encode()
+
+
+def mistakes(contract: Contract, content: bytes) -> list[Mistake]:
+    with pytest.raises(RefusedError) as raised:
+        contract.decode(content)
+    return raised.value.mistakes
+
+
+def test_a_row_becomes_the_numbers_of_the_matrix(contract: Contract) -> None:
+    """Numbers stay, true is 1, a category is its place in the schema's list, in the order of the features."""
+    assert contract.decode(body()) == Row([100.5, 3.0, 1.0, 1.0, 0.0, 1999.0, -1.5], [])
+
+
+@pytest.mark.parametrize("missing", [None, ...])
+def test_missing_nullable_features_are_nan_and_named(contract: Contract, missing: Any) -> None:
+    """A nullable feature may be null or absent; it is listed as imputed, in the order of the features."""
+    found = contract.decode(body(slope=missing, heating=missing, garden=missing))
+    assert found.imputed == ["garden?", "heating", "slope"]
+    assert [math.isnan(number) for number in found.numbers] == [False, False, True, False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "number"),
+    [
+        ("rooms", 3.0, 3.0),
+        ("rooms", 1e1, 10.0),
+        ("area", 10, 10.0),
+        ("area", 500.0, 500.0),
+        ("garden", 0, 0.0),
+        ("garden", 1.0, 1.0),
+        ("garden", False, 0.0),
+        ("year", -(2**53), -(2.0**53)),
+        ("distrito", "San José: este", 2.0),
+        ("heating", "1", 1.0),
+        ("slope", 3.4e38, 3.4e38),
+        ("slope", 10**30, 1e30),
+    ],
+)
+def test_every_way_to_write_a_valid_value(contract: Contract, field: str, value: Any, number: float) -> None:
+    """Integers may be written as 24.0, bounds are inclusive, booleans may be 1 or 0, text may hold colons."""
+    name = {"area": "area m²", "garden": "garden?"}.get(field, field)
+    place = [column.name for column in contract.schema.features].index(name)
+    assert contract.decode(body(**{field: value})).numbers[place] == number
+
+
+@pytest.mark.parametrize("value", [None, 7, "L:1", {"a": [1, {"b": ":"}]}, [], True, 10**40])
+def test_columns_that_are_no_features_are_accepted_and_skipped(contract: Contract, value: Any) -> None:
+    """An id or an ignored column may be sent with any value and changes nothing."""
+    found, plain = contract.decode(body(listing=value, note=value)), contract.decode(body())
+    assert (found.numbers, found.imputed) == (plain.numbers, plain.imputed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "problem", "expected"),
+    [
+        ({"area": ...}, "area m²", "missing", "a number from 10 to 500 (square metres)"),
+        ({"area": None}, "area m²", "missing", "a number from 10 to 500 (square metres)"),
+        ({"area": "100"}, "area m²", "type", "a number from 10 to 500 (square metres)"),
+        ({"area": True}, "area m²", "type", "a number from 10 to 500 (square metres)"),
+        ({"area": 9.999}, "area m²", "bounds", "a number from 10 to 500 (square metres)"),
+        ({"area": 500.001}, "area m²", "bounds", "a number from 10 to 500 (square metres)"),
+        ({"rooms": 2.5}, "rooms", "type", "a whole number from 1 to 10"),
+        ({"rooms": False}, "rooms", "type", "a whole number from 1 to 10"),
+        ({"rooms": 11}, "rooms", "bounds", "a whole number from 1 to 10"),
+        ({"rooms": []}, "rooms", "type", "a whole number from 1 to 10"),
+        ({"year": 2101}, "year", "bounds", "a whole number of at most 2100, or null"),
+        ({"year": -(2**53) - 2}, "year", "bounds", "a whole number of at most 2100, or null"),
+        ({"slope": 3.5e38}, "slope", "bounds", "a number of at most 3.4028234663852886e+38 in size (degrees), or null"),
+        (
+            {"slope": 10**400},
+            "slope",
+            "bounds",
+            "a number of at most 3.4028234663852886e+38 in size (degrees), or null",
+        ),
+        ({"garden": 2}, "garden?", "type", "true or false (or 1 or 0), or null"),
+        ({"garden": "true"}, "garden?", "type", "true or false (or 1 or 0), or null"),
+        ({"heating": 1}, "heating", "type", "one of gas, 1, or null"),
+        ({"distrito": "centro"}, "distrito", "category", "one of Centro, Ñuñoa, San José: este"),
+        ({"distrito": None}, "distrito", "missing", "one of Centro, Ñuñoa, San José: este"),
+        ({"price": 1}, "price", "unknown", "no such field: it is what the model predicts"),
+        ({"ROOMS": 1}, "ROOMS", "unknown", "a feature of the model (did you mean 'rooms'?)"),
+        ({"Rooms": 1}, "Rooms", "unknown", "a feature of the model (did you mean 'rooms'?)"),
+        ({"zzz": 1}, "zzz", "unknown", "a feature of the model"),
+        ({"f0": 1}, "f0", "unknown", "a feature of the model"),
+    ],
+)
+def test_a_mistake_names_field_value_and_expectation(
+    contract: Contract, changes: dict[str, Any], field: str, problem: str, expected: str
+) -> None:
+    """Each mistake says which field, what kind of mistake, and in words what would be right."""
+    [mistake] = mistakes(contract, body(**changes))
+    assert (mistake.field, mistake.problem, mistake.expected) == (field, problem, expected)
+
+
+def test_all_mistakes_are_told_at_once(contract: Contract) -> None:
+    """One answer names everything: first what is wrong, in the order of the body, then what is missing."""
+    found = mistakes(contract, body(slope="steep", rooms=0, area=..., romms=1))
+    assert [(m.field, m.problem) for m in found] == [
+        ("rooms", "bounds"),
+        ("slope", "type"),
+        ("romms", "unknown"),
+        ("area m²", "missing"),
+    ]
+
+
+@pytest.mark.parametrize("key", ["rooms", "listing id", "zzz"])
+def test_a_key_given_twice_is_refused(contract: Contract, key: str) -> None:
+    """Of two values for one field neither is taken, even if they are equal; a hidden colon does not help."""
+    twice = body(listing="x")[:-1] + f', "{key}": 3, "{key}": 3}}'.encode()
+    assert {"field": key, "problem": "duplicate", "value": 3, "expected": "each key once"} in msgspec.to_builtins(
+        mistakes(contract, twice)
+    )
+    escaped = body(rooms=...)[:-1] + b', "rooms": 3, "\\u0072ooms": 4}'
+    assert [m.problem for m in mistakes(contract, escaped)] == ["duplicate"]
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"), [(b"[]", "a list of 0"), (b"3", 3), (b"null", None), (b'"x"', "x"), (b"true", True)]
+)
+def test_a_body_that_is_no_object_is_refused(contract: Contract, content: bytes, shown: Any) -> None:
+    """JSON of another kind is no row."""
+    [mistake] = mistakes(contract, content)
+    assert (mistake.problem, mistake.value) == ("body", shown)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b" ",
+        b"{",
+        b"\x00",
+        b"\xef\xbb\xbf{}",
+        b'{"rooms": NaN}',
+        b'{"slope": -Infinity}',
+        b'{"rooms": 03}',
+        b'{"rooms": 3,}',
+        b"{'rooms': 3}",
+        b'{"note": "\xff"}',
+        b'{"note": "\\ud800"}',
+        b'{"\\udc00": 1}',
+        b'{"rooms": 3} {}',
+        '{"rooms": 3}'.encode("utf-16"),
+        b'{"note": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    ],
+)
+def test_what_is_no_json_is_malformed(contract: Contract, content: bytes) -> None:
+    """No JSON: bad syntax, NaN and infinities, other encodings, half surrogates, nesting too deep to read."""
+    with pytest.raises(MalformedError):
+        contract.decode(content)
+
+
+def test_a_hostile_body_gets_a_short_answer(contract: Contract) -> None:
+    """Mistakes are counted and only the first are listed; long names and values are cut."""
+    many = {f"{place:04d}" + "x" * 200: "y" * 1000 for place in range(200)}
+    with pytest.raises(RefusedError) as raised:
+        contract.decode(json.dumps(many).encode())
+    assert raised.value.total == 200 + 3
+    assert len(raised.value.mistakes) == MOST_MISTAKES
+    assert len(msgspec.json.encode(raised.value.mistakes)) < 400 * MOST_MISTAKES
+
+
+def test_any_value_found_can_be_told(contract: Contract) -> None:
+    """Numbers beyond 64 bits or beyond a float, lists and objects are shown as short text."""
+    found = mistakes(
+        contract, b'{"area m\xc2\xb2": 1%s, "rooms": -1%s, "year": {"a": 1}, "slope": 1e999}' % (b"0" * 30, b"0" * 5000)
+    )
+    values = {mistake["field"]: mistake["value"] for mistake in json.loads(msgspec.json.encode(found))}
+    assert values["area m²"] == "1" + "0" * 30
+    assert values["rooms"] == "-1" + "0" * 98 + "..."
+    assert values["year"] == "an object of 1"
+    assert values["slope"] == "1e999"
+
+
+def test_names_that_the_fast_decoder_cannot_hold(example: Example) -> None:
+    """A column may have quotes and backslashes in its name."""
+    columns = [
+        msgspec.structs.replace(column, name='say "a\\b"') if column.name == "rooms" else column
+        for column in example.schema.columns
+    ]
+    odd = Contract(Schema(1, example.schema.source, tuple(columns)))
+    assert odd.decode(json.dumps(row(rooms=...) | {'say "a\\b"': 3}).encode()).numbers[1] == 3.0
+
+
+# Letters of one to four bytes, and those that JSON must escape.
+TEXT = st.text('aZ1:, {"\\\n\x7fñ€𝄞', max_size=5)
+# Values near every border of the contract, and any JSON.
+LEAVES: st.SearchStrategy[Any] = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(-3, 12)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from([10.0, 500, 1e39, -3.4028234663852886e38, 2**53, 2**53 + 1, 2**64, 1e22, 0.0, -0.0, 3.0])
+    | st.sampled_from(["Centro", "Ñuñoa", "San José: este", "gas", "1", "a:b", ""])
+    | TEXT
+)
+ANY = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2))
+# What turns valid JSON into something near it.
+JUNK = st.binary(max_size=3) | st.sampled_from(
+    [b"e999", b"-", b"null", b"true", b"NaN", b'"rooms":3,', b'"', b"\\u00", b":", b",", b"{", b"[", b"]", b"}", b".0"]
+)
+NAMES = st.sampled_from([*COLUMNS, "Rooms", "f0", "", "x"])
+
+
+def outcome(read: Any, *arguments: Any) -> Any:
+    """What a reader makes of a body, comparable: NaN as None, errors as their content."""
+    try:
+        found = read(*arguments)
+    except RefusedError as error:
+        return error.total, error.mistakes
+    except MalformedError as error:
+        return str(error)
+    return [None if math.isnan(number) else number for number in found.numbers], found.imputed, found.own
+
+
+@PATIENT
+@given(st.dictionaries(NAMES, LEAVES | ANY, max_size=3), st.booleans())
+def test_the_fast_reader_agrees_with_the_slow_one(contract: Contract, changes: dict[str, Any], escape: bool) -> None:
+    """Whatever the fast decoder accepts, the explaining reader accepts with the same numbers and the same own id."""
+    content = json.dumps(row() | changes, ensure_ascii=escape).encode(errors="surrogatepass")
+    assert outcome(contract.decode, content) == outcome(diagnostics.read, content, contract.schema)
+
+
+@PATIENT
+@given(st.integers(0, 200), JUNK, st.integers(0, 4))
+def test_the_readers_agree_on_damaged_bodies(contract: Contract, place: int, junk: bytes, removed: int) -> None:
+    """Bytes put in, taken out or replaced change nothing in that agreement."""
+    whole = json.dumps(row(listing="x"), ensure_ascii=False).encode()
+    content = whole[:place] + junk + whole[place + removed :]
+    assert outcome(contract.decode, content) == outcome(diagnostics.read, content, contract.schema)

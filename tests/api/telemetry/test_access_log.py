@@ -1,0 +1,116 @@
+"""The lines that the process writes."""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from typing import Any
+
+import pytest
+
+from api.settings import Settings
+from api.telemetry import access_log
+from api.telemetry.access_log import REQUEST_ID, JsonFormatter, RequestLines
+
+
+def written(capfdbinary: Any, as_json: bool, paths: list[str]) -> list[bytes]:
+    """The lines of requests for these paths."""
+
+    async def act() -> None:
+        lines = RequestLines(as_json)
+        for path in paths:
+            lines.add(asyncio.get_running_loop(), "id-1", "GET", path, 200, 0.0012346)
+        lines.flush()
+
+    asyncio.run(act())
+    return capfdbinary.readouterr().out.splitlines()
+
+
+def test_a_request_as_json(capfdbinary: Any) -> None:
+    """Each request is one JSON object with time, level, message, request id, method, path, status and ms."""
+    [line] = written(capfdbinary, True, ["/predict"])
+    content = json.loads(line)
+    assert content.pop("time").endswith("Z")
+    assert content == {
+        "level": "INFO",
+        "message": "request",
+        "request_id": "id-1",
+        "method": "GET",
+        "path": "/predict",
+        "status": 200,
+        "ms": 1.235,
+    }
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_no_path_makes_a_line_of_its_own(capfdbinary: Any, as_json: bool) -> None:
+    """Line ends, control characters, lone surrogates and long paths of callers stay inside of one short line."""
+    found = written(capfdbinary, as_json, ['/a\nINFO: "forged"', "/\x1b[31m", "/\udcff", "/" + "x" * 5000])
+    assert len(found) == 4
+    assert b"\x1b" not in b"".join(found)
+    assert max(map(len, found)) < 400
+
+
+def test_pieces_are_small_enough_to_stay_whole(capfdbinary: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written at once ends with a line and is no more than POSIX keeps together on a pipe."""
+    pieces = []
+    monkeypatch.setattr(os, "write", lambda file, content: (pieces.append(content), len(content))[1])
+    written(capfdbinary, True, ["/predict"] * 100)
+    assert 1 < len(pieces) < 10
+    assert all(len(piece) <= 4096 and piece.endswith(b"\n") for piece in pieces)
+
+
+def test_a_reader_that_does_not_read_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where stdout is full, lines wait and then are dropped, and no request waits; whole lines follow later."""
+    read, write = os.pipe()
+    with os.fdopen(write, "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        monkeypatch.setattr(access_log, "MOST_WAITING", 3)
+
+        async def act() -> None:
+            lines = RequestLines(True)
+            for _ in range(2000):
+                lines.add(asyncio.get_running_loop(), "id-1", "GET", "/predict", 200, 0.001)
+            first = os.read(read, 2**20)
+            lines.flush()
+            content = first + os.read(read, 2**20)
+            assert 65536 / 2 < len(content) < 2000 * 100
+            assert all(json.loads(line)["status"] == 200 for line in content.splitlines())
+
+        asyncio.run(act())
+    os.close(read)
+
+
+def test_a_closed_stdout_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody reads the lines any more they are no longer written, and requests are answered as before."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as broken:
+        monkeypatch.setattr(sys, "stdout", broken)
+        lines = RequestLines(True)
+        lines.wanted = True
+        lines._lines = [b"x\n"]
+        lines.flush()
+    assert lines.wanted is False
+
+
+def test_the_id_of_the_request_stands_in_its_lines() -> None:
+    """What is logged while a request is answered has its id, and a traceback stays in the one line."""
+    REQUEST_ID.set("id-2")
+    try:
+        raise ValueError("two\nlines")
+    except ValueError:
+        record = logging.LogRecord("x", logging.ERROR, "", 0, "it %s", ("broke",), sys.exc_info())
+    line = JsonFormatter().format(record)
+    REQUEST_ID.set("")
+    content = json.loads(line)
+    assert "\n" not in line
+    assert (content["message"], content["level"], content["request_id"]) == ("it broke", "ERROR", "id-2")
+    assert "ValueError" in content["traceback"]
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [("json", True), ("text", False), (None, True)])
+def test_json_is_for_what_is_no_terminal(chosen: Any, expected: bool) -> None:
+    """LOG_FORMAT decides; without it all but a terminal gets JSON."""
+    assert access_log.is_json(Settings(log_format=chosen)) is expected

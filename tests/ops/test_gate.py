@@ -1,0 +1,128 @@
+"""The gate through its real command, in projects of their own: every situation, its line and its exit code."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from pipeline.contract.onnx_model import Model
+from pipeline.tables.feature_matrix import to_matrix
+from tests.conftest import WEAK, Project
+from tests.ops.gating import CHAMPION, MODEL, gate, history
+
+
+def set_gate(project: Project, **changes: object) -> None:
+    project.edit_params(lambda p: p["gate"].update(changes))
+
+
+def test_a_better_model_is_promoted(challenged: Project) -> None:
+    """A challenger that is better beyond doubt exits 0 against the champion of the last commit, with every check, the
+    wear of the split, the smallest visible improvement and cross-validation; asking twice is a line each and no wear.
+    """
+    lines = challenged.ops("gate").stdout.splitlines()
+    assert lines[0].startswith("RMSE new: ")
+    assert lines[0].endswith("| promote")
+    said = "\n".join(lines)
+    for name in ("skill", "superior", "coverage", "servable", "slices", "contract"):
+        assert f"  pass  {name} " in said
+    for remark in ("has judged 0 other models", "The smallest improvement that these", "over 15 fits of each on "):
+        assert remark in said
+    assert challenged.ops("gate", "--md").stdout.startswith(f"**{lines[0]}**")
+    first, again = history(challenged)[-2:]
+    assert {**first, "time": ""} == {**again, "time": ""}
+    champion = yaml.safe_load(challenged.path("models/champion.onnx.dvc").read_text())["outs"][0]["md5"]
+    assert (first["verdict"], first["champion"], first["earlier"]) == ("promote", champion, 0)
+    assert set(first["checks"].values()) == {True}
+
+
+@pytest.mark.slow
+def test_a_worse_model_is_kept_out_and_wears_the_split(challenged: Project) -> None:
+    """The other way round the weak model is kept out (exit 3), the champion is equal to itself (exit 3), and the next
+    challenger on the same rows is tested harder."""
+    challenged.ops("gate")
+    challenged.ops("registry", "promote")
+    challenged.commit("a good champion")
+    assert gate(challenged, code=3)["checks"]["superior"] is False
+    challenged.edit_params(lambda p: p["train"].update(families=WEAK))
+    challenged.dvc("repro")
+    said = challenged.ops("gate", code=3).stdout
+    assert said.splitlines()[0].endswith("| keep")
+    assert "worse beyond doubt" in said
+    # The good model met the weak champion on these rows; the champion against itself was no test.
+    assert "has judged 1 other model before: tested at alpha 0.0083" in said
+
+
+def test_a_first_model_needs_floors_and_the_server(reproduced: Project) -> None:
+    """Without a champion the model is promoted when it is good enough and servable: no recorded metric of the revision
+    is needed, and nothing is compared."""
+    found = gate(reproduced, code=0)
+    assert (found["rmse_current"], found["champion"]) == (None, None)
+    assert set(found["checks"]) == {"skill", "coverage", "servable"}
+
+
+def refuse_to_serve(project: Project) -> None:
+    """The server compares the file with DVC's record of it."""
+    lock = project.path("dvc.lock")
+    outputs = yaml.safe_load(lock.read_text())["stages"]["select"]["outs"]
+    md5 = next(output["md5"] for output in outputs if output["path"] == MODEL)
+    lock.write_text(lock.read_text().replace(md5, "0" * 32))
+
+
+def make_the_champion_right_for_the_low_prices(project: Project) -> None:
+    """The lower third of the test rows gets the champion's predictions as target, half a unit off."""
+    path = project.path("data/clean/test.parquet")
+    table, champion = pd.read_parquet(path), Model.load(project.path(CHAMPION))
+    low = table["MEDV"] <= table["MEDV"].quantile(1 / 3)
+    rows = table[low]
+    said = champion.predict(to_matrix(rows, champion.description.columns))[:, 0]
+    table.loc[low, "MEDV"] = said + np.where(np.arange(len(rows)) % 2, 0.5, -0.5)
+    path.unlink()  # a link into DVC's cache, perhaps
+    table.to_parquet(path)
+    project.stage("evaluate")
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        ("skill", lambda p: set_gate(p, min_skill=0.99)),
+        ("max_rmse", lambda p: set_gate(p, max_rmse=0.5)),
+        ("superior", lambda p: set_gate(p, min_improvement=0.99)),
+        ("coverage", lambda p: set_gate(p, coverage_tolerance=0, alpha=0.999)),
+        ("servable", refuse_to_serve),
+        ("slices", make_the_champion_right_for_the_low_prices),
+    ],
+)
+def test_each_check_can_fail_alone(challenged: Project, name: str, spoil: Callable[[Project], None]) -> None:
+    """A better model with one check that fails keeps the champion: exit 3, and the check is named."""
+    spoil(challenged)
+    found = gate(challenged, code=3)
+    assert [check for check, passed in found["checks"].items() if not passed] == [name]
+    assert name in found["reason"]
+    assert history(challenged)[-1]["checks"] == found["checks"]
+
+
+def test_non_inferior_without_a_time(challenged: Project) -> None:
+    """--policy overrides gate.policy; without a time column all rows must be better, and the verdict says so."""
+    found = gate(challenged, "--policy", "non_inferior", code=0)
+    assert "superior" in found["checks"]
+    assert "no time column" in " ".join(found["notes"])
+
+
+@pytest.mark.slow
+def test_changed_data_and_a_narrower_contract(challenged: Project) -> None:
+    """With other rows and a narrower schema both models are scored on today's split and the recorded number is called
+    old; the contract check alone fails, and --allow-contract-change lifts it."""
+    raw = challenged.path("data/raw/housing.csv")
+    raw.write_text("\n".join(raw.read_text().splitlines()[:-20]) + "\n")
+    schema = challenged.path("data/schema.yaml")
+    content = yaml.safe_load(schema.read_text())
+    content["columns"]["RM"]["max"] = 9
+    schema.write_text(yaml.safe_dump(content, sort_keys=False))
+    challenged.dvc("repro")
+    found = gate(challenged, code=3)
+    assert [check for check, passed in found["checks"].items() if not passed] == ["contract"]
+    assert "is of another model or test split" in " ".join(found["notes"])
+    assert "fits of each on 3" in " ".join(found["notes"])
+    assert gate(challenged, "--allow-contract-change", code=0)["verdict"] == "promote"

@@ -1,0 +1,107 @@
+"""The loop for real: a server with its log, drift, feedback, a retrain, the gate, and the server's next model."""
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.tables import raw_table
+from tests.conftest import Project
+from tests.test_docs import follow
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def promoted(reproduced: Project) -> Iterator[Project]:
+    """A project with a champion; a server that is started in it ends with the test."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        reproduced.env["PORT"] = str(probe.getsockname()[1])
+    reproduced.ops("gate")
+    reproduced.ops("registry", "promote")
+    yield reproduced
+    with suppress(FileNotFoundError, ProcessLookupError):
+        os.kill(int(reproduced.path("data/log/server.pid").read_text()), signal.SIGKILL)
+
+
+def live_parts(project: Project) -> list[Path]:
+    return sorted(project.path("data/raw").glob("live-*"))
+
+
+def report(project: Project) -> dict:
+    return json.loads(project.path("metrics/drift.json").read_text())
+
+
+def moved(project: Project, seed: int, count: int = 150) -> pd.DataFrame:
+    """Rows of the training split, somewhat poorer and smaller, with their prices."""
+    table = pd.read_parquet(project.path("data/clean/train.parquet")).drop(columns=["row", "fold"])
+    table = table.sample(count, random_state=seed)
+    return table.assign(LSTAT=table["LSTAT"] + 5, RM=0.9 * table["RM"] + seed / 1000)
+
+
+def test_the_loop_as_the_page_tells_it(promoted: Project) -> None:
+    """Every command of docs/loop.md prints what the page shows. After it the part is committed with the model and has
+    the raw table's columns; the old rows are where they were, and no row is on both sides or there twice."""
+    before = {name: pd.read_parquet(promoted.path(f"data/clean/{name}.parquet")) for name in ("train", "test")}
+    assert follow(promoted, "docs/loop.md") == 15
+    (part,) = live_parts(promoted)
+    assert promoted.run("git", "status", "--short", "data/raw").stdout == ""
+    assert list(raw_table.read_part(part)) == list(raw_table.read_part(promoted.path("data/raw/housing.csv")))
+    after = {name: pd.read_parquet(promoted.path(f"data/clean/{name}.parquet")) for name in ("train", "test")}
+    for name, table in after.items():
+        old = table[table["row"] < 506].reset_index(drop=True)
+        pd.testing.assert_frame_equal(old, before[name])
+    features = [name for name in after["test"] if name not in ("row", "fold", "MEDV")]
+    assert after["train"].merge(after["test"], on=features).empty
+    assert not pd.concat(after.values()).duplicated(features).any()
+
+
+def test_a_challenger_that_is_kept_out_waits_for_feedback(promoted: Project) -> None:
+    """Labelled rows whose model the gate does not promote stay beside it. Without news the next retrain asks nobody;
+    with more feedback it adds that alone and asks the gate again."""
+    # Prices that have nothing to do with the rows: no model can be better beyond doubt.
+    prices = np.random.default_rng(0).permutation
+    first, second = (moved(promoted, seed).assign(MEDV=lambda t: prices(t["MEDV"])) for seed in (1, 2))
+    first.to_csv(promoted.path("data/live/first.csv"), index=False)
+    said = promoted.ops("retrain").stdout
+    assert "retrain: drift: risk" in said
+    assert "retrain: 150 labelled live rows are the new part" in said
+    assert said.endswith("retrain: the champion stays\n")
+    history = promoted.path("metrics/history.jsonl").read_text()
+    said = promoted.ops("retrain").stdout
+    assert "no labelled live row that data/raw has not" in said
+    assert "this model is judged already" in said
+    assert promoted.path("metrics/history.jsonl").read_text() == history
+    second.to_csv(promoted.path("data/live/second.csv"), index=False)
+    assert "retrain: 150 labelled live rows are the new part" in promoted.ops("retrain").stdout
+    assert len(promoted.path("metrics/history.jsonl").read_text()) > len(history)
+    assert [len(pd.read_parquet(part)) for part in live_parts(promoted)] == [150, 150]
+
+
+def test_what_the_model_ignores_retrains_nothing(promoted: Project) -> None:
+    """A column that the model does not depend on, and one that it does not take, are reported where they shift;
+    data/raw and the champion stay, though the rows have prices. An export alone retrains nothing."""
+    promoted.edit_params(lambda p: p["features"].update(exclude=["B"]))
+    promoted.dvc("repro")
+    promoted.ops("gate", code=(0, 3, 4))
+    promoted.ops("registry", "promote", "--force")
+    importance = pd.read_csv(promoted.path("metrics/plots/importance.csv"), index_col="feature")
+    assert "B" not in importance.index
+    unused = next(name for name in ("ZN", "CHAS", "RAD", "INDUS") if importance["low"][name] <= 0)
+    rows = pd.read_parquet(promoted.path("data/clean/test.parquet")).drop(columns=["row", "fold"])
+    tops = {"ZN": 90.0, "CHAS": True, "RAD": 24, "INDUS": 27.0}
+    rows.assign(**{"B": 100.0, unused: tops[unused]}).to_parquet(promoted.path("data/live/rows.parquet"))
+    head = promoted.run("git", "rev-parse", "HEAD").stdout
+    assert promoted.ops("retrain").stdout.endswith("retrain: no reason (drift: shifted); the champion stays\n")
+    assert {"B", unused} <= set(report(promoted)["moved"])
+    assert sum("does not depend on it" in finding for finding in report(promoted)["findings"]) >= 2
+    assert live_parts(promoted) == []
+    assert promoted.run("git", "rev-parse", "HEAD").stdout == head

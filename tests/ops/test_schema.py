@@ -1,0 +1,130 @@
+"""`python -m ops.schema`: infer and check, as a user calls them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ops.schema import check, write_first
+from pipeline.contract import paths, schema
+from pipeline.contract.errors import PipelineError
+from pipeline.contract.schema import Column, Schema
+from pipeline.profiling.inferred_schema import infer
+from pipeline.profiling.schema_text import to_yaml
+from tests.conftest import ROOT
+from tests.describable import table
+
+HOUSING = ROOT / "data/raw/housing.csv"
+
+
+def command(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ops.schema", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_stdout_is_the_yaml_alone(tmp_path: Path) -> None:
+    """`infer FILE --target NAME` prints a schema on stdout that loads as it is, and the remarks on stderr."""
+    done = command("infer", str(HOUSING), "--target", "MEDV")
+    assert done.returncode == 0
+    (tmp_path / "schema.yaml").write_text(done.stdout)
+    assert schema.load(tmp_path / "schema.yaml").target.name == "MEDV"
+    assert done.stderr.startswith(f"{HOUSING}: 506 rows, 14 columns: 13 features, target MEDV. Look at:\n- ")
+    assert "RAD (9 values)" in done.stderr
+
+
+def test_a_folder_of_parts_is_one_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`infer FOLDER` reads all parts, CSV and Parquet, as one table."""
+    raw = table(rooms=["2", "3", "7"])
+    raw.iloc[:30].to_csv(tmp_path / "a.csv", index=False)
+    raw.iloc[30:].astype({"rooms": int}).to_parquet(tmp_path / "b.parquet", index=False)
+    write_first(tmp_path, "price")
+    out = capsys.readouterr()
+    assert yaml.safe_load(out.out)["columns"]["rooms"]["dtype"] == "int"
+    assert f"{tmp_path}: 60 rows" in out.err
+
+
+def test_a_command_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
+    """An error ends with exit code 1 and one line, no traceback and nothing on stdout."""
+    for arguments, said in [
+        (("infer", str(HOUSING)), "error: which column is to be predicted? Add --target NAME"),
+        (("check", "absent.yaml"), "error: absent.yaml is missing"),
+    ]:
+        done = command(*arguments, folder=tmp_path)
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+        assert done.stderr.startswith(said)
+
+
+def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:
+    """A file that is absent, or neither CSV nor Parquet, is an error that says what to give."""
+    (tmp_path / "notes.txt").write_text("no table")
+    with pytest.raises(PipelineError, match=r"notes.txt is neither a .csv nor a .parquet file"):
+        write_first(tmp_path / "notes.txt", "x")
+    with pytest.raises(PipelineError, match=r"absent.csv is missing: name a .csv or .parquet file"):
+        write_first(tmp_path / "absent.csv", "x")
+    with pytest.raises(PipelineError, match=r"holds no .csv or .parquet file"):
+        write_first(tmp_path, "x")
+
+
+def test_check_explains_the_shipped_schema() -> None:
+    """`check` prints a line for each column, what decides the split, and that the raw table has every column."""
+    done = command("check")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "data/schema.yaml is valid: 14 columns, 13 features"
+    room = next(line for line in lines if line.startswith("RM"))
+    assert room.split("  ")[-1] == "must be there"
+    assert "1 to 20" in room
+    assert "test split: a hash of the features, so that equal rows stay together" in lines
+    assert lines[-1] == "data/raw has all of these columns"
+
+
+@pytest.mark.parametrize(
+    ("roles", "test", "folds"),
+    [
+        ({}, "a hash of the features", "a hash of the features"),
+        ({"id": "category"}, "a hash of k_id (role id)", "a hash of k_id (role id)"),
+        ({"id": "category", "group": "int"}, "a hash of k_group (role group)", "a hash of k_group (role group)"),
+        ({"time": "int", "id": "int"}, "the latest rows by k_time", "blocks of k_time"),
+        ({"time": "int", "group": "int"}, "the latest rows by k_time", "a group is as late as its latest row"),
+    ],
+)
+def test_check_says_what_decides_the_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    roles: dict[str, str], test: str, folds: str,
+) -> None:  # fmt: skip
+    """The split is by the split column, the time, the group, the id or the features, the first that there is."""
+    monkeypatch.chdir(tmp_path)
+    keyed = [Column(f"k_{role}", dtype, role=role) for role, dtype in roles.items()]  # type: ignore[arg-type]
+    made = infer(table(), "price").schema
+    path = tmp_path / "schema.yaml"
+    path.write_text(to_yaml(Schema(1, made.source, (*made.columns, *keyed))))
+    check(path)
+    lines = capsys.readouterr().out.splitlines()
+    assert next(line for line in lines if line.startswith("test split: ")).removeprefix("test split: ").startswith(test)
+    assert folds in next(line for line in lines if line.startswith("folds:"))
+    assert lines[-1] == "there is no data/raw here to compare it with"
+
+
+def test_check_compares_the_raw_header(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A column that the raw table lacks is an error with the nearest name; one that only it has is listed."""
+    monkeypatch.chdir(tmp_path)
+    Path("data/raw").mkdir(parents=True)
+    raw = table(rooms=["2", "3"])
+    Path("data/schema.yaml").write_text(to_yaml(infer(raw, "price").schema))
+    raw.assign(extra="x").to_csv("data/raw/a.csv", index=False)
+    check(paths.SCHEMA)
+    assert capsys.readouterr().out.endswith("and others, which nothing reads:\n- extra\n")
+    raw.rename(columns={"rooms": "roms"}).to_csv("data/raw/b.csv", index=False)
+    with pytest.raises(PipelineError, match=r"b.csv has no column rooms \(did you mean 'roms'\?\), which data/schema"):
+        check(paths.SCHEMA)

@@ -1,0 +1,94 @@
+"""Parameters and schema: a mistake is named with file, key, value and what is allowed."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.contract import params, schema
+from pipeline.contract.errors import PipelineError
+from tests.conftest import ROOT
+
+
+def edited(tmp_path: Path, name: str, old: str, new: str) -> Path:
+    text = (ROOT / name).read_text()
+    assert old in text
+    path = tmp_path / Path(name).name
+    path.write_text(text.replace(old, new, 1))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "section", "said"),
+    [
+        (
+            "min_rows: 50\n  # Share",
+            "min_row: 50\n  # Share",
+            "clean",
+            r"unknown key 'min_row' \(did you mean 'min_rows'\?\)",
+        ),
+        ("  folds: 5\n", "", "clean", "the key 'folds' is missing"),
+        ("folds: 5", "folds: 1", "clean", "'folds': expected int >= 2, found 1"),
+        ("folds: 5", "folds: five", "clean", "'folds': expected int, got str, found 'five'"),
+        ("test_fraction: 0.2", "test_fraction: 1", "clean", "'test_fraction': expected float < 1.0, found 1"),
+        ("rule: min", "rule: max", "select", "'rule': expected one of min, one_se, found 'max'"),
+        ("alpha: [0.1, 1, 10, 100]", "alpha: []", "train", "'families': .*length >= 1"),
+        ("clean:", "cleen:", "train", r"unknown section 'cleen' \(did you mean 'clean'\?\)"),
+        ("evaluate:\n", "evaluate: 3\nx:\n", "evaluate", "unknown section 'x'"),
+        ("  seed: 42", "  seed: 42\n  seed: 43", "train", "the key 'seed' stands twice"),
+    ],
+)
+def test_a_wrong_parameter_is_named(tmp_path: Path, old: str, new: str, section: str, said: str) -> None:
+    """An unknown, missing, mistyped or repeated parameter is an error that names it."""
+    with pytest.raises(PipelineError, match=said):
+        params.load(section, edited(tmp_path, "params.yaml", old, new))  # type: ignore[call-overload]
+
+
+def test_numbers_are_read_as_dvc_writes_them(tmp_path: Path) -> None:
+    """`1e-05`, which DVC writes into params.yaml, is a number."""
+    path = edited(tmp_path, "params.yaml", "onnx_tolerance: 0.0001", "onnx_tolerance: 1e-05")
+    assert params.load("select", path).onnx_tolerance == 1e-5
+
+
+def test_parameters_are_frozen() -> None:
+    """Nothing can change a parameter after it was read."""
+    with pytest.raises(AttributeError):
+        params.load("clean", ROOT / "params.yaml").folds = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "dtype: float, unit: rooms",
+            "dtype: flaot, unit: rooms",
+            "column 'RM': key 'dtype': expected one of float, int",
+        ),
+        ("unit: rooms, ", "units: rooms, ", r"column 'RM': unknown key 'units' \(did you mean 'unit'\?\)"),
+        ("min: 1, max: 20}", "min: 20, max: 1}", "column 'RM': key 'min': expected at most max = 1.0, found 20.0"),
+        ("min: 1, max: 20}", "min: .nan, max: 20}", "column 'RM': key 'min': a finite bound"),
+        (", role: target", "", "expected one column with role target, found none"),
+        ("  RM: {", "  row: {", "column 'row': the name is reserved"),
+        ("  RM: {", "  5: {", "column 5: a column's name must be text"),
+        ("version: 1", "version: 2", "key 'version': expected one of 1, found 2"),
+        ("  licence:", "  license:", r"source: unknown key 'license' \(did you mean 'licence'\?\)"),
+        ("dtype: bool, ", "dtype: category, ", "column 'CHAS': key 'categories': expected the list"),
+        ("dtype: bool, ", "dtype: bool, categories: [a], ", "only for dtype category, found with dtype bool"),
+    ],
+)
+def test_a_wrong_schema_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """A schema error names the column, the key, the value and what is allowed."""
+    with pytest.raises(PipelineError, match=said):
+        schema.load(edited(tmp_path, "data/schema.yaml", old, new))
+
+
+def test_excluding_an_unknown_feature_is_an_error() -> None:
+    """A misspelt feature in features.exclude is named, with the nearest one."""
+    with pytest.raises(PipelineError, match=r"'LSTA' is no feature .*did you mean 'LSTAT'"):
+        schema.load(ROOT / "data/schema.yaml").excluding(("LSTA",))
+
+
+def test_an_excluded_feature_stays_known() -> None:
+    """An excluded feature is no feature any more, but still a column of the schema with role ignore."""
+    changed = schema.load(ROOT / "data/schema.yaml").excluding(("B",))
+    assert "B" not in [column.name for column in changed.features]
+    assert [column.role for column in changed.columns if column.name == "B"] == ["ignore"]

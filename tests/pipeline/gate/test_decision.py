@@ -1,0 +1,257 @@
+"""The gate's statistics against brute force and simulation, its checks one by one."""
+
+import itertools
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.contract.errors import PipelineError
+from pipeline.contract.params import Gate
+from pipeline.contract.schema import Column
+from pipeline.gate import checks, evidence, paired_test, render
+from pipeline.gate.checks import Check
+from pipeline.gate.decision import decide
+from tests.tables import make_schema
+
+GATE = Gate(
+    policy="superior",
+    alpha=0.05,
+    min_improvement=0,
+    margin=0.05,
+    min_skill=0.1,
+    max_rmse=None,
+    coverage_tolerance=0.05,
+    min_slice_rows=30,
+    max_slice_regression=0.1,
+    seed=3,
+    samples=999,
+)
+
+
+def limits(**changes: object) -> Gate:
+    return msgspec.structs.replace(GATE, **changes)
+
+
+def predictions(
+    n: int, factor: float, seed: int, correlation: float = 0.5
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(champion, challenger, actual); the challenger's errors are `factor` times as large."""
+    generator = np.random.default_rng(seed)
+    actual = generator.normal(0, 10, n)
+    errors = generator.multivariate_normal([0, 0], [[1, correlation], [correlation, 1]], n)
+    return actual + errors[:, 0], actual + factor * errors[:, 1], actual
+
+
+def failed(checks: tuple[Check, ...]) -> list[str]:
+    return [check.name for check in checks if check.passed is False]
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(0.5, "promote"), (2.0, "keep"), (1.0, "inconclusive")])
+def test_verdicts(factor: float, expected: str) -> None:
+    """A clearly better model is promoted, a clearly worse one kept out, and one like it is inconclusive, which is
+    never called worse."""
+    decision = decide(*predictions(100, factor, seed=2), GATE)
+    assert decision.verdict == expected
+    assert decision.comparison.low < decision.comparison.change < decision.comparison.high
+    assert ("is worse" in render.text(decision)) == (expected == "keep")
+    assert render.first_line(decision) == (
+        f"RMSE new: {decision.rmse_new:.2f} | current: {decision.rmse_current:.2f} | {expected}"
+    )
+
+
+@pytest.mark.parametrize("policy", ["superior", "non_inferior"])
+def test_the_same_predictions_keep_the_champion(policy: str) -> None:
+    """A tie keeps the champion, under each policy."""
+    champion, _, actual = predictions(100, 1, 0)
+    recent = np.arange(100) >= 50
+    assert decide(champion, champion.copy(), actual, limits(policy=policy), recent=recent).verdict == "keep"
+
+
+def test_a_first_model_needs_its_floors_only() -> None:
+    """Without a champion a model is promoted when it is better than the best constant and no worse than max_rmse."""
+    _, challenger, actual = predictions(100, 1, 0)
+    decision = decide(None, challenger, actual, GATE)
+    assert (decision.verdict, decision.rmse_current) == ("promote", None)
+    assert render.first_line(decision) == f"RMSE new: {decision.rmse_new:.2f} | current: none | promote"
+    assert failed(decide(None, np.zeros(100), actual, GATE).checks) == ["skill"]
+    assert failed(decide(None, challenger, actual, limits(max_rmse=0.5)).checks) == ["max_rmse"]
+    assert decide(None, challenger, actual, limits(max_rmse=1.5)).verdict == "promote"
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_prediction_that_is_no_number_fails(side: int) -> None:
+    """A NaN among the predictions of either model keeps the champion, and every form of the verdict can be written."""
+    arrays = predictions(50, 0.5, 0)
+    arrays[side][3] = np.nan
+    decision = decide(*arrays, GATE)
+    assert decision.verdict == "keep"
+    assert "superior" in failed(decision.checks)
+    assert render.as_json(decision)[["rmse_current", "rmse_new"][side]] is None
+    assert "not a number" in render.as_markdown(decision)
+
+
+def test_the_improvement_asked_for_must_be_certain() -> None:
+    """With gate.min_improvement the whole interval must be below it: if only a part is, nothing is said; if none is,
+    the check fails."""
+    arrays = predictions(400, 0.8, seed=2)
+    assert decide(*arrays, GATE).verdict == "promote"
+    little = decide(*arrays, limits(min_improvement=0.2))
+    assert little.verdict == "inconclusive"
+    assert "superior is neither met nor failed beyond doubt" in render.reason(little)
+    assert decide(*arrays, limits(min_improvement=0.5)).verdict == "keep"
+
+
+def test_non_inferior_needs_the_recent_rows() -> None:
+    """`non_inferior` promotes a model that is within the margin of all rows and better on the most recent ones, and
+    no other; without a time it asks for an improvement on all rows."""
+    champion, challenger, actual = predictions(2_000, 1.0, seed=4)
+    recent = np.arange(2_000) >= 1_000
+    policy = limits(policy="non_inferior", margin=0.1)
+    assert decide(champion, challenger, actual, policy, recent=recent).verdict == "inconclusive"
+    better = np.where(recent, actual + 0.8 * (challenger - actual), actual + 1.1 * (challenger - actual))
+    assert decide(champion, better, actual, GATE).verdict != "promote"
+    assert decide(champion, better, actual, policy, recent=recent).verdict == "promote"
+    assert decide(champion, better, actual, policy, recent=None).verdict != "promote"
+    worse = np.where(recent, actual + 0.8 * (challenger - actual), actual + 2 * (challenger - actual))
+    assert failed(decide(champion, worse, actual, policy, recent=recent).checks) == ["non_inferior"]
+
+
+def test_the_recent_rows_are_the_later_half() -> None:
+    """Recent is the later half of the rows by the time column, dates or numbers, rows of one moment together."""
+    dated = make_schema(
+        Column("x", "float"), Column("at", "category", role="time"), Column("y", "float", role="target")
+    )
+    days = pd.to_datetime(["2024-03-01", "2024-01-01", "2024-02-01", "2024-04-01"], utc=True)
+    assert evidence.recent(pd.DataFrame({"at": days}), dated).tolist() == [True, False, False, True]
+    assert evidence.recent(pd.DataFrame({"at": [1, 2, 2, 2]}), dated).tolist() == [False, True, True, True]
+    assert evidence.recent(pd.DataFrame({"at": [1]}), make_schema(Column("a", "float"))) is None
+
+
+def test_arrays_must_be_of_the_same_rows() -> None:
+    """Arrays of other shapes are refused: NumPy would stretch them and compare every row with every other."""
+    champion, challenger, actual = predictions(10, 1, 0)
+    for arrays in ((champion[:, None], challenger, actual), (champion, challenger[:9], actual), ([], [], [])):
+        with pytest.raises(PipelineError, match="of the same rows"):
+            decide(*map(np.asarray, arrays), GATE)
+
+
+def test_the_bound_is_that_of_the_randomisation_test() -> None:
+    """The upper bound is where the exact test, over all 2^10 ways to swap the two models, begins to reject."""
+    squared = np.random.default_rng(1).exponential(size=(10, 2)) * [1, 0.5]
+    drawn = paired_test.compare(squared, 0.1, 200_000, 0).high
+
+    def p_value(ratio: float) -> float:
+        scaled = squared[:, 1] - (1 + ratio) ** 2 * squared[:, 0]
+        signs = np.array(list(itertools.product([1, -1], repeat=10)))
+        return float((signs @ scaled <= scaled.sum() + 1e-12).mean())
+
+    assert p_value(drawn - 0.01) > 0.1
+    assert p_value(drawn + 0.01) < 0.1
+
+
+@pytest.mark.parametrize(("tails", "correlation"), [(None, 0.0), (None, 0.9), (3, 0.0), (3, 0.9)])
+def test_equal_models_are_seldom_promoted(tails: int | None, correlation: float) -> None:
+    """Of 1,000 challengers as good as the champion (n = 100), with light and heavy tails, independent and correlated
+    errors, at most half of alpha plus three standard errors have the whole interval below 0; as many above."""
+    generator = np.random.default_rng(5)
+    errors = generator.multivariate_normal([0, 0], [[1, correlation], [correlation, 1]], (1_000, 100))
+    if tails:
+        errors /= np.sqrt(generator.chisquare(tails, (1_000, 100, 1)))
+    sums = paired_test.half_sums(np.square(errors).transpose(1, 0, 2).reshape(100, -1), 999, seed=1)
+    found = np.array([paired_test.bounds(sums[:, 2 * k + 1], sums[:, 2 * k], 0.025) for k in range(1_000)])
+    most = 0.025 + 3 * np.sqrt(0.025 * 0.975 / 1_000)
+    assert (found[:, 1] < 0).mean() <= most
+    assert (found[:, 0] > 0).mean() <= most
+
+
+def test_the_rows_of_a_large_table_are_drawn_in_groups() -> None:
+    """Above MOST_UNITS rows the interval is as wide as the standard error says: grouping rows loses nothing."""
+    squared = np.random.default_rng(0).exponential(size=(25_000, 2))
+    found = paired_test.compare(squared, 0.025, 2_000, 0)
+    expected = (
+        1.96 * (squared[:, 1] / squared[:, 1].mean() - squared[:, 0] / squared[:, 0].mean()).std() / 2 / 25_000**0.5
+    )
+    assert (found.high - found.low) / 2 == pytest.approx(expected, rel=0.1)
+
+
+def test_the_smallest_visible_improvement_is_seen_as_often_as_promised() -> None:
+    """Models that are better by what the gate says it would have seen are promoted in 80 % of the cases, about."""
+    detectable = decide(*predictions(400, 1, 0), GATE).comparison.detectable
+    seen = [decide(*predictions(400, 1 + detectable, seed), GATE).verdict == "promote" for seed in range(300)]
+    assert np.mean(seen) == pytest.approx(0.8, abs=0.08)
+
+
+def test_a_worn_split_is_tested_harder() -> None:
+    """The parts of alpha add up to it; a promotion on a fresh split is none on a worn one, which the verdict says."""
+    assert paired_test.spent(0.05, 0) == 0.025
+    assert sum(paired_test.spent(0.05, k) for k in range(100_000)) == pytest.approx(0.05, rel=1e-4)
+    arrays = predictions(100, 0.8, seed=2)
+    assert decide(*arrays, GATE).verdict == "promote"
+    worn = decide(*arrays, GATE, earlier=4)
+    assert worn.verdict == "inconclusive"
+    assert "has judged 4 other models before: tested at alpha 0.0017" in render.text(worn)
+
+
+def test_a_split_can_be_worn_out() -> None:
+    """Where alpha is smaller than the random halves can resolve there is no bound, and so no promotion."""
+    worn_out = decide(*predictions(100, 0.1, 0), GATE, earlier=100)
+    assert worn_out.verdict == "inconclusive"
+    assert "allow no bound" in render.text(worn_out)
+
+
+@pytest.mark.parametrize(
+    ("inside", "n", "passed"),
+    [(90, 100, True), (80, 100, True), (70, 100, False), (100, 100, False), (800, 1000, False)],
+)
+def test_coverage_fails_only_beyond_doubt(inside: int, n: int, passed: bool) -> None:
+    """80 of 100 rows inside may be chance at a promise of 90 %; 70 or all of 100, or 800 of 1,000, may not."""
+    actual = np.arange(n) < inside
+    check = checks.coverage(actual.astype(float), np.full(n, 0.5), np.full(n, 1.5), 0.9, GATE)
+    assert check.passed is passed
+
+
+def test_coverage_needs_numbers() -> None:
+    """An interval with a NaN fails."""
+    assert checks.coverage(np.ones(9), np.full(9, np.nan), np.full(9, 2.0), 0.9, GATE).passed is False
+
+
+def test_a_slice_that_is_worse_beyond_doubt_fails() -> None:
+    """A slice with twice the error fails and is named; too small a one is not judged, and equal ones pass together in
+    almost every case, however many they are."""
+    errors = np.random.default_rng(0).normal(size=(400, 2))
+    spoilt = np.arange(400) < 60
+    members = [("sea", "near", spoilt), ("sea", "far", ~spoilt)]
+    worse = np.square(np.column_stack([errors[:, 0], np.where(spoilt, 2, 1) * errors[:, 1]]))
+    check = checks.slices(members, worse, GATE)
+    assert check.passed is False
+    assert "sea: near" in check.detail
+    assert checks.slices(members, worse, limits(min_slice_rows=61)).passed is True
+    assert checks.slices(members, worse, limits(min_slice_rows=401)).detail == "none has 401 rows"
+    assert checks.slices(members, worse, limits(max_slice_regression=2)).passed is True
+    passed = 0
+    for seed in range(40):
+        squared = np.square(np.random.default_rng(seed).normal(size=(1_000, 2)))
+        parts = [("part", str(k), np.arange(1_000) % 20 == k) for k in range(20)]
+        passed += checks.slices(parts, squared, limits(max_slice_regression=0)).passed is True
+    assert passed >= 36
+
+
+def test_a_model_that_the_server_refuses_fails(tmp_path) -> None:
+    """Servable is what the server's own check says, in its words."""
+    (tmp_path / "junk.onnx").write_bytes(b"junk")
+    check = checks.servable(tmp_path / "junk.onnx")
+    assert check.passed is False
+    assert "no usable ONNX model" in check.detail
+
+
+def test_markdown_is_a_table_for_a_pull_request() -> None:
+    """The Markdown has the first line in bold, a row for each check and the remarks as a list."""
+    further = [Check("contract", False, "a | b is no longer known")]
+    lines = render.as_markdown(decide(*predictions(100, 0.5, 2), GATE, further=further)).splitlines()
+    assert lines[0].startswith("**RMSE new: ")
+    assert lines[0].endswith("| keep**")
+    assert "| contract | fail | a \\| b is no longer known |" in lines
+    assert sum(line.startswith("| ") for line in lines) == 2 + 3
+    assert sum(line.startswith("- ") for line in lines) == 2

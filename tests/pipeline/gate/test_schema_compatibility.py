@@ -1,0 +1,94 @@
+"""Does the server still accept what it accepted? The schemas of two models, and the decoder itself."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api.requests.decoder import Contract
+from api.requests.diagnostics import RefusedError
+from pipeline.contract.schema import Column, Schema
+from pipeline.gate import checks, schema_compatibility
+from tests.tables import make_schema
+
+BASE = make_schema(
+    Column("area", "float", min=0, max=10),
+    Column("rooms", "int", min=1, max=5, nullable=True),
+    Column("garden", "bool"),
+    Column("street", "category", categories=("n", "s")),
+    Column("seller", "category", role="id"),
+    Column("price", "float", role="target"),
+)
+
+
+def changed(column: str, /, **changes: object) -> Schema:
+    columns = tuple(msgspec.structs.replace(c, **changes) if c.name == column else c for c in BASE.columns)
+    return msgspec.structs.replace(BASE, columns=columns)
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        (BASE, []),
+        (changed("area", role="ignore"), []),
+        (changed("area", min=-1, max=None, nullable=True), []),
+        (changed("rooms", dtype="float"), []),
+        (changed("street", categories=("x", "s", "n")), []),
+        (changed("area", max=9), ["area must be at most 9, was 10"]),
+        (changed("area", min=0.5), ["area must be at least 0.5, was 0"]),
+        (changed("area", dtype="int"), ["area is int, was float"]),
+        (changed("garden", dtype="float"), ["garden is float, was bool"]),
+        (changed("rooms", nullable=False), ["rooms may no longer be missing"]),
+        (changed("street", categories=("s",)), ["street may no longer be n"]),
+        (changed("garden", name="yard"), ["garden is no longer known", "yard is new and required"]),
+        (changed("garden", name="yard", nullable=True), ["garden is no longer known"]),
+        (
+            changed("seller", role="feature", categories=("a",), nullable=True),
+            ["seller is now a feature, before anything or nothing was accepted for it"],
+        ),
+    ],
+)
+def test_what_callers_may_no_longer_send(after: Schema, said: list[str]) -> None:
+    """Each way in which a contract can become narrower is named; each way in which it becomes wider is none."""
+    assert schema_compatibility.narrower(BASE, after) == said
+    check = checks.contract(said, allowed=False)
+    assert check.passed is not bool(said)
+    assert checks.contract(said, allowed=True).passed is True
+
+
+NAMES = ("a", "b", "c")
+
+
+@st.composite
+def schemas(draw: st.DrawFn) -> Schema:
+    """Schemas over a few names, bounds and categories, so that two of them often differ in one thing."""
+    columns = [Column("y", "float", role="target")]
+    for name in draw(st.lists(st.sampled_from(NAMES), min_size=1, unique=True)):
+        dtype = draw(st.sampled_from(["float", "int", "bool", "category"]))
+        role = draw(st.sampled_from(["feature", "feature", "feature", "ignore"]))
+        bounds = {}
+        if dtype in ("float", "int"):
+            low, high = sorted(draw(st.tuples(*[st.sampled_from([-2.0, 0.0, 0.5, 1.0, 3.0])] * 2)))
+            bounds = {"min": draw(st.sampled_from([None, low])), "max": draw(st.sampled_from([None, high]))}
+        categories = ("n", "s", "w")[: draw(st.integers(1, 3))] if dtype == "category" else ()
+        columns.append(Column(name, dtype, role, categories=categories, nullable=draw(st.booleans()), **bounds))
+    return make_schema(*columns)
+
+
+VALUES = st.one_of(st.none(), st.booleans(), st.sampled_from([-2, 0, 1, 2, 3, 0.5, 1.0, -2.0, 1e9, "n", "s", "w", []]))
+
+
+@settings(max_examples=400, deadline=None)
+@given(schemas(), schemas(), st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES), min_size=8, max_size=8))
+def test_what_is_called_compatible_is_accepted(before: Schema, after: Schema, bodies: list[dict]) -> None:
+    """Whatever the server accepts under the champion's schema it accepts under the challenger's, if nothing is said to
+    be narrower: the decoder itself is asked."""
+    if schema_compatibility.narrower(before, after):
+        return
+    for body in bodies:
+        encoded = msgspec.json.encode(body)
+        try:
+            Contract(before).decode(encoded)
+        except RefusedError:
+            continue
+        Contract(after).decode(encoded)

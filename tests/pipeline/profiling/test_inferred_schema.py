@@ -1,0 +1,295 @@
+"""A first schema for any table: it loads, the pipeline runs with it as it is, and it says what to look at."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from sklearn.datasets import load_diabetes
+
+from pipeline.contract import schema
+from pipeline.contract.errors import PipelineError
+from pipeline.contract.params import Clean
+from pipeline.contract.schema import Column, Schema
+from pipeline.profiling.column_guess import guess
+from pipeline.profiling.inferred_schema import infer
+from pipeline.profiling.numeric_columns import bounds
+from pipeline.profiling.schema_text import to_yaml
+from pipeline.tables import cell_parser, raw_table
+from stages.clean import Cleaned, clean
+from tests.conftest import ROOT
+from tests.describable import PRICES, ROWS, SIZES, table
+
+PARAMS = Clean(min_rows=1, test_fraction=0.3, folds=2, max_rejected_fraction=1)
+HOUSING = ROOT / "data/raw/housing.csv"
+
+
+def loaded(inferred: Schema, folder: Path) -> Schema:
+    path = folder / "schema.yaml"
+    path.write_text(to_yaml(inferred), encoding="utf-8")
+    return schema.load(path)
+
+
+def cleaned(raw: pd.DataFrame, target: str, folder: Path) -> tuple[Schema, Cleaned]:
+    """Inferred, written, read back unchanged, and used to clean the same table."""
+    inferred = infer(raw, target).schema
+    read = loaded(inferred, folder)
+    assert read == inferred
+    return read, clean(raw, read, PARAMS)
+
+
+def column(values: object, name: str = "x", rows: int = ROWS) -> Column:
+    return guess(name, pd.Series(np.resize(np.array(values, dtype=object), rows))).column
+
+
+def remarks(raw: pd.DataFrame, target: str = "price") -> dict[str, str]:
+    return {remark.name: f"{remark.topic}: {remark.detail}" for remark in infer(raw, target).remarks if remark.name}
+
+
+# One strategy a kind of column, for each of its cells.
+NUMBERS = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.integers(-(2**70), 2**70).map(str),
+    st.sampled_from(["1e400", "-0", "1e-320", ".5", "7.", "+3", "007", " 4 "]),
+)
+KINDS = st.one_of(
+    st.just(NUMBERS),
+    st.just(st.integers(-5, 5).map(str)),
+    st.just(st.sampled_from([*cell_parser.TRUE, *cell_parser.FALSE])),
+    st.lists(st.text(max_size=4), min_size=1, max_size=5).map(st.sampled_from),
+    st.just(st.text(max_size=6)),
+    st.just(st.dates().map(str)),
+    st.just(st.datetimes().map(lambda moment: moment.isoformat())),
+    st.just(st.sampled_from(["1,5", "$1,200", "12 %", "1.2.2020", "?", "3"])),
+    st.just(st.sampled_from(["train", "test"])),
+    st.sampled_from(["x", "", "NA", "1"]).map(st.just),
+)
+NAMES = st.one_of(
+    st.text(min_size=1, max_size=8),
+    st.sampled_from(["id", "split", "Id", "yes", "5", "1e-05", "null", "2020-01-01", 'say "hi"', "Fläche m²", "a: b"]),
+    st.just("n" * 200),
+).filter(lambda name: name not in {*schema.RESERVED, "size", "price"})
+
+
+@st.composite
+def raw_tables(draw: st.DrawFn) -> pd.DataFrame:
+    columns = {"size": SIZES}
+    for name in draw(st.lists(NAMES, max_size=4, unique=True)):
+        kind = draw(KINDS)
+        if draw(st.booleans()):
+            kind = st.one_of(kind, st.sampled_from(cell_parser.MISSING))
+        few = draw(st.lists(kind, min_size=1, max_size=ROWS))
+        columns[name] = draw(st.permutations(np.resize(np.array(few, dtype=object), ROWS).tolist()))
+    prices = [*PRICES[:-2], *draw(st.sampled_from([PRICES[-2:], ["", "NA"], ["5", "null"]]))]
+    return pd.DataFrame({**columns, "price": prices})
+
+
+@settings(max_examples=25, deadline=None)
+@given(raw_tables())
+@example(
+    table(x=["1e-05", "a"], y=["yes", "?"], n=["NO", "null", "2020-01-01", "1"], e=["a: b", "- c", "#d", "e\x85f"])
+)
+def test_any_table_runs_with_its_first_schema(tmp_path_factory: pytest.TempPathFactory, raw: pd.DataFrame) -> None:
+    """Whatever its columns hold and are called, only rows without a target are rejected by a table's first schema."""
+    _, result = cleaned(raw, "price", tmp_path_factory.mktemp("any"))
+    missing = raw.index[raw["price"].isin(cell_parser.MISSING)]
+    assert result.rejected["row"].tolist() == missing.tolist()
+    assert set(result.rejected["reason"]) <= {"missing_target"}
+
+
+def test_boston_is_read_as_its_shipped_schema_says(tmp_path: Path) -> None:
+    """Dtypes and roles of the housing table are those of data/schema.yaml; nullable is not, for no cell is missing."""
+    found, result = cleaned(raw_table.read_part(HOUSING), "MEDV", tmp_path)
+    shipped = schema.load(ROOT / "data/schema.yaml")
+    assert [(c.name, c.dtype, c.role) for c in found.columns] == [(c.name, c.dtype, c.role) for c in shipped.columns]
+    assert not any(c.nullable for c in found.columns)
+    assert result.counts["rejected"] == 0
+
+
+def test_boston_with_missing_cells_is_nullable_where_they_are(tmp_path: Path) -> None:
+    """A feature is nullable where a cell is missing, and nowhere else."""
+    raw = raw_table.read_part(HOUSING)
+    raw.loc[[3, 9], "LSTAT"] = ["NA", ""]
+    found, result = cleaned(raw, "MEDV", tmp_path)
+    assert [c.name for c in found.columns if c.nullable] == ["LSTAT"]
+    assert result.counts["rejected"] == 0
+
+
+def test_a_parquet_part_of_numbers_needs_no_text(tmp_path: Path) -> None:
+    """scikit-learn's diabetes table, as typed Parquet: floats, the target whole, no row rejected."""
+    path = tmp_path / "diabetes.parquet"
+    load_diabetes(as_frame=True).frame.to_parquet(path)
+    found, result = cleaned(raw_table.read_part(path), "target", tmp_path)
+    assert {c.dtype for c in found.features} == {"float"}
+    assert found.target.dtype == "int"
+    assert (result.counts["rejected"], result.counts["rows_in"]) == (0, 442)
+
+
+def test_typed_columns_are_known(tmp_path: Path) -> None:
+    """Booleans, timestamps, nullable integers and huge floats of a Parquet part are what they are."""
+    raw = table(b=[True, False], n=[1, None, 300])
+    raw["b"], raw["n"] = raw["b"].astype("boolean"), raw["n"].astype("Int64")
+    raw["t"] = pd.date_range("2020-01-01", periods=ROWS, tz="Europe/Berlin")
+    raw["huge"] = np.arange(ROWS) * 1e300
+    raw.to_parquet(tmp_path / "part.parquet")
+    found, result = cleaned(raw_table.read_part(tmp_path / "part.parquet"), "price", tmp_path)
+    kinds = {c.name: (c.dtype, c.role) for c in found.columns}
+    assert kinds["b"] == ("bool", "feature")
+    assert kinds["n"] == ("int", "feature")
+    assert kinds["t"] == ("category", "time")
+    assert kinds["huge"] == ("float", "feature")
+    assert result.counts["rejected"] == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "role"),
+    [
+        ([0, 1], "bool", "feature"),
+        (["yes", "no", "NA"], "bool", "feature"),
+        (["1", "2.0", "3e0"], "int", "feature"),
+        (["1", "2.5"], "float", "feature"),
+        (["gas", "oil", ""], "category", "feature"),
+        (["1", "2", "K"], "category", "feature"),
+        (["01234", "90210"], "category", "feature"),
+        (["1,5", "2,5"], "float", "ignore"),
+        (["$1,200", "$900"], "float", "ignore"),
+        (["31.12.2020", "1.1.2021"], "category", "ignore"),
+        (["2020-01-01", "2021-01-01"], "category", "ignore"),
+        (["a"], "category", "ignore"),
+        (["", "NA"], "float", "ignore"),
+        ([str(k) for k in range(ROWS)], "int", "id"),
+        ([f"h{k}" for k in range(ROWS)], "category", "id"),
+        ([f"a house with {k} rooms, a garden and a view of the river" for k in range(ROWS)], "category", "ignore"),
+        ([f"n{k // 2 % 29}" for k in range(ROWS)], "category", "feature"),
+        ([f"n{k * 2 // 3}" for k in range(ROWS)], "category", "ignore"),
+        ([str(2**60 + k * 3) for k in range(ROWS)], "category", "id"),
+        ([f"2020-02-{1 + k % 28:02} 10:{k:02}" for k in range(ROWS)], "category", "time"),
+        ([*(str(k / 8) for k in range(ROWS - 1)), "?"], "float", "ignore"),
+    ],
+)
+def test_a_column_is_guessed(values: list[object], dtype: str, role: str) -> None:
+    """The cells decide: booleans, whole numbers, numbers, moments, few texts, ids; what teaches nothing is ignored."""
+    found = column(values)
+    assert (found.dtype, found.role) == (dtype, role)
+
+
+@pytest.mark.parametrize("name", ["id", "Id", "house_id", "houseId", "parcel-ID", "uuid"])
+def test_a_unique_column_named_id_is_the_id(name: str) -> None:
+    """A column named like an id whose values never repeat has role id, and goes before other candidates."""
+    raw = table(**{"number": range(ROWS), name: [9000 + 7 * k for k in range(ROWS)]})
+    roles = {c.name: c.role for c in infer(raw, "price").schema.columns}
+    assert roles == {"size": "feature", "number": "ignore", name: "id", "price": "target"}
+
+
+def test_only_one_column_has_a_role(tmp_path: Path) -> None:
+    """The first time is the time, the others are ignored and named; a split column with train and test is the split."""
+    days = pd.date_range("2020-01-01", periods=ROWS).strftime("%Y-%m-%d")
+    raw = table(sold=days, listed=days, Split=["train", "test", "train"])
+    found, result = cleaned(raw, "price", tmp_path)
+    assert [c.role for c in found.columns] == ["feature", "time", "ignore", "split", "target"]
+    assert "sold has role time already" in remarks(raw)["listed"]
+    assert result.counts["rows_test"] == ROWS // 3
+
+
+def test_a_target_of_booleans_is_a_number() -> None:
+    """A target of 0 and 1 is an int, as a target must be a number."""
+    raw = table(flag=["0", "1"])
+    assert infer(raw, "flag").schema.target.dtype == "int"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "whole", "expected"),
+    [
+        (3.561, 8.78, False, (2.2, 10.1)),
+        (1, 24, True, (0, 30)),
+        (2000, 2010, True, (1997, 2013)),
+        (-3, -1, False, (-3.5, -0.5)),
+        (-1, 1, False, (-1.5, 1.5)),
+        (0, 0, False, (0, 0)),
+        (5e-324, 1e-320, False, (0, 1.25e-320)),
+        (-1e308, 1e308, False, (-1.5e308, 1.5e308)),
+        (-1.7e308, 1.7e308, False, (None, None)),
+    ],
+)
+def test_bounds_lie_outside_of_what_was_seen(
+    low: float, high: float, whole: bool, expected: tuple[float | None, float | None]
+) -> None:
+    """Bounds add a quarter of the range on each side, rounded outward to two digits of it; zero is not crossed."""
+    assert bounds(float(low), float(high), whole) == expected
+
+
+@given(
+    st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False), st.booleans()
+)
+def test_bounds_hold_what_was_seen(a: float, b: float, whole: bool) -> None:
+    """No value that was seen is out of bounds, and bounds have the sign of what was seen."""
+    low, high = bounds(min(a, b), max(a, b), whole)
+    assert low is None or low <= min(a, b)
+    assert high is None or high >= max(a, b)
+    assert min(a, b) < 0 or low is None or low >= 0
+    assert max(a, b) > 0 or high is None or high <= 0
+
+
+def test_remarks_name_what_to_look_at() -> None:
+    """What was ignored, guessed or looks wrong is said with the column, the cells and what to do."""
+    raw = table(
+        lot=[*(str(k / 8) for k in range(ROWS - 1)), "?"],
+        heating=[*["gas", "oil"] * (ROWS // 2 - 1), "peat", ""],
+        rooms=["1", "2", "3"],
+        owner_id=["7", "8", "9", "11"],
+        sale_year=[str(1990 + k % 30) for k in range(ROWS)],
+        double=[str(2 * float(price)) for price in PRICES],
+        fee=["1,5", "2,5"],
+        nothing=[""],
+        same=["x"],
+    )
+    raw[""] = range(ROWS)
+    raw.loc[[1, 2], "price"] = ["NA", ">50"]
+    said = remarks(raw)
+    assert said["lot"].endswith("then remove the role: '?' (1 x); first in row 59")
+    assert said["heating"] == "nullable, for values are missing: 1 of 58"
+    assert any(remark.name == "heating" and "'peat'" in remark.detail for remark in infer(raw, "price").remarks)
+    assert said["rooms"].startswith("kept as int; if its few numbers are names")
+    assert said["owner_id"].startswith("named like an id, but not used as one; role group")
+    assert said["sale_year"].startswith("named like a time")
+    assert said["double"].startswith("nearly the target itself (correlation)")
+    assert said["fee"].endswith("write 1234.5: such as '1,5'")
+    assert said["nothing"].startswith("role ignore, for no row with a target has a value")
+    assert said["same"].endswith("always 'x'")
+    assert said["column 12"].startswith("left out, for it has no name")
+    details = [remark.detail for remark in infer(raw, "price").remarks if remark.name == "price"]
+    assert details == ["1 of 60 rows", "1 of 60 rows: '>50' in row 2"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "target", "said"),
+    [
+        (table(), "prise", r"no column 'prise' to predict \(did you mean 'price'\?\); it has size, price"),
+        (table(row=["1", "2"]), "price", "the header has row, reserved"),
+        (table(a=["x", "y"]), "a", r"'a' cannot be the target: 60 of its 60 values are no numbers \('x', 'y'\)"),
+        (table(a=["", "NA"]), "a", "'a' has no value in any row"),
+        (table().head(0), "price", "a header and no rows"),
+        (table()[["price"]], "price", "no column can be a feature"),
+        (table(a=["x"])[["a", "price"]], "price", r"no column can be a feature \(a: role ignore, for one value"),
+        (pd.DataFrame([["1", "2", "3"]], columns=["a", "a", "y"]), "y", "names a more than once"),
+    ],
+)
+def test_a_table_that_cannot_be_described_is_an_error(raw: pd.DataFrame, target: str, said: str) -> None:
+    """An absent or unusable target, a reserved or repeated name, and a table without a feature are named."""
+    with pytest.raises(PipelineError, match=said):
+        infer(raw, target)
+
+
+def test_the_yaml_has_one_line_a_column(tmp_path: Path) -> None:
+    """Each column is one line in the order of the file, and text that YAML would misread is quoted."""
+    words = ["yes", "NO", "1", "1e-05", "null.", "2020-01-01", "y", "~", "0x1", "12:30", "a, b", "{c", "oil"]
+    raw = table(**{"5": words, "yes": ["3.5", "4"], "a: b #c": words, "B": [1.5, 2]})
+    text = to_yaml(infer(raw, "price").schema)
+    assert list(yaml.safe_load(text)["columns"]) == ["size", "5", "yes", "a: b #c", "B", "price"]
+    assert yaml.safe_load(text)["columns"]["5"]["categories"] == sorted(words)
+    lines = text[text.index("columns:") :].splitlines()
+    assert len(lines) == 7
+    assert lines[5] == '  B: {dtype: float, unit: "", description: "", min: 1.37, max: 2.13}'

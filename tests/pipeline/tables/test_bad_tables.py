@@ -1,0 +1,253 @@
+"""No bad table gets through, and no good one is refused for how it is written.
+
+Each bad table ends `clean` with exit 1, one message that says what, where and what to do, and untouched outputs.
+"""
+
+import gzip
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline.contract import errors
+from stages import clean, provenance
+from tests.conftest import ROOT
+
+HEADER, *LINES = (ROOT / "data/raw/housing.csv").read_text().splitlines()
+NAMES = HEADER.split(",")
+
+
+def table(rows: list[str] | None = None, header: str = HEADER, end: str = "\n") -> str:
+    return end.join([header, *(LINES if rows is None else rows)]) + end
+
+
+def with_cells(column: str, cell: Callable[[str], str], every: int = 1) -> str:
+    """The shipped table with the cells of one column changed, in each `every`-th row."""
+    place = NAMES.index(column)
+    rows = [line.split(",") for line in LINES]
+    for row in rows[::every]:
+        row[place] = cell(row[place])
+    return table([",".join(row) for row in rows])
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the shipped schema, parameters and table, in which clean has run once."""
+    for name in ("params.yaml", "data/schema.yaml", "data/raw/housing.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    clean.main()
+    provenance.main()
+    return tmp_path
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    files = [*folder.glob("data/clean/*"), *folder.glob("metrics/*"), folder / "DATA_PROVENANCE.md"]
+    return {path.name: path.read_bytes() for path in files}
+
+
+LATIN_1 = table(header=HEADER.replace("MEDV", "PRÉCIO")).encode("latin-1")
+BAD = {
+    "no file": (None, r"data/raw holds no \.csv or \.parquet file: put the raw table there"),
+    "empty": (b"", r"housing\.csv is empty: expected a header line and rows"),
+    "blank": (b"\n\n  \n", r"housing\.csv is empty"),
+    "header only": (table([]), r"has 0 rows, expected at least clean\.min_rows = 50"),
+    "too few rows": (table(LINES[:49]), r"has 49 rows, expected at least clean\.min_rows = 50"),
+    "missing target": (
+        table(header=HEADER.replace("MEDV", "MDEV")),
+        r"no column MEDV \(did you mean 'MDEV'\?\); it has",
+    ),
+    "missing feature": (
+        table(header=HEADER.replace("LSTAT", "X")),
+        r"no column LSTAT; it has CRIM, .*: correct its header",
+    ),
+    "duplicate header": (table(header=HEADER.replace("ZN", "CRIM")), r"the header names 'CRIM' more than once"),
+    "semicolons": (table().replace(",", ";"), r"separated by semicolons, expected commas: save it again"),
+    "tabs": (table().replace(",", "\t"), r"separated by tabs, expected commas"),
+    "decimal commas": (
+        with_cells("RM", lambda c: f'"{c.replace(".", ",")}"'),
+        r"most for column RM: row 0: RM = '6,575' \(unparseable\).*need a decimal point, not a comma",
+    ),
+    "semicolons with decimal commas": (table().replace(",", ";").replace(".", ","), r"separated by semicolons"),
+    "Latin-1": (LATIN_1, r"is not UTF-8: byte 0xc9 in line 1 .*iconv"),
+    "UTF-16": (table().encode("utf-16"), r"is UTF-16, expected UTF-8; convert it: iconv -f UTF-16"),
+    "UTF-16 without a mark": (table().encode("utf-16-le"), r"holds NUL bytes: it is binary"),
+    "UTF-32": (table().encode("utf-32"), r"is UTF-32, expected UTF-8"),
+    "cut in a character": (table().encode() + b"\xc3", r"is not UTF-8: byte 0xc3 in line 508"),
+    "open quote": (table(header='"' + HEADER), r"has no readable header: is a quote in it left open"),
+    "binary": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", r"holds NUL bytes: it is binary"),
+    "compressed": (gzip.compress(table().encode()), r"NUL bytes|not UTF-8"),
+    "HTML": (
+        "<!DOCTYPE html>\n<html><body>404</body></html>\n",
+        r"is an HTML or XML page, no table: a download that failed",
+    ),
+    "short row": (
+        table([*LINES[:60], "1,2,3", *LINES[60:]]),
+        r"row 62 \(the header is row 1\) has 3 cells, expected 14",
+    ),
+    "long row": (table([*LINES[:60], LINES[60] + ",9"]), r"row 62 \(the header is row 1\) has 15 cells, expected 14"),
+    "text for numbers": (
+        with_cells("RM", lambda c: "six"),
+        r"506 of 506 rows .* column RM: row 0: RM = 'six' \(unparseable\)",
+    ),
+    "infinities": (with_cells("CRIM", lambda c: "inf"), r"column CRIM: row 0: CRIM = 'inf' \(unparseable\)"),
+    "1e400": (with_cells("CRIM", lambda c: "1e400"), r"column CRIM: row 0: CRIM = '1e400' \(unparseable\)"),
+    "no target": (with_cells("MEDV", lambda c: ""), r"column MEDV: row 0: MEDV = '' \(missing target\)"),
+    "wholly missing": (
+        with_cells("LSTAT", lambda c: "NA"),
+        r"column LSTAT has no value in any usable row: fill it, or give",
+    ),
+    "not nullable": (
+        with_cells("RM", lambda c: "", every=10),
+        r"51 of 506 .* column RM: row 0: RM = '' \(missing value\)",
+    ),
+    "negative rooms": (with_cells("RM", lambda c: f"-{c}"), r"column RM: row 0: RM = '-6.575' \(out of bounds\)"),
+    "all rows the same": (table([LINES[0]] * 500), r"no row falls into .*too small or too uniform"),
+    "no Parquet": ("parquet", r"other\.parquet is no readable Parquet file .*: replace the raw file"),
+    "parts that differ": ("parts", r"b\.csv and data/raw/a\.csv must have the same columns, but LSTAT, X is in one"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_table_is_refused(workspace: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bad table ends with exit 1 and one line that says what, where and what to do; no output changes."""
+    content, said = BAD[name]
+    before = outputs(workspace)
+    raw = workspace / "data/raw/housing.csv"
+    if content is None:
+        raw.unlink()
+    elif content == "parts":
+        raw.rename(raw.with_name("a.csv"))
+        raw.with_name("b.csv").write_text(table(header=HEADER.replace("LSTAT", "X")))
+    elif content == "parquet":
+        raw.rename(raw.with_name("other.parquet"))
+    else:
+        raw.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(SystemExit) as ended:
+        errors.run_command(clean.main)
+    message = str(ended.value.code)
+    assert message.startswith("error: ")
+    assert "\n" not in message
+    with pytest.raises(errors.PipelineError, match=said):
+        clean.main()
+    assert outputs(workspace) == before
+    print(f"{name}: {message}")
+
+
+def with_extra(line: str, cell: str) -> str:
+    return f"{cell},{line}"
+
+
+def spread_over_lines(rows: list[str]) -> list[str]:
+    return [with_extra(line, f'"two\nlines, ""quoted"" {i}"') for i, line in enumerate(rows)]
+
+
+def parquet_of(text: str) -> Callable[[Path], None]:
+    return lambda path: pd.read_csv(pd.io.common.StringIO(text)).to_parquet(path.with_suffix(".parquet"))
+
+
+def reordered() -> str:
+    order = sorted(range(len(NAMES)), reverse=True)
+    return "\n".join(",".join(line.split(",")[i] for i in order) for line in [HEADER, *LINES]) + "\n"
+
+
+GOOD = {
+    "byte-order mark": b"\xef\xbb\xbf" + table().encode(),
+    "CRLF": table(end="\r\n"),
+    "quoted cells": table([",".join(f'"{cell}"' for cell in line.split(",")) for line in LINES]),
+    "quoted line ends": table(spread_over_lines(LINES), header=with_extra(HEADER, "note")),
+    "trailing blank lines": table() + "\n\n\n",
+    "no last line end": table().rstrip("\n"),
+    "column order": reordered(),
+    "extra columns": table([with_extra(line, "x") for line in LINES], header=with_extra(HEADER, "note")),
+    "spaces": table([line.replace(",", " , ") for line in LINES], header=HEADER.replace(",", " , ")),
+    "floats for integers": with_cells("RAD", lambda c: f"{c}.0"),
+    "exponents": with_cells("CRIM", lambda c: f"{float(c):e}"),
+    "true and false": with_cells("CHAS", lambda c: {"0": "false", "1": "TRUE"}[c]),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_good_table_is_the_same_however_it_is_written(workspace: Path, name: str) -> None:
+    """Marks, line ends, quotes, blank lines, column order, extra columns and number formats change no clean cell, and
+    no row changes its side."""
+    before = {part: pd.read_parquet(workspace / f"data/clean/{part}.parquet") for part in ("train", "test")}
+    content = GOOD[name]
+    (workspace / "data/raw/housing.csv").write_bytes(content.encode() if isinstance(content, str) else content)
+    clean.main()
+    for part, expected in before.items():
+        pd.testing.assert_frame_equal(pd.read_parquet(workspace / f"data/clean/{part}.parquet"), expected)
+
+
+@pytest.mark.parametrize("marker", ["NA", "NaN", "null", "", "  ", '""'])
+def test_markers_of_missing_are_missing(workspace: Path, marker: str) -> None:
+    """`NA`, `NaN`, `null` and empty cells of a nullable feature are missing values of rows that stay."""
+    (workspace / "data/raw/housing.csv").write_text(with_cells("LSTAT", lambda c: marker, every=4))
+    clean.main()
+    parts = [pd.read_parquet(workspace / f"data/clean/{part}.parquet") for part in ("train", "test")]
+    assert sum(part["LSTAT"].isna().sum() for part in parts) == 127
+    assert sum(map(len, parts)) == 506
+
+
+def test_parts_are_one_table(workspace: Path) -> None:
+    """A table in a CSV and a Parquet part, columns in another order, is the table in one file."""
+    before = pd.read_parquet(workspace / "data/clean/train.parquet")
+    raw = workspace / "data/raw/housing.csv"
+    whole = pd.read_csv(raw)
+    raw.unlink()
+    whole.head(200).to_csv(raw.with_name("a.csv"), index=False)
+    whole.tail(306)[NAMES[::-1]].to_parquet(raw.with_name("b.parquet"))
+    clean.main()
+    pd.testing.assert_frame_equal(pd.read_parquet(workspace / "data/clean/train.parquet"), before)
+
+
+def test_thousands_of_equal_rows_are_fine(workspace: Path) -> None:
+    """A table in which one row stands 3,000 times runs; the copies are all on one side and in one fold."""
+    (workspace / "data/raw/housing.csv").write_text(table([*LINES, *[LINES[7]] * 3000]))
+    clean.main()
+    parts = [pd.read_parquet(workspace / f"data/clean/{part}.parquet") for part in ("train", "test")]
+    assert sorted(len(part[part["row"] > 505]) for part in parts) == [0, 3000]
+
+
+def test_the_report_says_what_is_in_each_column(workspace: Path) -> None:
+    """data/clean/report.json counts missing cells and rejected rows by column, names what training imputes, and lists
+    the columns that the schema does not have; metrics/clean.json has totals only."""
+    rows = with_cells("LSTAT", lambda c: "NA", every=4).splitlines()
+    rows[3] = rows[3].replace("0.02729", "-1")
+    (workspace / "data/raw/housing.csv").write_text("\n".join(with_extra(r, "note") for r in rows) + "\n")
+    clean.main()
+    report = pd.read_json(workspace / "data/clean/report.json", typ="series")
+    train = pd.read_parquet(workspace / "data/clean/train.parquet")
+    assert report["columns"]["LSTAT"]["missing"] == 127
+    assert report["columns"]["LSTAT"]["impute"] == train["LSTAT"].median()
+    assert report["columns"]["CHAS"]["impute"] is False
+    assert report["columns"]["CRIM"]["rejected"] == 1
+    assert report["columns"]["MEDV"]["impute"] is None
+    assert report["extra_columns"] == ["note"]
+    totals = pd.read_json(workspace / "metrics/clean.json", typ="series")
+    assert totals["rejected"] == totals["rejected_out_of_bounds"] == 1
+
+
+def test_provenance_is_true_to_the_byte(workspace: Path) -> None:
+    """data/provenance.json has sha256, bytes, rows, columns, encoding of each part; the page has origin and notes."""
+    import hashlib
+    import json
+
+    raw = workspace / "data/raw/housing.csv"
+    raw.write_bytes(b"\xef\xbb\xbf" + table().encode())
+    provenance.main()
+    part = json.loads((workspace / "data/provenance.json").read_text())["parts"][0]
+    assert part == {
+        "path": "data/raw/housing.csv",
+        "sha256": hashlib.sha256(raw.read_bytes()).hexdigest(),
+        "bytes": raw.stat().st_size,
+        "rows": 506,
+        "columns": NAMES,
+        "encoding": "utf-8-sig",
+    }
+    page = (workspace / "DATA_PROVENANCE.md").read_text()
+    for said in ("Harrison", "1978", "StatLib", "16 rows at exactly 50", "scikit-learn withdrew", part["sha256"]):
+        assert said in page

@@ -1,0 +1,125 @@
+"""Linear models from sums over parts: scikit-learn's coefficients, whatever the parts."""
+
+from functools import partial
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.contract.errors import PipelineError
+from pipeline.contract.params import Clean
+from pipeline.contract.schema import Column, Schema
+from pipeline.distributed.executor import Executor
+from pipeline.tables import parquet, splitting
+from pipeline.tables.feature_matrix import to_matrix
+from pipeline.training import cross_validation, families
+from pipeline.training.in_parts import column_statistics
+from pipeline.training.in_parts.linear import BySums
+from stages.clean import clean
+from tests.tables import make_schema
+
+HOMES = make_schema(
+    Column("area", "float", nullable=True),
+    Column("rooms", "int", nullable=True),
+    Column("garden", "bool", nullable=True),
+    Column("street", "category", categories=("north", "south", "east"), nullable=True),
+    Column("built", "float"),
+    Column("price", "float", role="target"),
+)
+
+
+def homes(n: int, missing: float) -> pd.DataFrame:
+    """A clean training split; with heavy tails, an offset far from 0, and more missing cells where prices are high."""
+    generator = np.random.default_rng(5)
+    raw = pd.DataFrame(
+        {
+            "area": generator.lognormal(4, 1, n),
+            "rooms": generator.integers(1, 8, n).astype(float),
+            "garden": generator.integers(0, 2, n).astype(float),
+            "street": generator.choice(["north", "south", "east"], n, p=[0.5, 0.3, 0.2]),
+            "built": 2000 + generator.normal(0, 3, n),
+        }
+    )
+    effect = raw["street"].map({"north": 0, "south": 40, "east": -20})
+    raw["price"] = 2 * raw["area"] + 10 * raw["rooms"] + 30 * raw["garden"] + effect + generator.normal(0, 30, n)
+    for name in ("area", "rooms", "garden", "street"):
+        gone = generator.random(n) < missing
+        raw.loc[gone, name] = None
+        raw.loc[gone, "price"] += 60
+    table = clean(raw, HOMES, Clean(min_rows=1, test_fraction=0.2, folds=4, max_rejected_fraction=0)).table
+    return table[table["fold"] != splitting.TEST].reset_index(drop=True)
+
+
+def cut(table: pd.DataFrame, folder: Path, parts: int) -> list[Path]:
+    """The table as a folder of parts of unequal sizes."""
+    edges = np.sort(np.random.default_rng(parts).integers(0, len(table), parts - 1))
+    for number, places in enumerate(np.split(np.arange(len(table)), edges)):
+        parquet.write(table.iloc[places], folder / parquet.part_name(number))
+    return parquet.parts(folder)
+
+
+def by_sums(table: pd.DataFrame, folder: Path, parts: int, family: str, schema: Schema = HOMES) -> BySums:
+    known = column_statistics.gather(Executor(), cut(table, folder, parts), schema)
+    return BySums(Executor(), known, lambda s, i: families.numeric_pipeline(schema.features, family, 0, s, i))
+
+
+@pytest.mark.parametrize(("missing", "indicators"), [(0, ()), (0.07, ()), (0.07, (0, 1, 2, 3))])
+@pytest.mark.parametrize(("family", "settings"), [("linear", {}), ("ridge", {"alpha": 0.1}), ("ridge", {"alpha": 100})])
+def test_coefficients_are_scikit_learns(
+    tmp_path: Path, family: str, settings: dict, indicators: tuple[int, ...], missing: float
+) -> None:
+    """Fits of every fold and of all rows have scikit-learn's imputation to the bit, and its scaling, coefficients,
+    intercept and squared error to 1e-8, with categories and missing values."""
+    table = homes(5000, missing)
+    learner = by_sums(table, tmp_path, 3, family)
+    matrix, target = to_matrix(table, HOMES.features), table["price"].to_numpy(float)
+    splits = splitting.splits(table["fold"].to_numpy(), HOMES)
+    make = partial(families.numeric_pipeline, HOMES.features, family, 0, indicators=indicators)
+    for mine, train in zip(
+        learner.fits(settings, indicators), [t for t, _ in splits] + [np.arange(len(table))], strict=True
+    ):
+        theirs = make(settings).fit(matrix[train], target[train])
+        for kind in ("numbers", "booleans", "categories"):
+            steps, wanted = (p[0].named_transformers_[kind] for p in (mine, theirs))
+            assert np.array_equal(steps[0].statistics_, wanted[0].statistics_)
+            if kind != "categories":
+                np.testing.assert_allclose(steps[1].mean_, wanted[1].mean_, rtol=1e-12)
+                np.testing.assert_allclose(steps[1].var_, wanted[1].var_, rtol=1e-9)
+        size = np.abs(theirs[-1].coef_).max()
+        assert np.abs(mine[-1].coef_ - theirs[-1].coef_).max() < 1e-8 * size
+        assert mine[-1].intercept_ == pytest.approx(theirs[-1].intercept_, rel=1e-8)
+        assert mine.predict(matrix) == pytest.approx(theirs.predict(matrix), rel=1e-8)
+    out_of_fold = cross_validation.cross_validate([settings], make, None, matrix, target, splits, family)[0]
+    wanted = np.square(out_of_fold - target).sum()
+    assert learner.squared_errors([settings], indicators)[0] == pytest.approx(wanted, rel=1e-8)
+
+
+def test_parts_change_no_bit(tmp_path: Path) -> None:
+    """The fits of 1, 3 and 7 parts are the same to the byte."""
+    table = homes(3000, 0.05)
+    hashes = set()
+    for parts in (1, 3, 7):
+        learner = by_sums(table, tmp_path / str(parts), parts, "ridge")
+        errors = learner.squared_errors([{"alpha": 1.0}, {"alpha": 9.0}], (0, 3))
+        hashes.add(joblib.hash((learner.fits({"alpha": 1.0}, (0, 3)), errors)))
+    assert len(hashes) == 1
+
+
+def test_a_column_without_a_value_or_a_difference_is_harmless(tmp_path: Path) -> None:
+    """A feature that is always missing, or always the same, has no say, as in scikit-learn."""
+    table = homes(500, 0.05)
+    table["area"], table["rooms"] = np.nan, 3.0
+    mine = by_sums(table, tmp_path, 2, "linear").fits({}, ())[-1]
+    matrix, target = to_matrix(table, HOMES.features), table["price"].to_numpy(float)
+    theirs = families.numeric_pipeline(HOMES.features, "linear", 0, {}).fit(matrix, target)
+    assert mine.predict(matrix) == pytest.approx(theirs.predict(matrix), rel=1e-8)
+    assert mine[-1].rank_ == theirs[-1].rank_
+
+
+def test_settings_that_sums_cannot_follow_are_refused(tmp_path: Path) -> None:
+    """A setting of the model that needs the rows is an error that names the way out."""
+    learner = by_sums(homes(300, 0), tmp_path, 2, "linear")
+    with pytest.raises(PipelineError, match="'positive' of a linear model needs the rows in memory"):
+        learner.squared_errors([{"positive": True}], ())
