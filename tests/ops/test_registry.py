@@ -270,7 +270,7 @@ def test_one_at_a_time(released: Project, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.chdir(released.folder)
     with lock.held("retrain"):
         for command in (("registry", "promote"), ("registry", "rollback"), ("retrain", "--force")):
-            said = released.stage(*command, code=1).stderr
+            said = released.ops(*command, code=1).stderr
             assert f"a retrain (process {os.getpid()}) is at work in this folder" in said
     released.ops("registry", "promote")
 

@@ -14,8 +14,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ops import sweep as sweeping
-from pipeline.contract.errors import PipelineError
 from tests.conftest import Project
 from tests.test_repro import ran
 
@@ -147,25 +145,6 @@ def start(project: Project, grid: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         command, cwd=project.folder, env=project.env, stdout=out, stderr=out, text=True, start_new_session=True
     )
-
-
-def test_a_queue_that_cannot_be_read_once_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`dvc queue status` may meet a record that a worker is writing; a sweep ends on its third failure in a row."""
-    answers = [PipelineError("half a record"), PipelineError("half a record"), "Worker status: 1 active, 0 idle"]
-
-    def dvc(*arguments: str) -> str:
-        answer = answers.pop(0)
-        if isinstance(answer, str):
-            return answer
-        raise answer
-
-    monkeypatch.setattr(sweeping, "_dvc", dvc)
-    monkeypatch.setattr(sweeping.time, "sleep", lambda seconds: None)
-    assert sweeping._status() == "Worker status: 1 active, 0 idle"
-    answers[:] = [PipelineError(str(number)) for number in range(4)]
-    with pytest.raises(PipelineError, match="2"):
-        sweeping._status()
-    assert len(answers) == 1
 
 
 @pytest.mark.slow
