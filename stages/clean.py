@@ -16,9 +16,11 @@ import pandas as pd
 
 from pipeline.cleaning import summary, typed_rows, validation
 from pipeline.cleaning.summary import Summary, summarise
-from pipeline.contract import errors, params, paths, schema
+from pipeline.contract import errors, paths
 from pipeline.contract.params import Clean
+from pipeline.contract.params import load as load_params
 from pipeline.contract.schema import Schema
+from pipeline.contract.schema import load as load_schema
 from pipeline.distributed import executor
 from pipeline.distributed.executor import Executor
 from pipeline.tables import atomic_files, parquet, partitions, raw_table, sources, splitting
@@ -43,7 +45,7 @@ class Cleaned(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """What the whole table says about where the rows of a part go: `cuts` in time, None where the schema has no time."""
+    """Facts of the whole table that place the rows of a part: `cuts` in time, None where the schema has no time."""
 
     cuts: Cuts | None
 
@@ -89,8 +91,9 @@ def write(cleaned: Cleaned, out: dict[str, Path]) -> None:
         parquet.write(table, out[name])
 
 
-def save(counted: Summary, table_schema: Schema) -> None:
-    about = summary.report(counted, table_schema, partitions.column_names(sources.list_sources()[0]))
+def save(counted: Summary, schema: Schema) -> None:
+    """Write the report and the totals, and print what was counted."""
+    about = summary.report(counted, schema, partitions.column_names(sources.list_sources()[0]))
     atomic_files.write_json(paths.CLEAN_REPORT, about)
     atomic_files.write_json(paths.CLEAN_METRICS, counted.counts)
     print(" ".join(f"{name}={count}" for name, count in counted.counts.items() if count))
@@ -99,16 +102,16 @@ def save(counted: Summary, table_schema: Schema) -> None:
 
 
 def main() -> None:
-    settings, limits, table_schema = params.load("engine"), params.load("clean"), schema.load()
-    with executor.start(settings) as workers, _outputs() as out:
+    engine, params, schema = load_params("engine"), load_params("clean"), load_schema()
+    with executor.start(engine) as workers, _outputs() as out:
         if workers.client is None:
-            cleaned = clean(raw_table.read(), table_schema, limits)
+            cleaned = clean(raw_table.read(), schema, params)
             write(cleaned, out)
             counted = cleaned.summary
         else:
-            parts = partitions.cut(workers.map, int(settings.part_mb * 1e6))
-            counted = clean_parts(workers, parts, out, table_schema, limits)
-    save(counted, table_schema)
+            parts = partitions.cut(workers.map, int(engine.part_mb * 1e6))
+            counted = clean_parts(workers, parts, out, schema, params)
+    save(counted, schema)
 
 
 def _survey(found: list[tuple[Summary, pd.DataFrame | None]], schema: Schema, params: Clean) -> Survey:
