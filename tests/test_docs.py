@@ -1,5 +1,6 @@
 """The documentation does what it says: its commands are run, and the output that it shows is compared."""
 
+import pkgutil
 import re
 import subprocess
 import tempfile
@@ -83,6 +84,19 @@ def change(path: Path, block: str) -> None:
 def test_a_page_works_as_written(project: Project, page: str, commands: int) -> None:
     """Every command of the page succeeds in a fresh clone and prints what the page shows."""
     assert follow(project, page) == commands
+
+
+def test_upgrading_leads_to_what_exists() -> None:
+    """Each new command, function and module in the tables of docs/upgrading.md exists."""
+    page = (ROOT / "docs/upgrading.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `.+` \| (`(?:python -m |stages|pipeline|ops|api).+`) \|$", page, re.MULTILINE)
+    assert rows
+    for name in re.findall("`(.+?)`", " ".join(rows)):
+        module, *words = name.removeprefix("python -m ").split()
+        assert pkgutil.resolve_name(module), name
+        source = (ROOT / module.replace(".", "/")).with_suffix(".py")
+        for word in words:
+            assert re.search(rf'add_parser\(\s*"{word}"', source.read_text(encoding="utf-8")), name
 
 
 def test_links_lead_somewhere() -> None:
