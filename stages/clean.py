@@ -28,6 +28,7 @@ from pipeline.tables.partitions import Partition
 from pipeline.tables.splitting import Cuts
 
 TABLES = ("train", "test", "rejected")
+CELLS = 2**21  # of a partition that are cleaned at a time, and so of a file of a table in parts: about 16 MB
 
 
 class Cleaned(NamedTuple):
@@ -70,14 +71,14 @@ def clean(raw: pd.DataFrame, schema: Schema, params: Clean, survey: Survey | Non
 def clean_parts(
     workers: Executor, parts: list[Partition], folders: dict[str, Path], schema: Schema, params: Clean
 ) -> Summary:
-    """Clean the parts of the raw table by Dask's workers, with the errors of `clean`; each part becomes a file in each
-    of the `folders`."""
+    """Clean the partitions of the raw table by Dask's workers, with the errors of `clean`; each batch of a partition
+    becomes a file in each of the `folders`."""
     survey = Survey(None)
     if splitting.needs_moments(schema):
         found = workers.map(partial(_survey_part, schema=schema), parts, "clean: moments")
         survey = _survey(found, schema, params)
     task = partial(_clean_part, folders=folders, schema=schema, params=params, survey=survey)
-    counted = workers.fold(task, list(enumerate(parts)), "clean: rows", add)
+    counted = reduce(add, workers.map(task, list(enumerate(parts)), "clean: rows"))
     validation.check_table(counted, None, schema, params)
     validation.check_folds(counted, schema, params)
     return counted
@@ -109,8 +110,7 @@ def main() -> None:
             write(cleaned, out)
             counted = cleaned.summary
         else:
-            parts = partitions.cut(workers.map, int(engine.part_mb * 1e6))
-            counted = clean_parts(workers, parts, out, schema, params)
+            counted = clean_parts(workers, partitions.list_partitions(workers.map), out, schema, params)
     save(counted, schema)
 
 
@@ -122,17 +122,28 @@ def _survey(found: list[tuple[Summary, pd.DataFrame | None]], schema: Schema, pa
 
 
 def _survey_part(part: Partition, schema: Schema) -> tuple[Summary, pd.DataFrame | None]:
-    table, rejected = typed_rows.type_rows(partitions.read(part), schema)
-    return summarise(table, rejected, schema), splitting.moments(table, schema)
+    counted, moments = [], []
+    for raw in _batches(part):
+        table, rejected = typed_rows.type_rows(raw, schema)
+        counted.append(summarise(table, rejected, schema))
+        moments.append(splitting.moments(table, schema))
+    return reduce(add, counted), splitting.merged(moments)
 
 
 def _clean_part(
     item: tuple[int, Partition], folders: dict[str, Path], schema: Schema, params: Clean, survey: Survey
 ) -> Summary:
     number, part = item
-    cleaned = clean(partitions.read(part), schema, params, survey)
-    write(cleaned, {name: folder / parquet.part_name(number) for name, folder in folders.items()})
-    return cleaned.summary
+    counted = []
+    for batch, raw in enumerate(_batches(part)):
+        cleaned = clean(raw, schema, params, survey)
+        write(cleaned, {name: folder / parquet.part_name(number, batch) for name, folder in folders.items()})
+        counted.append(cleaned.summary)
+    return reduce(add, counted)
+
+
+def _batches(part: Partition) -> Iterator[pd.DataFrame]:
+    return partitions.batches(part, part.columns, max(1, CELLS // len(part.columns)))
 
 
 @contextmanager

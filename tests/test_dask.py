@@ -76,8 +76,17 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
             process.wait(30)
 
 
-def on_dask(project: Project, address: str, part_mb: float) -> None:
-    project.edit_params(lambda p: p["engine"].update(name="dask", part_mb=part_mb))
+def split_raw(project: Project, files: int) -> None:
+    """The raw table, without line ends in cells, as that many CSV files: a task is a file."""
+    path = project.path("data/raw/table.csv")
+    header, *lines = path.read_text().splitlines(keepends=True)
+    path.unlink()
+    for number, rows in enumerate(np.array_split(np.array(lines, dtype=object), files)):
+        path.with_name(f"table-{number:02}.csv").write_text(header + "".join(rows))
+
+
+def on_dask(project: Project, address: str) -> None:
+    project.edit_params(lambda p: p["engine"].update(name="dask"))
     project.env[ADDRESS] = address
 
 
@@ -106,10 +115,11 @@ def test_a_worker_killed_during_clean_changes_nothing(project: Project, schedule
     and the counts of the pandas engine; a part that is no table is one error that names it."""
     table, schema = generated()
     replace_table(project, table, schema)
+    split_raw(project, 50)
     project.stage("clean")
     expected, figures = outputs(project)
     assert len(expected["rejected"]) == 50
-    on_dask(project, scheduler, 0.2)
+    on_dask(project, scheduler)
     with Client(scheduler) as client:
         victim = next(iter(client.run(os.getpid).values()))
         run, _ = clean_until_rows(project, client)
@@ -122,10 +132,10 @@ def test_a_worker_killed_during_clean_changes_nothing(project: Project, schedule
     assert same == figures
     for name, each in expected.items():
         pd.testing.assert_frame_equal(found[name], each)
-    with project.path("data/raw/table.csv").open("a") as file:
+    with project.path("data/raw/table-49.csv").open("a") as file:
         file.write("1,2,3\n")
     error = project.stage("clean", code=1).stderr
-    assert "error: data/raw/table.csv is no table: row 200002 (the header is row 1) has 3 cells, expected 8" in error
+    assert "error: data/raw/table-49.csv is no table: row 4002 (the header is row 1) has 3 cells, expected 8" in error
     assert "Traceback" not in error
 
 
@@ -134,7 +144,8 @@ def test_a_scheduler_that_dies_is_named(project: Project, scheduler: str) -> Non
     outputs."""
     table, schema = generated()
     replace_table(project, table, schema)
-    on_dask(project, scheduler, 0.2)
+    split_raw(project, 50)
+    on_dask(project, scheduler)
     with Client(scheduler) as client:
         program = client.run_on_scheduler(os.getpid)
         run, started = clean_until_rows(project, client)
@@ -163,7 +174,7 @@ def test_the_pipeline_is_the_same_on_dask(reproduced: Project, scheduler: str, t
     live.assign(LSTAT=live["LSTAT"] + 8).to_parquet(reproduced.path("data/live/rows.parquet"))
     reproduced.dvc("repro")
     other = reproduced.copy(tmp_path / "dask")
-    on_dask(other, scheduler, 0.01)
+    on_dask(other, scheduler)
     other.dvc("repro")
     for name in ("clean", "select", "evaluate", "drift"):
         pandas, dask = (json.loads(p.path(f"metrics/{name}.json").read_text()) for p in (reproduced, other))

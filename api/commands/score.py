@@ -30,19 +30,18 @@ from pipeline.distributed.executor import Executor
 from pipeline.tables import partitions
 from pipeline.tables.atomic_files import replacing
 
-_BLOCK = 2**22  # bytes of a CSV file that are read at a time
 _REASONS = 5  # that a message lists
 
 
-def run(source: Path, target: Path, served: Served, workers: Executor, size: int) -> tuple[int, Counter[str]]:
-    """Score the table at `source` into `target`, CSV files in blocks of about `size` bytes; how many rows there were,
-    and how many were refused by column and reason.
+def run(source: Path, target: Path, served: Served, workers: Executor) -> tuple[int, Counter[str]]:
+    """Score the table at `source` into `target`; return how many rows there were, and how many were refused by column
+    and reason.
 
     Raises PipelineError, and leaves `target` as it was, where the source is no table for this model or no row of it
     could be scored.
     """
     _check_place(source, target)
-    parts = partitions.cut(workers.map, size, source)
+    parts = partitions.list_partitions(workers.map, source)
     key = _key(list(parts[0].columns), served.model)
     with replacing(target) as partial:
         if workers.client is None:
@@ -109,9 +108,9 @@ def main() -> None:
     if arguments.engine == "dask":
         shared = msgspec.structs.replace(params.load("engine"), name="dask")
         with executor.start(shared) as workers:
-            total, refused = run(arguments.source, arguments.target, served, workers, int(shared.part_mb * 1e6))
+            total, refused = run(arguments.source, arguments.target, served, workers)
     else:
-        total, refused = run(arguments.source, arguments.target, served, Executor(), _BLOCK)
+        total, refused = run(arguments.source, arguments.target, served, Executor())
     print(f"{arguments.target}: {total} rows by {loader.summary(served)}", file=sys.stderr)
     print(f"{refused.total()} with an error{_listed(refused)}", file=sys.stderr)
 

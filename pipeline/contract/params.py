@@ -24,7 +24,6 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Engine(Section, frozen=True):
     name: Literal["pandas", "dask"]
     in_memory_rows: Count
-    part_mb: Positive
     memory_share: Share
 
 

@@ -104,7 +104,7 @@ def _distributed(
     except KilledWorker as error:
         raise PipelineError(
             f"dask gave up: {error.allowed_failures + 1} workers died of one part ({error.last_worker.address} was "
-            "the last): give them more memory (engine.memory_share), or make parts smaller (engine.part_mb)"
+            "the last): give them more memory (engine.memory_share), or cut the raw table into smaller files"
         ) from None
     except (CancelledError, OSError) as error:
         if client.status == "running" and isinstance(error, OSError):

@@ -50,9 +50,9 @@ def parts(path: Path) -> list[Path]:
     return found
 
 
-def part_name(number: int) -> str:
-    """The file name of a part in the folder of a typed table."""
-    return f"part-{number:05}.parquet"
+def part_name(partition: int, batch: int = 0) -> str:
+    """The file name of a part in the folder of a typed table; names sort as the raw table's partitions and batches."""
+    return f"part-{partition:05}-{batch:05}.parquet"
 
 
 def count(path: Path) -> int:

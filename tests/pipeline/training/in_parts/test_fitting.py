@@ -79,7 +79,7 @@ def test_a_large_table_is_judged_on_a_sample(
 ) -> None:
     """The rows that intervals are learned from are those of the smallest hashes, the same whatever the parts; all rows
     count for the cross-validated error."""
-    monkeypatch.setattr("pipeline.tables.sampling.JUDGED", 200)
+    monkeypatch.setattr("pipeline.tables.sampling.MAX_JUDGED_ROWS", 200)
     found = [in_parts(Executor(), table, tmp_path / str(parts), parts, "linear")[0] for parts in (1, 7)]
     wanted = table["row"].iloc[sampling.sample(table["row"], 200)].tolist()
     assert [each.sample["row"].tolist() for each in found] == [wanted, wanted]
@@ -125,5 +125,5 @@ def test_a_part_that_cannot_be_read_is_named(table: pd.DataFrame, tmp_path: Path
     """A damaged part is one error with its name."""
     paths = cut(table, tmp_path, 3)
     atomic_files.write_bytes(paths[1], b"no Parquet")
-    with pytest.raises(PipelineError, match=r"part-00001.parquet is no readable Parquet file"):
+    with pytest.raises(PipelineError, match=r"part-00001-00000.parquet is no readable Parquet file"):
         fitting.fit(Executor(), paths, HOMES, PARAMS, "ridge", "sha", tmp_path / "oof")

@@ -1,0 +1,48 @@
+"""Partitions of a raw table: their batches are the table, with its row numbers."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline.contract.errors import PipelineError
+from pipeline.distributed.executor import Executor
+from pipeline.tables import partitions, raw_table
+
+
+def read(folder: Path, rows: int) -> list[pd.DataFrame]:
+    found = partitions.list_partitions(Executor().map, folder)
+    return [batch for part in found for batch in partitions.batches(part, part.columns, rows)]
+
+
+def test_batches_are_the_table(tmp_path: Path) -> None:
+    """CSV files larger than what is read at a time, with quoted line ends, blank lines and another column order, and
+    row groups of a Parquet file: batches have the rows of the whole in their order, numbered through."""
+    rows = pd.DataFrame({"number": range(60_000), "text": 'two\nlines, "quoted" and long enough for several blocks'})
+    rows.astype(str).to_csv(tmp_path / "a.csv", index=False)
+    rows.tail(10)[["text", "number"]].astype(str).to_csv(tmp_path / "b.csv", index=False, lineterminator="\r\n")
+    with (tmp_path / "b.csv").open("ab") as file:
+        file.write(b"\r\n\r\nlast,1\r\n")
+    rows.astype(str).head(1000).to_parquet(tmp_path / "c.parquet", row_group_size=300)
+    whole = raw_table.read(tmp_path)
+    for size, least in ((10**6, 6), (5000, 9)):
+        found = read(tmp_path, size)
+        assert len(found) >= least
+        pd.testing.assert_frame_equal(pd.concat(found), whole)
+
+
+def test_a_file_without_rows_is_one_empty_batch(tmp_path: Path) -> None:
+    """A CSV file that is a header has one batch with its columns; a Parquet file without row groups has none."""
+    (tmp_path / "a.csv").write_text("x,y\n")
+    pd.DataFrame({"x": [], "y": []}).to_parquet(tmp_path / "b.parquet")
+    (batch, *_) = read(tmp_path, 10)
+    assert (list(batch), len(batch)) == (["x", "y"], 0)
+
+
+def test_a_row_that_is_no_row_is_named(tmp_path: Path) -> None:
+    """A row with too many cells in the middle of a file is named by its number."""
+    lines = [f"{i},{i}" for i in range(200_000)]
+    lines[150_000] = "1,2,3"
+    (tmp_path / "a.csv").write_text("\n".join(["a,b", *lines, ""]))
+    with pytest.raises(PipelineError, match=r"a\.csv is no table: row 150002 .* has 3 cells, expected 2"):
+        read(tmp_path, 1000)
