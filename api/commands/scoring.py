@@ -22,7 +22,7 @@ from api.settings import Settings
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.onnx_model import OUTPUTS, Model
 from pipeline.contract.schema import Column
-from pipeline.tables import cell_parser, partitions
+from pipeline.tables import cell_parser, cell_values, partitions
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.tables.partitions import Partition
 
@@ -85,7 +85,7 @@ def run(job: Job) -> tuple[int, Counter[str]]:
         for part in job.parts:
             for rows in partitions.batches(part, [name for name in part.columns if name in wanted], size):
                 scored = score(rows, scorer)
-                keys = cell_parser.convert(rows[job.key.name], job.key)[0] if job.key.role == "id" else rows.index
+                keys = cell_values.convert(rows[job.key.name], job.key)[0] if job.key.role == "id" else rows.index
                 write(scored.table.assign(**{job.key.name: keys}))
                 total += len(rows)
                 refused += scored.refused

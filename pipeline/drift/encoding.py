@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.contract.schema import Column
-from pipeline.tables import cell_parser
+from pipeline.tables import cell_values
 
 
 def to_numbers(values: pd.Series, column: Column) -> tuple[np.ndarray, np.ndarray]:
@@ -20,7 +20,7 @@ def to_numbers(values: pd.Series, column: Column) -> tuple[np.ndarray, np.ndarra
 
 
 def _read(values: pd.Series, column: Column) -> tuple[np.ndarray, np.ndarray]:
-    typed, unusable = cell_parser.convert(values, column)
+    typed, unusable = cell_values.convert(values, column)
     if column.dtype != "category":
         return typed.to_numpy(float, na_value=np.nan), unusable
     codes = pd.Categorical(typed, categories=list(column.categories)).codes

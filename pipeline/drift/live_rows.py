@@ -11,7 +11,7 @@ import pyarrow.parquet
 
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import Column, Schema
-from pipeline.tables import cell_parser, csv_reader
+from pipeline.tables import cell_values, csv_reader
 
 BATCH = 2**16  # rows
 # When the prediction log says that a row came. By arrival first: a row's own time may lie before rows already judged.
@@ -79,10 +79,10 @@ def shown(moment: np.int64 | np.float64) -> str:
 
 def _moments(values: pd.Series, column: Column) -> np.ndarray:
     if pd.api.types.is_numeric_dtype(values.dtype) or column.dtype != "category":
-        typed, _ = (values, None) if column.dtype == "category" else cell_parser.convert(values, column)
+        typed, _ = (values, None) if column.dtype == "category" else cell_values.convert(values, column)
         return typed.to_numpy(float, na_value=np.nan)
     if not pd.api.types.is_datetime64_any_dtype(values.dtype):
-        values, _ = cell_parser.convert(values, column)
+        values, _ = cell_values.convert(values, column)
     return pd.to_datetime(values, utc=True).dt.as_unit("ns").astype("int64").to_numpy()
 
 

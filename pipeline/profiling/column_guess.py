@@ -1,6 +1,7 @@
 """A first guess at what one column is, from its raw cells alone: dtype, role, bounds or categories, and why.
 
-Whether cells are numbers, booleans or moments is asked of `pipeline.tables.cell_parser`, so that what is guessed here parses there.
+Whether cells are numbers, booleans or moments is asked of `pipeline.tables.cell_parser`, so that
+what is guessed here parses there.
 """
 
 import re
@@ -12,7 +13,7 @@ from pipeline.contract.schema import Column
 from pipeline.profiling.column_profile import Seen, read
 from pipeline.profiling.numeric_columns import nearly_numbers, number
 from pipeline.profiling.remarks import RARE, Guess, is_named_id, shown, some
-from pipeline.tables.cell_parser import FALSE, NUMBER, TRUE
+from pipeline.tables.cell_values import FALSE, NUMBER, TRUE
 
 # A column is a category when no more than this many values, and on average two rows or more a value, are in it.
 MOST_CATEGORIES = 50

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from pipeline.contract.schema import Column
-from pipeline.tables.cell_parser import EXACT, parse
+from pipeline.tables.cell_parser import parse
+from pipeline.tables.cell_values import EXACT
 
 
 class Seen(NamedTuple):

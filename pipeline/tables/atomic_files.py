@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +15,13 @@ from pipeline.contract.errors import PipelineError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path to write to, a file or a folder; it takes the place of `path` only when the block ends well.
+    """Yield a path for a file or a folder; it replaces `path` only when the block ends without an error.
 
-    The suffix `.partial` is in `.dvcignore`, so what a kill leaves behind changes no hash.
+    Each call has a path of its own, in any process of any machine that shares the disk. `.dvcignore` lists the suffix
+    `.partial`, so what a killed process leaves behind changes no hash.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
         yield partial
         if path.is_dir() or (partial.is_dir() and path.exists()):

@@ -1,0 +1,111 @@
+"""Raw cells of one column to typed values: numbers, booleans, categories and moments."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.contract.schema import Column
+
+MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "<NA>")
+TRUE = ("1", "1.0", "true", "True", "TRUE", "yes", "Yes")
+FALSE = ("0", "0.0", "false", "False", "FALSE", "no", "No")
+# A plain decimal number: no thousands separator, no hexadecimal, no `inf`.
+NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+# float64 holds every whole number up to this one exactly.
+EXACT = 2.0**53
+
+
+def convert(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:
+    """Return the typed values, NA where there is none, and a mask [rows] of cells that are there but unusable.
+
+    Types: float64, Int64, boolean, category (text where the column lists none), UTC timestamps for a time in text.
+    """
+    if column.dtype == "category":
+        return _moments(cells) if column.role == "time" else _categories(cells, column)
+    numbers, missing = _numbers(cells, column)
+    usable = np.isfinite(numbers)
+    if column.dtype == "int":
+        usable &= (np.where(usable, numbers, 0.5) % 1 == 0) & (np.abs(numbers) <= EXACT)
+    elif column.dtype == "bool":
+        usable &= np.isin(numbers, (0.0, 1.0))
+    return _nullable(np.where(usable, numbers, np.nan), column, cells.index), ~usable & ~missing
+
+
+def _nullable(numbers: np.ndarray, column: Column, index: pd.Index) -> pd.Series:
+    if column.dtype == "float":
+        return pd.Series(numbers, index=index)
+    missing = np.isnan(numbers)
+    whole = np.where(missing, 0, numbers)
+    if column.dtype == "bool":
+        return pd.Series(pd.arrays.BooleanArray(whole.astype(bool), missing), index=index)
+    return pd.Series(pd.arrays.IntegerArray(whole.astype("int64"), missing), index=index)
+
+
+def _numbers(cells: pd.Series, column: Column) -> tuple[np.ndarray, np.ndarray]:
+    """Return float64, NaN where a cell is no number, and a mask of cells that say that they are missing."""
+    if pd.api.types.is_bool_dtype(cells.dtype) or pd.api.types.is_numeric_dtype(cells.dtype):
+        numbers = cells.to_numpy(float, na_value=np.nan)
+        return numbers, np.isnan(numbers)
+    if column.dtype != "bool" and isinstance(cells.dtype, pd.StringDtype):
+        # Most columns hold text of finite numbers alone: one cast then does for all steps below.
+        cast = _finite(pa.array(cells.array))
+        if cast is not None and not cast.null_count:
+            return np.asarray(cast.to_numpy()), np.zeros(len(cells), dtype=bool)
+    text = _text(cells)
+    missing = pc.is_in(text, value_set=pa.array(MISSING))
+    if column.dtype == "bool":
+        true, false = (pc.is_in(text, value_set=pa.array(tokens)) for tokens in (TRUE, FALSE))
+        parsed = pc.if_else(true, 1.0, pc.if_else(false, 0.0, None))
+    elif (parsed := _finite(pc.if_else(missing, None, text))) is None:
+        parsed = pc.cast(pc.if_else(pc.match_substring_regex(text, NUMBER), text, None), pa.float64())
+    return parsed.to_numpy(zero_copy_only=False).astype(float), missing.to_numpy(zero_copy_only=False)
+
+
+def _finite(text: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray | None:
+    """Return float64 and nulls, or None where a cell is neither null nor a finite number."""
+    try:
+        numbers = pc.cast(text, pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    # The texts that Arrow reads as finite numbers are those that NUMBER matches.
+    return None if pc.all(pc.is_finite(numbers)).as_py() is False else numbers
+
+
+def _categories(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:
+    text = _text(cells)
+    # A schema may list a category `NA`; it is then a value and not a missing cell.
+    missing = pc.is_in(text, value_set=pa.array([marker for marker in MISSING if marker not in column.categories]))
+    if not column.categories:
+        values = pc.if_else(missing, None, text).to_pandas().astype("str")
+        return values.set_axis(cells.index), np.zeros(len(cells), dtype=bool)
+    codes = pc.index_in(text, value_set=pa.array(column.categories, pa.string())).fill_null(-1).to_numpy()
+    known = pd.CategoricalDtype(pd.Index(column.categories, dtype="str"))
+    values = pd.Series(pd.Categorical.from_codes(codes, dtype=known), index=cells.index)
+    return values, (codes < 0) & ~missing.to_numpy(zero_copy_only=False)
+
+
+def _moments(cells: pd.Series) -> tuple[pd.Series, np.ndarray]:
+    """Return UTC timestamps of ISO 8601 text or of a Parquet file's timestamps; without a zone they are UTC already."""
+    text = pd.Series(_text(cells).to_pandas().array, index=cells.index)
+    missing = text.isin(MISSING)
+    moments = pd.to_datetime(text.mask(missing), format="ISO8601", errors="coerce", utc=True)
+    return moments, (moments.isna() & ~missing).to_numpy(bool)
+
+
+def _text(cells: pd.Series) -> pa.Array:
+    """Return the cells as text without surrounding space; a missing cell is empty."""
+    if isinstance(cells.dtype, pd.StringDtype):
+        text = pa.array(cells.array)
+        text = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
+        return pc.utf8_trim_whitespace(pc.fill_null(text.cast(pa.string()), ""))
+    return pc.utf8_trim_whitespace(pa.array(["" if pd.isna(cell) else _written(cell) for cell in cells], pa.string()))
+
+
+def _written(cell: Any) -> str:
+    """Return the text of a cell that is none; 3.0 and 3 are one category, whichever way a file stores it."""
+    if isinstance(cell, float | np.floating) and float(cell).is_integer() and abs(float(cell)) <= EXACT:
+        return str(int(cell))
+    return str(cell)
