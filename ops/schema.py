@@ -9,8 +9,6 @@ import sys
 import textwrap
 from pathlib import Path
 
-import pandas as pd
-
 from pipeline.contract import errors, paths, schema
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import Schema
@@ -24,10 +22,11 @@ WIDTH = 118
 
 def write_first(file: Path, target: str | None) -> None:
     """The YAML on stdout, what a person should look at on stderr."""
-    raw = _read(file)
+    _check_file(file)
     if not target:
-        names = ", ".join(map(str, raw))
+        names = ", ".join(raw_table.column_names(sources.list_sources(file)[0]))
         raise PipelineError(f"which column is to be predicted? Add --target NAME; {file} has {names}")
+    raw = raw_table.read(file)
     found, remarks = infer(raw, target)
     print(to_yaml(found), end="")
     ignored = len(found.columns) - len(found.used)
@@ -54,14 +53,11 @@ def check(path: Path) -> None:
         print(*map(_wrapped, extra), sep="\n", end="\n" if extra else "")
 
 
-def _read(file: Path) -> pd.DataFrame:
-    if file.is_dir():
-        return raw_table.read(file)
+def _check_file(file: Path) -> None:
     if not file.exists():
-        raise PipelineError(f"{file} is missing: name a .csv or .parquet file, or a folder of such parts")
-    if file.suffix.lower() not in (".csv", ".parquet"):
+        raise PipelineError(f"{file} is missing: name a .csv or .parquet file, or a folder of such files")
+    if not file.is_dir() and file.suffix.lower() not in (".csv", ".parquet"):
         raise PipelineError(f"{file} is neither a .csv nor a .parquet file: convert it, or rename it if it is one")
-    return raw_table.read_part(file)
 
 
 def _compare(checked: Schema, path: Path) -> list[str]:
@@ -72,7 +68,7 @@ def _compare(checked: Schema, path: Path) -> list[str]:
     extra: dict[str, None] = {}
     known = {column.name for column in checked.columns}
     for part in sources.list_sources():
-        header = [str(name) for name in raw_table.read_part(part)]
+        header = raw_table.column_names(part)
         unknown = [name for name in header if name not in known]
         if missing := [column.name for column in checked.used if column.name not in header]:
             names = ", ".join(f"{name}{nearest(name, unknown)}" for name in missing)

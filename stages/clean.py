@@ -94,7 +94,7 @@ def write(cleaned: Cleaned, out: dict[str, Path]) -> None:
 
 def save(counted: Summary, schema: Schema) -> None:
     """Write the report and the totals, and print what was counted."""
-    about = summary.report(counted, schema, partitions.column_names(sources.list_sources()[0]))
+    about = summary.report(counted, schema, raw_table.column_names(sources.list_sources()[0]))
     atomic_files.write_json(paths.CLEAN_REPORT, about)
     atomic_files.write_json(paths.CLEAN_METRICS, counted.counts)
     print(" ".join(f"{name}={count}" for name, count in counted.counts.items() if count))

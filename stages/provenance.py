@@ -3,32 +3,52 @@
 Reads data/raw and data/schema.yaml; writes data/provenance.json (for programs) and DATA_PROVENANCE.md (for people).
 """
 
+import codecs
 import hashlib
 from pathlib import Path
 from typing import Any
 
-from pipeline.contract import errors, schema
+from pipeline.contract import errors, paths, schema
 from pipeline.contract.schema import Source as Origin
-from pipeline.tables import atomic_files, csv_checks, csv_reader, parquet, sources
+from pipeline.tables import atomic_files, csv_reader, parquet, raw_table, sources
 from pipeline.tables.sources import Source
 
 
+class Fingerprint:
+    """The first bytes, the sha256 and the size of a file, taken while it is read."""
+
+    def __init__(self) -> None:
+        self.start = b""
+        self.sha256 = hashlib.sha256()
+        self.size = 0
+
+    def update(self, block: bytes) -> None:
+        """Take the next block of the file."""
+        self.start = self.start or block
+        self.sha256.update(block)
+        self.size += len(block)
+
+
 def describe(part: Source) -> dict[str, Any]:
-    """sha256, bytes, rows, columns and encoding of one part, in memory that does not grow with it."""
+    """Return sha256, bytes, rows, columns and encoding of one file, which is read once, in memory of a few blocks."""
+    fingerprint, columns = Fingerprint(), raw_table.column_names(part)
     if sources.is_csv(part):
-        encoding, columns, rows = csv_checks.encoding(part), csv_reader.columns(part), csv_reader.count(part)
+        rows = sum(batch.num_rows for batch in csv_reader.batches(part, columns[:1], fingerprint.update))
+        encoding = "utf-8-sig" if fingerprint.start.startswith(codecs.BOM_UTF8) else "utf-8"
     else:
         with parquet.open_raw(part) as file:
-            encoding, columns, rows = (
-                "parquet",
-                list(file.schema_arrow.empty_table().to_pandas()),
-                file.metadata.num_rows,
-            )
-    with sources.open_source(part) as opened:
-        sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
-        size = opened.tell()
-    path = part.as_posix() if isinstance(part, Path) else part
-    return {"path": path, "sha256": sha256, "bytes": size, "rows": rows, "columns": columns, "encoding": encoding}
+            rows, encoding = file.metadata.num_rows, "parquet"
+        with sources.open_source(part) as opened:
+            while block := opened.read(csv_reader.BLOCK):
+                fingerprint.update(block)
+    return {
+        "path": part.as_posix() if isinstance(part, Path) else part,
+        "sha256": fingerprint.sha256.hexdigest(),
+        "bytes": fingerprint.size,
+        "rows": rows,
+        "columns": columns,
+        "encoding": encoding,
+    }
 
 
 def page(parts: list[dict[str, Any]], source: Origin) -> str:
@@ -45,8 +65,8 @@ def page(parts: list[dict[str, Any]], source: Origin) -> str:
 
 def main() -> None:
     parts = [describe(path) for path in sources.list_sources()]
-    atomic_files.write_json(Path("data/provenance.json"), {"parts": parts})
-    atomic_files.write_text(Path("DATA_PROVENANCE.md"), page(parts, schema.load().source))
+    atomic_files.write_json(paths.PROVENANCE, {"parts": parts})
+    atomic_files.write_text(paths.PROVENANCE_PAGE, page(parts, schema.load().source))
     for part in parts:
         print(f"{part['path']}: {part['rows']} rows, {len(part['columns'])} columns, sha256 {part['sha256'][:12]}")
 

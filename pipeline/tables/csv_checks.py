@@ -1,4 +1,4 @@
-"""What makes a file a CSV table: UTF-8 text with a header of distinct names, separated by commas."""
+"""Checks that a file is a CSV table: UTF-8 text with a header of distinct names, separated by commas."""
 
 import codecs
 import csv
@@ -6,11 +6,11 @@ import io
 import re
 
 from pipeline.contract.errors import PipelineError
-from pipeline.tables.sources import Source, open_source
+from pipeline.tables.sources import Source
 
-BLOCK = 2**20  # bytes read at a time
-_LONGEST_NAME = 1000  # characters; a longer one is the rest of the file behind a quote that nobody closed
-_WIDE = {
+START = 2**22  # bytes at the beginning of a file, which must hold its header
+_LONGEST_NAME = 1000  # characters; a longer name is text behind a quote that was left open
+_OTHER_ENCODINGS = {
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
     codecs.BOM_UTF16_LE: "UTF-16",
@@ -18,47 +18,20 @@ _WIDE = {
 }
 
 
-def encoding(source: Source) -> str:
-    """`utf-8`, or `utf-8-sig` with a byte-order mark; the whole file is decoded, block by block.
+def header(start: bytes, source: Source) -> list[str]:
+    """Return the names in the header, as they are written, from the first START bytes of a file.
 
-    Raises PipelineError for an empty file, other encodings, binary data and HTML.
+    Raises PipelineError for another encoding, binary data, HTML, another separator, and names that repeat.
     """
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    line = 1
-    with open_source(source) as file:
-        first = block = file.read(BLOCK)
-        check_start(first, source)
-        while block:
-            following = file.read(BLOCK)
-            try:
-                line += decoder.decode(block, final=not following).count("\n")
-            except UnicodeDecodeError as error:
-                raise PipelineError(_not_text(error, source, line)) from None
-            block = following
-    return "utf-8-sig" if first.startswith(codecs.BOM_UTF8) else "utf-8"
-
-
-def header(source: Source) -> list[str]:
-    """The column names as they stand in the file; only its beginning is read."""
-    with open_source(source) as file:
-        check_start(file.read(BLOCK), source)
-    names = read_names(source)
-    check_text("".join(names).encode(errors="surrogateescape"), source, 1)
-    return names
-
-
-def read_names(source: Source) -> list[str]:
-    """The names of the header, without a check of the encoding.
-
-    Raises PipelineError for another separator, a name that stands twice and a header that cannot be read.
-    """
-    with open_source(source) as binary, _as_text(binary) as file:
-        try:
-            names = next(row for row in csv.reader(file) if row)
-        except csv.Error:  # a cell of over 128 KiB
-            names = [""]
-    if not all(len(name) <= _LONGEST_NAME for name in names) or names == [""]:
+    _check_start(start, source)
+    text = io.TextIOWrapper(io.BytesIO(start), encoding="utf-8-sig", errors="surrogateescape", newline="")
+    try:
+        names = next(row for row in csv.reader(text) if row)
+    except csv.Error:  # a cell of over 128 KiB
+        names = [""]
+    if names == [""] or any(len(name) > _LONGEST_NAME for name in names):
         raise PipelineError(f"{source} has no readable header: is a quote in it left open?")
+    check_text("".join(names).encode(errors="surrogateescape"), source, 1)
     for separator, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
         if len(names) == 1 and separator in names[0]:
             raise PipelineError(f"{source} is separated by {word}, expected commas: save it again with commas")
@@ -71,36 +44,28 @@ def read_names(source: Source) -> list[str]:
 
 def check_text(content: bytes, source: Source, line: int) -> None:
     """Raise PipelineError where `content`, which begins in that line of the file, is not UTF-8."""
+    if content.isascii():
+        return
     try:
         content.decode()
     except UnicodeDecodeError as error:
-        raise PipelineError(_not_text(error, source, line)) from None
+        line += content[: error.start].count(b"\n")
+        raise PipelineError(
+            f"{source} is not UTF-8: byte 0x{content[error.start]:02x} in line {line} "
+            f"(Latin-1 or Windows-1252?); convert it: iconv -f WINDOWS-1252 -t UTF-8"
+        ) from None
 
 
-def check_start(first: bytes, source: Source) -> None:
-    """Raise PipelineError where the first bytes are another encoding, binary data, HTML or nothing."""
-    for mark, name in _WIDE.items():
-        if first.startswith(mark):
+def _check_start(start: bytes, source: Source) -> None:
+    for mark, name in _OTHER_ENCODINGS.items():
+        if start.startswith(mark):
             raise PipelineError(f"{source} is {name}, expected UTF-8; convert it: iconv -f {name} -t UTF-8")
-    if b"\0" in first:
+    if b"\0" in start:
         raise PipelineError(
             f"{source} holds NUL bytes: it is binary (or UTF-16 without a mark), expected text in UTF-8"
         )
-    start = first.removeprefix(codecs.BOM_UTF8).strip()
-    if not start:
+    text = start.removeprefix(codecs.BOM_UTF8).strip()
+    if not text:
         raise PipelineError(f"{source} is empty: expected a header line and rows")
-    if re.match(rb"<(!doctype|html|\?xml|head|body)", start, re.IGNORECASE):
+    if re.match(rb"<(!doctype|html|\?xml|head|body)", text, re.IGNORECASE):
         raise PipelineError(f"{source} is an HTML or XML page, no table: a download that failed? Fetch the file again")
-
-
-def _as_text(binary: io.BufferedReader) -> io.TextIOWrapper:
-    # Some rows behind the header are read with it; they are checked where they are used.
-    return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")
-
-
-def _not_text(error: UnicodeDecodeError, source: Source, line: int) -> str:
-    line += error.object[: error.start].count(b"\n")
-    return (
-        f"{source} is not UTF-8: byte 0x{error.object[error.start]:02x} in line {line} "
-        f"(Latin-1 or Windows-1252?); convert it: iconv -f WINDOWS-1252 -t UTF-8"
-    )

@@ -1,112 +1,125 @@
-"""A CSV file to text cells, strictly: what is no table is an error that says what it is instead."""
+"""A CSV file to text cells, in one pass over its bytes; a file that is no table is an error that says what it is."""
 
 import codecs
-import io
 import re
-from collections.abc import Collection, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Collection, Iterator
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
 from pipeline.contract.errors import PipelineError
 from pipeline.tables import csv_checks
-from pipeline.tables.csv_checks import header
 from pipeline.tables.sources import Source, open_source
 
-_COLUMN = 2**15  # bytes of a block for each column, about 4,000 cells
-_PARSE = pa.csv.ParseOptions(newlines_in_values=True)
+BLOCK = 2**22  # bytes that are parsed at a time
+_BLOCK_OF_COLUMN = 2**15  # at least, for each column: an Arrow column costs the same time however short it is
+_LONGEST_ROW = 2**24  # bytes
+_LF, _CR, _QUOTE, _COMMA = b'\n\r",'
 
 
-def read(path: Source) -> pa.Table:
-    """Every cell as text under the names of the header, an empty cell as empty text.
+def columns(source: Source) -> list[str]:
+    """Return the names of the columns; only the beginning of the file is read and checked."""
+    with open_source(source) as file:
+        return [name.strip() for name in csv_checks.header(file.read(csv_checks.START), source)]
 
-    Takes commas, UTF-8 with or without a byte-order mark, LF or CRLF, quoted cells with line ends in them, blank lines.
-    Raises PipelineError for anything else, and for rows that have more or fewer cells than the header.
+
+def read(source: Source) -> pa.Table:
+    """Return every cell as text under the names of the header, an empty cell as empty text.
+
+    Accepts commas, UTF-8 with or without a byte-order mark, LF or CRLF, quoted cells with line ends, and blank lines.
+    Raises PipelineError for anything else, and for a row that has more or fewer cells than the header.
     """
-    names = header(path)
-    with open_source(path) as file:
-        try:
-            return parse(file, names)
-        except pa.ArrowInvalid:
-            csv_checks.encoding(path)  # says where other bytes than UTF-8 are, which pyarrow refuses too
-            file.seek(0)
-            return parse_again(file, names, pa.csv.ReadOptions(), path)
+    return pa.concat_tables(batches(source))
 
 
-def parse(content: Any, names: list[str], options: pa.csv.ReadOptions | None = None) -> pa.Table:
-    """The cells of bytes or of an open file, which has these names as its header unless the options have them."""
-    source = pa.BufferReader(content) if isinstance(content, bytes) else content
-    table = pa.csv.read_csv(source, options, parse_options=_PARSE, convert_options=_text(names))
-    return table.rename_columns([name.strip() for name in names])
+def count(source: Source) -> int:
+    """Return the number of rows; errors as of `read`."""
+    return sum(batch.num_rows for batch in batches(source, columns(source)[:1]))
 
 
-def parse_again(content: Any, names: list[str], options: pa.csv.ReadOptions, path: Source, before: int = 0) -> pa.Table:
-    """On one thread, for only then pyarrow says which row is at fault; `before`: the rows before these.
+def batches(
+    source: Source, wanted: Collection[str] | None = None, seen: Callable[[bytes], object] | None = None
+) -> Iterator[pa.Table]:
+    """Yield the cells of the columns `wanted`, or of all, a few megabytes of the file at a time; errors as of `read`.
 
-    Raises PipelineError for what `parse` refused.
+    `seen` is called with the bytes of the file, block by block, in order.
     """
-    options.use_threads = False
+    with open_source(source) as file:
+        block = file.read(csv_checks.START)
+        names = csv_checks.header(block, source)
+        size = max(BLOCK, _BLOCK_OF_COLUMN * len(names))
+        data, line, row, is_first = block.removeprefix(codecs.BOM_UTF8), 1, 1, True
+        while data:
+            if seen:
+                seen(block)
+            block = file.read(size)
+            end = _row_end(data) if block else len(data)
+            if not end and len(data) > _LONGEST_ROW:
+                raise PipelineError(
+                    f"{source} is no table: no row ends in the {len(data):,} bytes from line {line} on; is a quote "
+                    "left open, or do lines end with lone carriage returns?"
+                )
+            rows, data = data[:end], data[end:] + block
+            csv_checks.check_text(rows, source, line)
+            if rows.strip(b"\r\n"):  # Arrow takes no text of blank lines alone
+                table = _parse(rows, names, wanted, source, row, is_first)
+                yield table
+                row, is_first = row + table.num_rows, False
+            line += rows.count(b"\n")
+
+
+def _parse(
+    rows: bytes, names: list[str], wanted: Collection[str] | None, source: Source, row: int, has_header: bool
+) -> pa.Table:
+    """Parse whole rows; `row` is the number of the row before them, where the header is row 1."""
+    # On one thread: only then does Arrow say which row is at fault.
+    reading = pa.csv.ReadOptions(
+        use_threads=False, block_size=len(rows) + 1, column_names=None if has_header else names
+    )
+    # Cells are read as text: what a column looks like in its first rows must not decide for the others.
+    converting = pa.csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()),
+        strings_can_be_null=False,
+        include_columns=names if wanted is None else [name for name in names if name.strip() in wanted],
+    )
+    parsing = pa.csv.ParseOptions(newlines_in_values=True)
     try:
-        return parse(content, names, options)
+        table = pa.csv.read_csv(pa.BufferReader(rows), reading, parsing, converting)
     except pa.ArrowInvalid as error:
-        raise PipelineError(
-            f"{path} is no table: {_reason(error, before)}; every row needs as many cells as the header"
-        ) from None
+        message = " ".join(str(error).split()).removeprefix("CSV parse error: ")[:200]
+        if found := re.match(r"Row #(\d+): Expected (\d+) columns, got (\d+)", message):
+            number, expected, got = map(int, found.groups())
+            # Quoted line ends and blank lines make rows differ from lines, so the row is named and not the line.
+            number += 0 if has_header else row
+            message = f"row {number} (the header is row 1) has {got} cells, expected {expected}"
+        raise PipelineError(f"{source} is no table: {message}; every row needs as many cells as the header") from None
+    return table.rename_columns([name.strip() for name in table.column_names])
 
 
-def _text(names: list[str], wanted: list[str] | None = None) -> pa.csv.ConvertOptions:
-    # Cells are read as text: a column that looks like numbers in its first rows must not decide for the rest.
-    types = dict.fromkeys(names, pa.string())
-    return pa.csv.ConvertOptions(column_types=types, strings_can_be_null=False, include_columns=wanted)
+def _row_end(data: bytes) -> int:
+    """Return the place after the last row end in `data`, which begins where a row begins; 0 where there is none.
+
+    A line end inside of a quoted cell ends no row. As in Arrow, a quote opens a cell only at the cell's beginning, and
+    is text elsewhere, as in `5" pipe`.
+    """
+    if b'"' not in data:
+        return data.rfind(b"\n") + 1
+    text = np.frombuffer(data, np.uint8)
+    quotes = np.flatnonzero(text == _QUOTE)
+    opening = quotes[::2][quotes[::2] > 0]
+    if not np.isin(text[opening - 1], [_LF, _CR, _COMMA, _QUOTE]).all():
+        quotes = _without_text(data, quotes)
+    line_ends = np.flatnonzero(text == _LF)
+    row_ends = line_ends[np.searchsorted(quotes, line_ends) % 2 == 0]
+    return int(row_ends[-1]) + 1 if row_ends.size else 0
 
 
-def batches(path: Source, wanted: Collection[str]) -> Iterator[pa.Table]:
-    """The same cells of the columns `wanted`, in parts of a few megabytes: a file may be larger than memory."""
-    csv_checks.encoding(path)
-    names = csv_checks.read_names(path)
-    # Many columns: as many rows at a time as of few, for each column takes its time however short it is.
-    block = max(csv_checks.BLOCK, _COLUMN * len(names))
-    text = _text(names, [name for name in names if name.strip() in wanted])
-    # Arrow reads ahead in a thread, which is still at it now and then when the process ends. With a file of Python's it
-    # then wants Python's lock, and the process aborts (apache/arrow#34314); of a local file Arrow has one of its own.
-    with pa.OSFile(str(path)) if isinstance(path, Path) else open_source(path) as file:
-        try:
-            options = pa.csv.ReadOptions(block_size=block)
-            with pa.csv.open_csv(file, options, parse_options=_PARSE, convert_options=text) as reader:
-                for batch in reader:
-                    table = pa.Table.from_batches([batch])
-                    yield table.rename_columns([name.strip() for name in table.column_names])
-        except pa.ArrowInvalid:
-            with open_source(path) as again:
-                parse_again(again, names, pa.csv.ReadOptions(), path)
-            raise
-
-
-def count(path: Source) -> int:
-    """The rows, with the errors of `read`."""
-    return sum(batch.num_rows for batch in batches(path, columns(path)[:1]))
-
-
-def columns(path: Source) -> list[str]:
-    """The names of the columns, with the errors of `read`."""
-    csv_checks.encoding(path)
-    return [name.strip() for name in csv_checks.read_names(path)]
-
-
-def extent(path: Source) -> tuple[int, int]:
-    """Where the text begins, after a byte-order mark, and where it ends, in bytes; with the errors of `header`."""
-    header(path)
-    with open_source(path) as file:
-        start = len(codecs.BOM_UTF8) if file.read(3) == codecs.BOM_UTF8 else 0
-        return start, file.seek(0, io.SEEK_END)
-
-
-def _reason(error: Exception, before: int) -> str:
-    message = " ".join(str(error).split()).removeprefix("CSV parse error: ")
-    if found := re.match(r"Row #(\d+): Expected (\d+) columns, got (\d+)", message):
-        row, expected, got = found.groups()
-        # Quoted line ends and blank lines make rows differ from lines, so this names the row for what it is.
-        return f"row {int(row) + before} (the header is row 1) has {got} cells, expected {expected}"
-    return message[:200]
+def _without_text(data: bytes, quotes: np.ndarray) -> np.ndarray:
+    """Return the places of those quotes that open or close a cell; a doubled quote in a cell closes and opens it."""
+    kept: list[int] = []
+    for place in quotes.tolist():
+        is_inside = len(kept) % 2 == 1
+        if is_inside or place == 0 or data[place - 1] in b",\r\n" or kept[-1:] == [place - 1]:
+            kept.append(place)
+    return np.array(kept, dtype=int)

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline.contract import paths
 from pipeline.contract.errors import PipelineError
-from pipeline.tables import csv_checks, csv_reader, parquet, raw_table
+from pipeline.tables import csv_reader, parquet, raw_table
 from pipeline.tables.sources import Source, is_csv, list_sources
 
 # A function, its items and a label for the progress bar, to the results in the order of the items.
@@ -37,7 +37,7 @@ def list_partitions(mapped: Mapper, folder: Path = paths.RAW) -> list[Partition]
     Raises PipelineError where a file is no table, the files differ in their columns, or there is no row group.
     """
     sources = list_sources(folder)
-    headers = mapped(column_names, sources, "raw: headers")
+    headers = mapped(raw_table.column_names, sources, "raw: headers")
     raw_table.check_same_columns(headers, sources)
     # Rows are numbered over all files, so each but the last has to be counted before the next is read.
     earlier = mapped(_count_rows, sources[:-1], "raw: row counts")
@@ -60,14 +60,6 @@ def batches(partition: Partition, wanted: Iterable[str], rows: int) -> Iterator[
     for table in _tables(partition, columns, rows):
         yield table.to_pandas().set_axis(pd.RangeIndex(first, first + table.num_rows), axis=0)
         first += table.num_rows
-
-
-def column_names(source: Source) -> list[str]:
-    """Return the names of a file's columns; only its beginning, or its end, is read."""
-    if is_csv(source):
-        return [name.strip() for name in csv_checks.header(source)]
-    with parquet.open_raw(source) as file:
-        return list(file.schema_arrow.empty_table().to_pandas())  # without a stored index
 
 
 def _tables(partition: Partition, columns: list[str], rows: int) -> Iterator[pa.Table | pa.RecordBatch]:

@@ -1,4 +1,4 @@
-"""The raw table: its parts read as they are and put together, before the schema says what a cell means."""
+"""The raw table: its files read as they are, before the schema says what a cell means."""
 
 from pathlib import Path
 
@@ -10,8 +10,19 @@ from pipeline.tables import csv_reader, parquet
 from pipeline.tables.sources import Source, is_csv, list_sources
 
 
+def read(folder: Path = RAW) -> pd.DataFrame:
+    """Return all files as one table, rows numbered from 0 over the files in the order of their names.
+
+    Raises PipelineError where the files differ in their columns; the order of the columns may differ.
+    """
+    sources = list_sources(folder)
+    frames = [read_part(source) for source in sources]
+    check_same_columns([list(frame) for frame in frames], sources)
+    return pd.concat(frames, ignore_index=True)
+
+
 def read_part(source: Source) -> pd.DataFrame:
-    """One raw part; the cells of a CSV stay text, because only the schema knows what they should be.
+    """Return one file; the cells of a CSV file stay text, because only the schema knows what they should be.
 
     Raises PipelineError where the file is not a table.
     """
@@ -23,19 +34,16 @@ def read_part(source: Source) -> pd.DataFrame:
         return whole
 
 
-def read(folder: Path = RAW) -> pd.DataFrame:
-    """All parts as one table, rows numbered from 0 over the parts in the order of their names.
-
-    Raises PipelineError where the parts differ in their columns; the order of the columns may differ.
-    """
-    sources = list_sources(folder)
-    frames = [read_part(source) for source in sources]
-    check_same_columns([list(frame) for frame in frames], sources)
-    return pd.concat(frames, ignore_index=True)
+def column_names(source: Source) -> list[str]:
+    """Return the names of a file's columns; only its beginning, or its end, is read."""
+    if is_csv(source):
+        return csv_reader.columns(source)
+    with parquet.open_raw(source) as file:
+        return list(map(str, file.schema_arrow.empty_table().to_pandas()))  # without a stored index
 
 
 def check_same_columns(columns: list[list[str]], sources: list[Source]) -> None:
-    """Raise PipelineError where a part has other columns than the first."""
+    """Raise PipelineError where a file has other columns than the first."""
     for source, names in zip(sources, columns, strict=True):
         if differing := sorted(set(map(str, names)) ^ set(map(str, columns[0]))):
             raise PipelineError(

@@ -128,3 +128,16 @@ def test_check_compares_the_raw_header(
     raw.rename(columns={"rooms": "roms"}).to_csv("data/raw/b.csv", index=False)
     with pytest.raises(PipelineError, match=r"b.csv has no column rooms \(did you mean 'roms'\?\), which data/schema"):
         check(paths.SCHEMA)
+
+
+def test_check_reads_headers_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`check` compares headers and reads no rows: a broken row, which `clean` names, does not stop it."""
+    monkeypatch.chdir(tmp_path)
+    Path("data/raw").mkdir(parents=True)
+    Path("data/schema.yaml").write_text(to_yaml(infer(table(), "price").schema))
+    rows = "1,2\n" * 2**20
+    Path("data/raw/a.csv").write_text(f"size,price\n{rows}3\n")
+    check(paths.SCHEMA)
+    assert capsys.readouterr().out.endswith("data/raw has all of these columns\n")

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from pipeline.contract import errors
-from stages import clean, provenance
+from stages import clean
 from tests.conftest import ROOT
 
 HEADER, *LINES = (ROOT / "data/raw/housing.csv").read_text().splitlines()
@@ -40,12 +40,11 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copy(ROOT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     clean.main()
-    provenance.main()
     return tmp_path
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
-    files = [*folder.glob("data/clean/*"), *folder.glob("metrics/*"), folder / "DATA_PROVENANCE.md"]
+    files = [*folder.glob("data/clean/*"), *folder.glob("metrics/*")]
     return {path.name: path.read_bytes() for path in files}
 
 
@@ -225,25 +224,3 @@ def test_the_report_says_what_is_in_each_column(workspace: Path) -> None:
     assert report["extra_columns"] == ["note"]
     totals = pd.read_json(workspace / "metrics/clean.json", typ="series")
     assert totals["rejected"] == totals["rejected_out_of_bounds"] == 1
-
-
-def test_provenance_is_true_to_the_byte(workspace: Path) -> None:
-    """data/provenance.json has sha256, bytes, rows, columns, encoding of each part; the page has origin and notes."""
-    import hashlib
-    import json
-
-    raw = workspace / "data/raw/housing.csv"
-    raw.write_bytes(b"\xef\xbb\xbf" + table().encode())
-    provenance.main()
-    part = json.loads((workspace / "data/provenance.json").read_text())["parts"][0]
-    assert part == {
-        "path": "data/raw/housing.csv",
-        "sha256": hashlib.sha256(raw.read_bytes()).hexdigest(),
-        "bytes": raw.stat().st_size,
-        "rows": 506,
-        "columns": NAMES,
-        "encoding": "utf-8-sig",
-    }
-    page = (workspace / "DATA_PROVENANCE.md").read_text()
-    for said in ("Harrison", "1978", "StatLib", "16 rows at exactly 50", "scikit-learn withdrew", part["sha256"]):
-        assert said in page

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.contract.errors import PipelineError
 from pipeline.distributed.executor import Executor
-from pipeline.tables import partitions, raw_table
+from pipeline.tables import csv_checks, csv_reader, partitions, raw_table
 
 
 def read(folder: Path, rows: int) -> list[pd.DataFrame]:
@@ -15,9 +15,11 @@ def read(folder: Path, rows: int) -> list[pd.DataFrame]:
     return [batch for part in found for batch in partitions.batches(part, part.columns, rows)]
 
 
-def test_batches_are_the_table(tmp_path: Path) -> None:
+def test_batches_are_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """CSV files larger than what is read at a time, with quoted line ends, blank lines and another column order, and
     row groups of a Parquet file: batches have the rows of the whole in their order, numbered through."""
+    monkeypatch.setattr(csv_checks, "START", 2**20)
+    monkeypatch.setattr(csv_reader, "BLOCK", 2**20)
     rows = pd.DataFrame({"number": range(60_000), "text": 'two\nlines, "quoted" and long enough for several blocks'})
     rows.astype(str).to_csv(tmp_path / "a.csv", index=False)
     rows.tail(10)[["text", "number"]].astype(str).to_csv(tmp_path / "b.csv", index=False, lineterminator="\r\n")
