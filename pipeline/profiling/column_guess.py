@@ -1,118 +1,91 @@
-"""A first guess at what one column is, from its raw cells alone: dtype, role, bounds or categories, and why.
-
-Whether cells are numbers, booleans or moments is asked of `pipeline.tables.cell_parser`, so that
-what is guessed here parses there.
-"""
+"""A guess at one column from its profile: dtype, role, bounds or categories, and what a person should check."""
 
 import re
 
-import pandas as pd
 from msgspec.structs import replace
 
 from pipeline.contract.schema import Column
-from pipeline.profiling.column_profile import Seen, read
-from pipeline.profiling.numeric_columns import nearly_numbers, number
-from pipeline.profiling.remarks import RARE, Guess, is_named_id, shown, some
-from pipeline.tables.cell_values import FALSE, NUMBER, TRUE
+from pipeline.profiling.column_profile import Profile
+from pipeline.profiling.numeric_bounds import as_number
+from pipeline.profiling.remarks import Guess, shown
+from pipeline.profiling.text_guess import BY_ID, as_category, guess_number_in_text, guess_text, is_few
+from pipeline.tables.cell_values import FALSE, TRUE
 
-# A column is a category when no more than this many values, and on average two rows or more a value, are in it.
-MOST_CATEGORIES = 50
-# Whole numbers with no more values than this may be names of things.
+# Whole numbers with at most this many values may be names of things.
 FEW_NUMBERS = 12
-# An id of text is no longer than this (a UUID has 36 characters); the rest is prose.
-LONGEST_ID = 40
 # Six blocks of time (five folds and the first) stay apart when no moment has more than this share of the rows.
 MOST_OF_A_MOMENT = 0.1
 
-IS_ID = "role id, whose hash splits the rows where no time does; with role ignore their features do"
+_NAMED_ID = re.compile(r"(?i:id|idx|index|key|uuid|guid)$|.*[a-z]I[dD]$|(?i:.*[ _.-](id|idx|uuid|guid))$")
 _ISO = re.compile(r"\d{4}-\d\d")
 _LEADING_ZERO = re.compile(r"[+-]?0\d")
 
 
-def guess(name: str, cells: pd.Series) -> Guess:
-    """What a column that is not the target seems to be; at most one of a table can keep a role id, time or split."""
-    seen = read(name, cells)
-    nothing = Column(name, "float", role="ignore", nullable=seen.blank)
-    if seen.text.empty:
-        return Guess(nothing, "role ignore, for no row with a target has a value")
-    found = _id(nothing, seen) or _typed(replace(nothing, role="feature"), seen)
-    if len(seen.counts) == 1:
+def is_named_id(name: str) -> bool:
+    """Return True for a name such as `id`, `house_id` or `parcelID`."""
+    return _NAMED_ID.match(name) is not None
+
+
+def guess(profile: Profile) -> Guess:
+    """Guess a column that is not the target; several columns of one table may come out as id, time or split."""
+    nothing = Column(profile.name, "float", role="ignore", nullable=profile.has_missing)
+    if profile.text.empty:
+        return Guess(nothing, "role ignore: no value in any row that has a target")
+    found = _id(nothing, profile) or _typed(replace(nothing, role="feature"), profile)
+    if len(profile.counts) == 1:
         column = replace(found.column, role="ignore")
-        return Guess(column, "role ignore, for one value teaches nothing", f"always {shown(seen.text.iloc[0])}")
+        return Guess(column, "role ignore: the same value in every row", f"always {shown(profile.text.iloc[0])}")
     return found
 
 
-def _id(column: Column, seen: Seen) -> Guess | None:
-    """A unique column that is called an id, or that counts the rows."""
-    column = replace(column, dtype="int" if seen.whole else "category")
-    measured = seen.strays.empty and not seen.whole and not seen.digits
-    if seen.unique and is_named_id(column.name) and not measured:
-        if seen.blank:
-            return Guess(column, "role ignore, for an id must not be missing", "otherwise it would be role id")
-        return Guess(replace(column, role="id"), IS_ID, "by its name, and no value repeats")
-    # Rows without a target are not here, so the numbers may have gaps, but they keep their distance to the row's.
-    if seen.unique and seen.whole and not seen.blank and set(seen.numbers - seen.numbers.index) in ({0.0}, {1.0}):
-        return Guess(replace(column, role="id"), IS_ID, "it counts the rows")
+def _id(column: Column, profile: Profile) -> Guess | None:
+    """Guess an id: a column without repeats that is named like one, or that counts the rows."""
+    column = replace(column, dtype="int" if profile.is_whole else "category")
+    is_measured = profile.strays.empty and not profile.is_whole and not profile.is_digits
+    if profile.is_unique and is_named_id(column.name) and not is_measured:
+        if profile.has_missing:
+            return Guess(column, "role ignore: an id must not have missing cells", "otherwise role id")
+        return Guess(replace(column, role="id"), BY_ID, "by its name, and no value repeats")
+    # Rows without a target are not here: the numbers may have gaps, but keep their distance to the row's number.
+    is_full = profile.is_unique and profile.is_whole and not profile.has_missing
+    if is_full and set(profile.numbers - profile.numbers.index) in ({0.0}, {1.0}):
+        return Guess(replace(column, role="id"), BY_ID, "it counts the rows")
     return None
 
 
-def _typed(feature: Column, seen: Seen) -> Guess:
-    if len(seen.counts) <= len(TRUE + FALSE) and seen.fits(replace(feature, dtype="bool", nullable=True)):
+def _typed(feature: Column, profile: Profile) -> Guess:
+    """Guess the dtype: the first that fits of bool, number, time, badly written number, category and text."""
+    few_texts = len(profile.counts) <= len(TRUE + FALSE)
+    if few_texts and profile.fits(replace(feature, dtype="bool", nullable=True)):
         return Guess(replace(feature, dtype="bool"))
-    few = len(seen.counts) <= min(MOST_CATEGORIES, len(seen.text) / 2)
     # Digits that no float64 holds exactly are codes.
-    if seen.strays.empty and (seen.whole or not seen.digits):
-        return _number(feature, seen, few)
+    if profile.strays.empty and (profile.is_whole or not profile.is_digits):
+        return _number(feature, profile)
     moments = Column(feature.name, "category", role="time", nullable=True)
-    if _ISO.match(seen.text.iloc[0]) and seen.fits(moments):
-        return _time(replace(moments, role="ignore", nullable=seen.blank), seen)
-    return nearly_numbers(feature, seen, few) or _text(feature, seen, few)
+    if _ISO.match(profile.text.iloc[0]) and profile.fits(moments):
+        return _time(replace(moments, role="ignore", nullable=profile.has_missing), profile)
+    return guess_number_in_text(feature, profile) or guess_text(feature, profile)
 
 
-def _number(feature: Column, seen: Seen, few: bool) -> Guess:
-    column, counts = number(feature, seen), seen.counts
+def _number(feature: Column, profile: Profile) -> Guess:
+    column, counts = as_number(feature, profile), profile.counts
     if column.dtype == "int" and (codes := [text for text in counts.index if _LEADING_ZERO.match(text)]):
-        if few:
-            topic = "category, for codes and no numbers start with 0; make it int if they are numbers"
-            return Guess(_category(feature, counts), topic, f"such as {shown(codes[0])}")
-        topic = "kept as int, although a leading 0 says that these are codes; role ignore may be wiser"
+        topic = "int, although a leading 0 means codes; consider role ignore"
+        if is_few(profile):
+            column = as_category(feature, counts)
+            topic = "category: a leading 0 means codes; use int if these are quantities"
         return Guess(column, topic, f"such as {shown(codes[0])}")
     if column.dtype == "int" and len(counts) <= FEW_NUMBERS:
-        topic = "kept as int; if its few numbers are names and no quantities, make it a category, without min and max"
+        topic = "int with few values; if they are names and not quantities, use category, without min and max"
         return Guess(column, topic, f"{len(counts)} values")
     return Guess(column)
 
 
-def _time(column: Column, seen: Seen) -> Guess:
+def _time(column: Column, profile: Profile) -> Guess:
     if column.nullable:
-        return Guess(column, "role ignore, for a time must not be missing", "otherwise it would be role time")
-    if seen.counts.iloc[0] > MOST_OF_A_MOMENT * len(seen.text):
-        topic = "role ignore, for its moments are too few to split by; with role time, lower clean.folds"
-        return Guess(column, topic, f"{len(seen.counts)} moments")
-    topic = "role time, which makes the latest rows the test split; role ignore gives a random one"
-    return Guess(replace(column, role="time"), topic, f"{min(seen.text)} to {max(seen.text)}")
-
-
-def _text(feature: Column, seen: Seen, few: bool) -> Guess:
-    counts = seen.counts
-    if few:
-        column = _category(feature, counts)
-        if feature.name.lower() == "split" and set(counts.index) == {"train", "test"} and not seen.blank:
-            return Guess(replace(column, role="split"), "role split", "its rows `test` test")
-        rare = sorted(counts.index[counts < RARE])
-        topic = f"category with values in fewer than {RARE} rows, too few to learn from; merge them in the raw file"
-        if rare:
-            return Guess(column, topic, some(rare))
-        slips = sorted(text for text in counts.index if not re.fullmatch(NUMBER, text))
-        if 0 < len(slips) < len(counts) / 2:
-            return Guess(column, "category, although most of its values are numbers", f"not {some(slips)}")
-        return Guess(column)
-    column = replace(feature, dtype="category", role="ignore")
-    if seen.unique and not seen.blank and seen.text.str.len().max() <= LONGEST_ID:
-        return Guess(replace(column, role="id"), IS_ID, "no value repeats")
-    topic = f"role ignore, for text with more than {MOST_CATEGORIES} values, or hardly two rows a value, is no category"
-    return Guess(column, topic, f"{len(counts)} values, such as {shown(seen.text.iloc[0])}")
-
-
-def _category(feature: Column, counts: pd.Series) -> Column:
-    return replace(feature, dtype="category", categories=tuple(sorted(counts.index)))
+        return Guess(column, "role ignore: a time must not have missing cells", "otherwise role time")
+    if profile.counts.iloc[0] > MOST_OF_A_MOMENT * len(profile.text):
+        topic = "role ignore: too few moments to split by; with role time, lower clean.folds"
+        return Guess(column, topic, f"{len(profile.counts)} moments")
+    topic = "role time: the latest rows are the test split; with role ignore it is random"
+    return Guess(replace(column, role="time"), topic, f"{min(profile.text)} to {max(profile.text)}")

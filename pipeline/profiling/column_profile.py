@@ -1,4 +1,4 @@
-"""What is in the raw cells of one column, read once: texts, numbers, and what is neither."""
+"""The profile of one column of raw cells: its texts, its numbers, and the cells that are no numbers."""
 
 from typing import NamedTuple
 
@@ -9,43 +9,52 @@ from pipeline.tables.cell_parser import parse
 from pipeline.tables.cell_values import EXACT
 
 
-class Seen(NamedTuple):
-    """`text`: the cells that are not missing; `counts`: rows of each text, most frequent first; `numbers`: those that
-    are numbers; `strays`: the text of those that are not. All but `counts` with the table's row numbers."""
+class Profile(NamedTuple):
+    """`cells`: all cells, raw. Of those that are not missing, `text`: all as text; `numbers`: the numbers, float64;
+    `strays`: the text of the others. These are indexed by the table's row numbers. `counts`: rows of each text, the
+    most frequent first."""
 
     cells: pd.Series
     text: pd.Series
-    counts: pd.Series
     numbers: pd.Series
     strays: pd.Series
+    counts: pd.Series
 
     @property
-    def blank(self) -> bool:
-        """Whether a cell is missing."""
+    def name(self) -> str:
+        """The column's name."""
+        return str(self.cells.name)
+
+    @property
+    def has_missing(self) -> bool:
+        """True where a cell is missing."""
         return len(self.text) < len(self.cells)
 
     @property
-    def unique(self) -> bool:
+    def is_unique(self) -> bool:
+        """True where no text repeats."""
         return 1 < len(self.text) == len(self.counts)
 
     @property
-    def whole(self) -> bool:
-        """Whether dtype int reads every cell."""
+    def is_whole(self) -> bool:
+        """True where every cell is a whole number that float64 holds exactly, as dtype int requires."""
         return bool(self.strays.empty and (self.numbers % 1 == 0).all() and (self.numbers.abs() <= EXACT).all())
 
     @property
-    def digits(self) -> bool:
+    def is_digits(self) -> bool:
+        """True where every cell is digits alone."""
         return bool(self.text.str.isdigit().all())
 
     def fits(self, column: Column) -> bool:
-        """Whether every cell is either missing or what the column says."""
+        """Return True where the column's dtype, role and bounds reject no cell."""
         return bool(parse(self.cells.to_frame(column.name), (column,))[1].empty)
 
 
-def read(name: str, cells: pd.Series) -> Seen:
-    """The cells as `pipeline.tables.cell_parser` reads them."""
+def profile(cells: pd.Series) -> Profile:
+    """Return the profile of a raw column, whose cells are read as cleaning reads them."""
+    name = str(cells.name)
     texts = parse(cells.to_frame(name), (Column(name, "category", nullable=True),))[0][name]
     typed, problems = parse(cells.to_frame(name), (Column(name, "float", nullable=True),))
     text = texts.astype(object).dropna()
     strays = problems.set_index("row")["value"].astype("str").str.strip()
-    return Seen(cells, text, text.value_counts(), typed[name].dropna(), strays)
+    return Profile(cells, text, typed[name].dropna(), strays, text.value_counts())

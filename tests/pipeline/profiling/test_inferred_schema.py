@@ -15,8 +15,9 @@ from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import Clean
 from pipeline.contract.schema import Column, Schema
 from pipeline.profiling.column_guess import guess
+from pipeline.profiling.column_profile import profile
 from pipeline.profiling.inferred_schema import infer
-from pipeline.profiling.numeric_columns import bounds
+from pipeline.profiling.numeric_bounds import bounds
 from pipeline.profiling.schema_text import to_yaml
 from pipeline.tables import cell_values, raw_table
 from stages.clean import Cleaned, clean
@@ -42,7 +43,7 @@ def cleaned(raw: pd.DataFrame, target: str, folder: Path) -> tuple[Schema, Clean
 
 
 def column(values: object, name: str = "x", rows: int = ROWS) -> Column:
-    return guess(name, pd.Series(np.resize(np.array(values, dtype=object), rows))).column
+    return guess(profile(pd.Series(np.resize(np.array(values, dtype=object), rows), name=name))).column
 
 
 def remarks(raw: pd.DataFrame, target: str = "price") -> dict[str, str]:
@@ -250,16 +251,16 @@ def test_remarks_name_what_to_look_at() -> None:
     raw.loc[[1, 2], "price"] = ["NA", ">50"]
     said = remarks(raw)
     assert said["lot"].endswith("then remove the role: '?' (1 x); first in row 59")
-    assert said["heating"] == "nullable, for values are missing: 1 of 58"
+    assert said["heating"] == "nullable, for cells are missing: 1 of 58"
     assert any(remark.name == "heating" and "'peat'" in remark.detail for remark in infer(raw, "price").remarks)
-    assert said["rooms"].startswith("kept as int; if its few numbers are names")
-    assert said["owner_id"].startswith("named like an id, but not used as one; role group")
+    assert said["rooms"].startswith("int with few values; if they are names")
+    assert said["owner_id"].startswith("named like an id, but not used as one; with role group")
     assert said["sale_year"].startswith("named like a time")
     assert said["double"].startswith("nearly the target itself (correlation)")
     assert said["fee"].endswith("write 1234.5: such as '1,5'")
-    assert said["nothing"].startswith("role ignore, for no row with a target has a value")
+    assert said["nothing"].startswith("role ignore: no value in any row that has a target")
     assert said["same"].endswith("always 'x'")
-    assert said["column 12"].startswith("left out, for it has no name")
+    assert said["column 12"].startswith("left out: it has no name")
     details = [remark.detail for remark in infer(raw, "price").remarks if remark.name == "price"]
     assert details == ["1 of 60 rows", "1 of 60 rows: '>50' in row 2"]
 
@@ -273,7 +274,7 @@ def test_remarks_name_what_to_look_at() -> None:
         (table(a=["", "NA"]), "a", "'a' has no value in any row"),
         (table().head(0), "price", "a header and no rows"),
         (table()[["price"]], "price", "no column can be a feature"),
-        (table(a=["x"])[["a", "price"]], "price", r"no column can be a feature \(a: role ignore, for one value"),
+        (table(a=["x"])[["a", "price"]], "price", r"no column can be a feature \(a: role ignore: the same value"),
         (pd.DataFrame([["1", "2", "3"]], columns=["a", "a", "y"]), "y", "names a more than once"),
     ],
 )

@@ -1,0 +1,80 @@
+"""A guess at a column of text: numbers and dates that cannot be read as they are written, categories, ids and prose."""
+
+import re
+
+import pandas as pd
+from msgspec.structs import replace
+
+from pipeline.contract.schema import Column
+from pipeline.profiling.column_profile import Profile
+from pipeline.profiling.numeric_bounds import as_number
+from pipeline.profiling.remarks import Guess, shown, some
+from pipeline.tables.cell_values import NUMBER
+
+# A column is a category with at most this many values, and on average at least two rows for each.
+MOST_CATEGORIES = 50
+# An id of text is at most this long (a UUID has 36 characters); longer text is prose.
+LONGEST_ID = 40
+# From this share of numbers on, a column of text is one of numbers, some of them badly written.
+MOSTLY = 0.8
+# A category with fewer rows has too few to learn from; fewer cells that are no numbers are slips of the pen.
+RARE = 5
+
+BY_ID = "role id: its hash decides the split, unless a time does; with role ignore the features decide"
+_OTHER_DATE = re.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}\b")
+_WRITTEN_NUMBER = re.compile(r"[-+$€£¥ ]*\d[\d.,' ]*( ?[%€$£¥°]| [a-zA-Z²³]{1,4})?$")
+
+
+def is_few(profile: Profile) -> bool:
+    """Return True where the values are few enough for a category."""
+    return len(profile.counts) <= min(MOST_CATEGORIES, len(profile.text) / 2)
+
+
+def guess_number_in_text(feature: Column, profile: Profile) -> Guess | None:
+    """Guess a number or date that cannot be read as it is written: ignored until someone corrects the raw file."""
+    strays, ignored = profile.strays, replace(feature, role="ignore")
+    if strays.empty:
+        return None
+    if len(strays) <= (1 - MOSTLY) * len(profile.text) and (len(strays) < RARE or not is_few(profile)):
+        counts = strays.value_counts()
+        cells = ", ".join(f"{shown(text)} ({count} x)" for text, count in counts.head(3).items())
+        topic = "role ignore: some cells are no numbers; correct them or write NA, then remove the role"
+        detail = f"{cells}{', …' if len(counts) > 3 else ''}; first in row {strays.index[0]}"
+        return Guess(as_number(ignored, profile), topic, detail)
+    if _share(profile.text, _OTHER_DATE) >= MOSTLY:
+        topic = "role ignore: these dates are not ISO 8601; write 2020-12-31"
+        return Guess(replace(ignored, dtype="category"), topic, f"such as {shown(strays.iloc[0])}")
+    if _share(strays, _WRITTEN_NUMBER) >= MOSTLY:
+        topic = "role ignore: its numbers have a comma, a currency or a unit; write 1234.5"
+        return Guess(ignored, topic, f"such as {shown(strays.iloc[0])}")
+    return None
+
+
+def guess_text(feature: Column, profile: Profile) -> Guess:
+    """Guess a category, a split, an id, or text that no model here can use."""
+    counts = profile.counts
+    if not is_few(profile):
+        column = replace(feature, dtype="category", role="ignore")
+        if profile.is_unique and not profile.has_missing and profile.text.str.len().max() <= LONGEST_ID:
+            return Guess(replace(column, role="id"), BY_ID, "no value repeats")
+        topic = f"role ignore: text with more than {MOST_CATEGORIES} values, or fewer than two rows a value"
+        return Guess(column, topic, f"{len(counts)} values, such as {shown(profile.text.iloc[0])}")
+    column = as_category(feature, counts)
+    if feature.name.lower() == "split" and set(counts.index) == {"train", "test"} and not profile.has_missing:
+        return Guess(replace(column, role="split"), "role split", "its rows `test` are the test split")
+    if rare := sorted(counts.index[counts < RARE]):
+        topic = f"category with values in fewer than {RARE} rows, too few to learn from; merge them in the raw file"
+        return Guess(column, topic, some(rare))
+    slips = sorted(text for text in counts.index if not re.fullmatch(NUMBER, text))
+    if 0 < len(slips) < len(counts) / 2:
+        return Guess(column, "category, although most of its values are numbers", f"not {some(slips)}")
+    return Guess(column)
+
+
+def as_category(feature: Column, counts: pd.Series) -> Column:
+    """Return the column as a category of these texts."""
+    return replace(feature, dtype="category", categories=tuple(sorted(counts.index)))
+
+
+def _share(text: pd.Series, pattern: re.Pattern[str]) -> float:
+    return float(text.map(lambda cell: pattern.match(cell) is not None).mean())
