@@ -1,6 +1,5 @@
-"""Counts of a cleaned table. Those of its parts add up to those of the whole."""
+"""Counts of a cleaned table; those of its parts add up to those of the whole."""
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ import pandas as pd
 from pipeline.contract.schema import Schema
 from pipeline.tables import cell_parser, splitting
 
-EXAMPLES = 3  # rejected rows of each column that are shown
+EXAMPLES = 3  # rejected rows that are shown of each column
 
 
 class Example(NamedTuple):
@@ -25,15 +24,14 @@ class Example(NamedTuple):
 class Summary:
     """Counts of one part or of the whole table.
 
-    `rows` in; usable rows by `folds`; rejected rows by `reasons` and by column (`rejected`), those with a comma in the
-    place of the decimal point (`commas`) and the first of each column (`examples`); `missing` cells of usable rows.
+    `rows`: all; `folds`: usable rows by fold; `missing`: missing cells of usable rows by column; rejected rows by
+    reason (`reasons`) and by column (`rejected`), with the first of each column (`examples`).
     """
 
     rows: int
     folds: Counter[int]
     reasons: Counter[str]
     rejected: Counter[str]
-    commas: Counter[str]
     examples: dict[str, list[Example]]
     missing: Counter[str]
 
@@ -43,7 +41,7 @@ class Summary:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The totals for metrics/clean.json."""
+        """Totals for metrics/clean.json."""
         test = self.folds[splitting.TEST]
         return {
             "rows_in": self.rows,
@@ -54,7 +52,7 @@ class Summary:
         }
 
     def __add__(self, later: "Summary") -> "Summary":
-        """Add the summary of a part with later rows."""
+        """Return the summary of both; the rows of `later` follow."""
         names = [*self.examples, *(name for name in later.examples if name not in self.examples)]
         examples = {name: [*self.examples.get(name, []), *later.examples.get(name, [])][:EXAMPLES] for name in names}
         return Summary(
@@ -62,15 +60,13 @@ class Summary:
             self.folds + later.folds,
             self.reasons + later.reasons,
             self.rejected + later.rejected,
-            self.commas + later.commas,
             examples,
             self.missing + later.missing,
         )
 
 
 def summarise(table: pd.DataFrame, rejected: pd.DataFrame, schema: Schema) -> Summary:
-    """Count one part: its usable rows (`table`, whose column `fold` may not be there yet) and its rejected rows."""
-    commas = rejected[rejected["value"].map(lambda text: bool(re.fullmatch(r"-?\d+,\d+", text.strip()))).astype(bool)]
+    """Count one part: its usable rows (`table`, with or without its column `fold`) and its rejected rows."""
     firsts = rejected.groupby("column", sort=False).head(EXAMPLES)
     examples: dict[str, list[Example]] = {name: [] for name in firsts["column"]}
     for line in firsts.itertuples():
@@ -80,15 +76,14 @@ def summarise(table: pd.DataFrame, rejected: pd.DataFrame, schema: Schema) -> Su
         folds=Counter(table["fold"].value_counts().to_dict()) if "fold" in table else Counter(),
         reasons=Counter(rejected["reason"].value_counts().to_dict()),
         rejected=Counter(rejected["column"].value_counts().to_dict()),
-        commas=Counter(commas["column"].value_counts().to_dict()),
         examples=examples,
         missing=Counter({column.name: int(table[column.name].isna().sum()) for column in schema.used}),
     )
 
 
 def report(summary: Summary, schema: Schema, names: list[str]) -> dict[str, Any]:
-    """The content of data/clean/report.json: missing cells of usable rows and rejected rows by column, and which of the
-    raw table's columns (`names`) the schema does not have."""
+    """Return the content of data/clean/report.json: missing cells of usable rows and rejected rows by column, and those
+    of the raw table's columns (`names`) that the schema does not have."""
     known = {column.name for column in schema.columns}
     columns = {
         column.name: {"missing": summary.missing[column.name], "rejected": summary.rejected[column.name]}

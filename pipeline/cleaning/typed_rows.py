@@ -1,4 +1,4 @@
-"""The usable rows of a raw table, typed, and the rejected ones with the reason."""
+"""Raw rows to typed rows and rejected rows."""
 
 import pandas as pd
 
@@ -10,8 +10,8 @@ from pipeline.tables import cell_parser
 def type_rows(raw: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Type the rows of a raw table, or of a part of it, whose index numbers them.
 
-    Returns the usable rows with their number in `row`, and the raw cells of the rejected rows with `row`, `column`,
-    `reason` and `value` of the first problem.
+    Returns the usable rows, with their number in `row`, and the raw cells of the rejected rows, with the `row`,
+    `column`, `reason` and `value` of their first problem.
     Raises PipelineError where a column of the schema is absent.
     """
     validation.check_columns(raw, schema)

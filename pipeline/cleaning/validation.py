@@ -1,6 +1,7 @@
-"""What makes a table unfit to train on: each check raises PipelineError with the way out."""
+"""Checks that a table is fit to train on; each raises PipelineError with the way out."""
 
 import itertools
+import re
 
 import pandas as pd
 
@@ -14,8 +15,7 @@ from pipeline.tables import splitting
 
 def check_columns(raw: pd.DataFrame, schema: Schema) -> None:
     """Check that the raw table has every column that the schema uses."""
-    missing = [column.name for column in schema.used if column.name not in raw]
-    if missing:
+    if missing := [column.name for column in schema.used if column.name not in raw]:
         names = [f"{name}{nearest(name, map(str, raw))}" for name in missing]
         raise PipelineError(
             f"the raw table has no column {', '.join(names)}; it has {', '.join(map(str, raw.columns))}: "
@@ -54,12 +54,13 @@ def _check_rejected(summary: Summary, limit: float) -> None:
     if total <= limit * summary.rows:
         return
     worst = max(summary.rejected, key=lambda name: (summary.rejected[name], -summary.examples[name][0].row))
-    examples = [f"row {e.row}: {worst} = {e.value!r} ({e.reason.replace('_', ' ')})" for e in summary.examples[worst]]
-    commas = summary.commas[worst] > 0
-    hint = "Numbers need a decimal point, not a comma" if commas else "Correct the table, or its bounds in"
+    examples = summary.examples[worst]
+    cells = "; ".join(f"row {e.row}: {worst} = {e.value!r} ({e.reason.replace('_', ' ')})" for e in examples)
+    has_comma = any(re.fullmatch(r"-?\d+,\d+", example.value.strip()) for example in examples)
+    remedy = "write numbers with a point, not a comma" if has_comma else "correct the table, or data/schema.yaml"
     raise PipelineError(
         f"{total} of {summary.rows} rows are rejected, more than clean.max_rejected_fraction = {limit:g}; "
-        f"most for column {worst}: {'; '.join(examples)}. {hint}{'' if commas else ' data/schema.yaml'}"
+        f"most for column {worst}: {cells}: {remedy}"
     )
 
 
@@ -72,7 +73,7 @@ def _check_features(summary: Summary, schema: Schema) -> None:
 
 
 def _check_groups(moments: pd.DataFrame | None, schema: Schema) -> None:
-    """A given split must not divide a group: the model would be tested on what it was trained on."""
+    """Check that a given split divides no group: the model would be tested on what it was trained on."""
     for split, group in itertools.product(schema.with_role("split"), schema.with_role("group")):
         if moments is None:
             continue

@@ -1,15 +1,15 @@
-"""The one error that users are meant to read, and the way a command ends on it."""
+"""The error that users read, and how a command ends with it."""
 
 import sys
 from collections.abc import Callable
 
 
 class PipelineError(Exception):
-    """Says what was expected, what was found, where, and what to do; shown without a traceback."""
+    """An error that says what was expected, what was found, where, and what to do; shown without a traceback."""
 
 
 def run_command(main: Callable[[], int | None]) -> None:
-    """Run a command's `main` and exit with its code, or with 1 and one line where it raises an error for users."""
+    """Run a command's `main` and exit with its code; after an error for users, print one line and exit with 1."""
     try:
         code = main()
     except PipelineError as error:

@@ -1,4 +1,4 @@
-"""The project's files: each path is written here and nowhere else."""
+"""The project's files; each path is written here and nowhere else."""
 
 from pathlib import Path
 

@@ -1,16 +1,18 @@
-"""The data contract: what each column is, means and may hold. One definition for cleaning, training and serving."""
+"""The data contract: what each column is, means and may hold; one definition for cleaning, training and the server."""
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from pipeline.contract import paths
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.yaml_config import build, nearest, read_mapping
 
-# Columns that the clean tables and the reference add; a raw column of that name would be overwritten.
+# Columns that the clean tables and the reference add; they would overwrite a raw column of that name.
 RESERVED = ("row", "fold", "prediction", "residual")
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -31,7 +33,7 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the table comes from, what one may do with it, and what a reader must know about it."""
+    """The origin of the table, its licence, and what a reader must know about it."""
 
     origin: Text
     licence: Text
@@ -62,20 +64,20 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(column for column in self.columns if column.role == role)
 
     def excluding(self, names: tuple[str, ...]) -> "Schema":
-        """The schema with these features ignored: still known by name, so that a server can accept and skip them."""
+        """Return the schema with these features ignored. They stay columns, so that a server accepts and skips them."""
         features = [column.name for column in self.features]
         for name in names:
             if name not in features:
                 raise PipelineError(
-                    f"params.yaml: features.exclude: {name!r} is no feature of {paths.SCHEMA}{nearest(name, features)}; "
-                    f"the features are {', '.join(features)}"
+                    f"params.yaml: features.exclude: {name!r} is no feature of {paths.SCHEMA}"
+                    f"{nearest(name, features)}; the features are {', '.join(features)}"
                 )
-        columns = (msgspec.structs.replace(c, role="ignore") if c.name in names else c for c in self.columns)
-        return _checked(msgspec.structs.replace(self, columns=tuple(columns)), "after features.exclude")
+        columns = (replace(column, role="ignore") if column.name in names else column for column in self.columns)
+        return _checked(replace(self, columns=tuple(columns)), "after features.exclude")
 
 
 def load(path: Path | str = paths.SCHEMA) -> Schema:
-    """The typed schema.
+    """Read the schema.
 
     Raises PipelineError naming the column, the key, the value and what is allowed.
     """
@@ -84,13 +86,10 @@ def load(path: Path | str = paths.SCHEMA) -> Schema:
     columns = content.get("columns")
     if not isinstance(columns, dict) or not columns:
         raise PipelineError(f"{path}: expected a mapping 'columns' with one entry for each column of the table")
-    source = content.get("source")
     typed = {
         **content,
-        "source": msgspec.to_builtins(build(Source, source, f"{path}: source")),
-        "columns": [
-            msgspec.to_builtins(_column(name, keys, f"{path}: column {name!r}")) for name, keys in columns.items()
-        ],
+        "source": build(Source, content.get("source"), f"{path}: source"),
+        "columns": [_column(name, keys, f"{path}: column {name!r}") for name, keys in columns.items()],
     }
     return _checked(build(Schema, typed, str(path)), str(path))
 
@@ -101,38 +100,39 @@ def _column(name: object, keys: object, where: str) -> Column:
     if not isinstance(keys, dict):
         raise PipelineError(f"{where}: expected keys such as dtype and unit, found {keys!r}")
     column = build(Column, {"name": name, **keys}, where)
-    if column.name in RESERVED:
-        raise PipelineError(f"{where}: the name is reserved for the pipeline's own columns; rename it in the raw file")
-    if column.dtype == "category" and column.role == "feature" and not column.categories:
-        raise PipelineError(f"{where}: key 'categories': expected the list of allowed values, found none")
-    if column.dtype != "category" and column.categories:
-        raise PipelineError(f"{where}: key 'categories': only for dtype category, found with dtype {column.dtype}")
-    if len(set(column.categories)) != len(column.categories):
-        raise PipelineError(f"{where}: key 'categories': a value stands twice in {', '.join(column.categories)}")
-    for key, bound in (("min", column.min), ("max", column.max)):
-        if bound is not None and (column.dtype not in ("float", "int") or not math.isfinite(bound)):
-            raise PipelineError(f"{where}: key {key!r}: a finite bound of a float or int column, found {bound!r}")
-    if column.min is not None and column.max is not None and column.min > column.max:
-        raise PipelineError(f"{where}: key 'min': expected at most max = {column.max!r}, found {column.min!r}")
-    if (wanted := _misfit(column)) is not None:
-        raise PipelineError(f"{where}: a column with role {column.role} must be {wanted}")
+    for mistake in _mistakes(column):
+        raise PipelineError(f"{where}: {mistake}")
     return column
 
 
-def _misfit(column: Column) -> str | None:
-    """What a column of this role must be, where it is not."""
-    plain = not column.categories
-    fits, wanted = {
+def _mistakes(column: Column) -> Iterator[str]:
+    """Yield what is wrong with a column whose keys are right one by one."""
+    if column.name in RESERVED:
+        yield "the name is reserved for the pipeline's own columns; rename it in the raw file"
+    if column.dtype == "category" and column.role == "feature" and not column.categories:
+        yield "key 'categories': expected the list of allowed values, found none"
+    if column.dtype != "category" and column.categories:
+        yield f"key 'categories': only for dtype category, found with dtype {column.dtype}"
+    if len(set(column.categories)) != len(column.categories):
+        yield f"key 'categories': a value is listed twice in {', '.join(column.categories)}"
+    for key, bound in (("min", column.min), ("max", column.max)):
+        if bound is not None and (column.dtype not in ("float", "int") or not math.isfinite(bound)):
+            yield f"key {key!r}: expected a finite bound of a float or int column, found {bound!r}"
+    if column.min is not None and column.max is not None and column.min > column.max:
+        yield f"key 'min': expected at most max = {column.max!r}, found {column.min!r}"
+    is_plain = not column.categories
+    fits, expected = {
         "target": (column.dtype in ("float", "int"), "float or int"),
-        "time": (column.dtype != "bool" and plain, "int or float, or category without categories for ISO 8601 text"),
-        "id": (column.dtype in ("int", "category") and plain, "int, or category without categories for any text"),
+        "time": (column.dtype != "bool" and is_plain, "int or float, or category without categories for ISO 8601 text"),
+        "id": (column.dtype in ("int", "category") and is_plain, "int, or category without categories for any text"),
         "group": (column.dtype in ("int", "category"), "int or category"),
         "split": (set(column.categories) == {"train", "test"}, "category with the categories train and test"),
     }.get(column.role, (True, ""))
     if not fits:
-        return wanted
-    # A row without its key has no side, and a row without its target nothing to learn from.
-    return "nullable: false" if column.nullable and column.role not in ("feature", "ignore") else None
+        yield f"a column with role {column.role} must be {expected}"
+    # Without its key a row has no place in the split, and without its target nothing can be learned from it.
+    if column.nullable and column.role not in ("feature", "ignore"):
+        yield f"a column with role {column.role} must be nullable: false"
 
 
 def _checked(schema: Schema, where: str) -> Schema:

@@ -1,4 +1,4 @@
-"""YAML mappings into frozen, typed structures; every error names the file, the key, the value and what is allowed."""
+"""YAML files to frozen, typed structures; every error names the file, the key, the value and what is allowed."""
 
 import difflib
 import re
@@ -13,22 +13,19 @@ from pipeline.contract.errors import PipelineError
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-
-# libyaml's parser where PyYAML was built with it: eight times faster.
+# libyaml's parser is eight times faster; PyYAML can be built without it.
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_SafeLoader):  # type: ignore[misc]
-    """YAML 1.2 numbers as DVC reads and writes them (`1e-05` is a number), and no key twice."""
+    """YAML with the numbers of version 1.2, as DVC writes them (`1e-05` is one); a repeated key is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, Hashable) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", key_node.start_mark
-                )
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is repeated", key_node.start_mark)
             seen.add(key)
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
         return mapping
@@ -40,7 +37,7 @@ _Loader.add_implicit_resolver(
 
 
 def read_mapping(path: Path) -> dict[Any, Any]:
-    """The mapping at the top of a YAML file."""
+    """Return the mapping at the top of a YAML file; raises PipelineError where there is none."""
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
     except FileNotFoundError:
@@ -53,7 +50,7 @@ def read_mapping(path: Path) -> dict[Any, Any]:
 
 
 def build(kind: type[T], content: Any, where: str) -> T:
-    """One structure out of a mapping.
+    """Build a structure from a mapping; `where` is the beginning of its errors.
 
     Raises PipelineError for a key that is unknown (with the nearest known one) or missing, and for a value of the
     wrong type or out of range, as `where: key 'k': expected ..., found ...`.
@@ -79,7 +76,7 @@ def build(kind: type[T], content: Any, where: str) -> T:
 
 
 def nearest(word: Any, known: Iterable[str]) -> str:
-    """The question ` (did you mean 'x'?)`, or nothing."""
+    """Return ` (did you mean 'x'?)` with the most similar known name, or an empty text where none is similar."""
     names = {name.casefold(): name for name in known}
     match = difflib.get_close_matches(str(word).casefold(), names, n=1)
     return f" (did you mean {names[match[0]]!r}?)" if match else ""

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written beside, then renamed."""
+"""Files that are either whole or absent: written beside, then renamed."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield partial
         if path.is_dir() or (partial.is_dir() and path.exists()):
-            # A folder can take no place that is taken; a kill between the two steps leaves nothing there, and no half.
+            # A folder cannot replace a folder, so the old one is moved first; a kill in between leaves none of the two.
             os.replace(path, old := partial.with_suffix(".old.partial"))
             os.replace(partial, path)
             remove(old)
@@ -36,7 +36,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def remove(path: Path) -> None:
-    """A file or a folder, if it is there."""
+    """Remove a file or a folder, if it is there."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
@@ -44,21 +44,23 @@ def remove(path: Path) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
     with replacing(path) as partial:
         partial.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """UTF-8 and `\\n` on every system, so that the same text is the same bytes."""
+    """Write UTF-8 with `\\n` on every system, so that the same text is the same bytes."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Indented for `git diff`; a NaN or an infinity is an error, for JSON has neither."""
+    """Write JSON, indented for `git diff`; raises ValueError for NaN and infinity, which JSON does not have."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
+    """Read a JSON file that a stage wrote; raises PipelineError where it is missing or damaged."""
     try:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -68,7 +70,7 @@ def read_json(path: Path) -> Any:
 
 
 def digest(path: Path, algorithm: str = "sha256") -> str:
-    """The hash of a file, read in blocks, or of a folder of files, in hex; `md5` is what DVC records."""
+    """Return the hash in hex of a file, or of a folder of files as DVC forms it; `md5` is what DVC records."""
     if path.is_dir():
         listed = [{algorithm: digest(file, algorithm), "relpath": file.name} for file in sorted(path.iterdir())]
         content = json.dumps(listed, sort_keys=True).encode()

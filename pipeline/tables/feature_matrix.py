@@ -1,4 +1,4 @@
-"""A typed table to the numbers that a model sees: one float column a feature, NaN for missing, codes for categories."""
+"""A typed table to the feature matrix that a model sees."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from pipeline.contract.schema import Column
 
 
 def to_matrix(table: pd.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
-    """Float64 [rows, columns]; a boolean is 0 or 1, a category its place in the schema's list.
+    """Return float64 [rows, columns], NaN for missing; a boolean is 0 or 1, a category its place in the schema's list.
 
     Raises PipelineError for an absent column and for a category that the schema does not have.
     """
@@ -23,6 +23,6 @@ def _numbers(values: pd.Series, column: Column) -> np.ndarray:
     codes = pd.Index(column.categories, dtype=object).get_indexer(values.astype(object))
     if (unknown := values[(codes < 0) & values.notna()]).size:
         raise PipelineError(
-            f"column {column.name}: {unknown.iloc[0]!r} is none of its categories {', '.join(column.categories)}"
+            f"column {column.name}: expected one of {', '.join(column.categories)}, found {unknown.iloc[0]!r}"
         )
     return np.where(codes < 0, np.nan, codes)

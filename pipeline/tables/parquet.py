@@ -23,24 +23,23 @@ def write(table: pd.DataFrame, path: Path) -> None:
 
 
 def read(path: Path, columns: list[str] | None = None, numbers: np.ndarray | None = None) -> pd.DataFrame:
-    """A typed table that a stage wrote, or one part of it: all columns, or these; all rows, or those whose `row` is
-    among `numbers`.
+    """Read a typed table, or one part of it: all columns or these, all rows or those whose `row` is among `numbers`.
 
     Raises PipelineError where it is missing or damaged.
     """
     found = []
     for part in parts(path):
-        # ParquetFile, because read_table first imports all of pyarrow.dataset.
-        with open_parquet(part, "run `dvc repro --force` to make it again") as file:
+        # Not read_table, which imports all of pyarrow.dataset.
+        with _open(part, "run `dvc repro --force` to make it again") as file:
             table = file.read(columns=columns)
         found.append(table if numbers is None else table.filter(pc.is_in(table["row"], pa.array(numbers))))
-    # A part without rows knows no categories: those of all parts together are the column's.
+    # A part without rows has no categories; the column gets those of all parts.
     frame: pd.DataFrame = pa.concat_tables(found).unify_dictionaries().to_pandas()
     return frame
 
 
 def parts(path: Path) -> list[Path]:
-    """The files of a typed table in order: the file itself, or those in the folder.
+    """Return the files of a typed table in order: the file itself, or those in the folder.
 
     Raises PipelineError where there is none.
     """
@@ -51,33 +50,32 @@ def parts(path: Path) -> list[Path]:
 
 
 def part_name(partition: int, batch: int = 0) -> str:
-    """The file name of a part in the folder of a typed table; names sort as the raw table's partitions and batches."""
+    """Return the file name of a part of a typed table; names sort as the partitions and batches of the raw table."""
     return f"part-{partition:05}-{batch:05}.parquet"
 
 
 def count(path: Path) -> int:
-    """The number of rows, from the files' metadata."""
+    """Return the number of rows, from the files' metadata."""
     return sum(pa.parquet.read_metadata(part).num_rows for part in parts(path))
 
 
 def digest(table: pd.DataFrame) -> str:
-    """The sha256, in hex, of the file that `write` makes of a table."""
+    """Return the sha256, in hex, of the file that `write` would make of a table."""
     return hashlib.sha256(table.to_parquet(None, index=False)).hexdigest()
 
 
 @contextmanager
 def open_raw(source: Source, buffer: int = 0) -> Iterator[pa.parquet.ParquetFile]:
-    """Open a Parquet part of a raw table; `buffer` bytes of a column are read at a time, or with 0 a whole row group.
+    """Open a Parquet file of a raw table; `buffer` bytes of a column are read at a time, or a whole row group with 0.
 
     Raises PipelineError where it is not Parquet, also while it is read.
     """
-    with open_parquet(source, "replace the raw file", buffer) as file:
+    with _open(source, "replace the raw file", buffer) as file:
         yield file
 
 
 @contextmanager
-def open_parquet(source: Source, way_out: str, buffer: int = 0) -> Iterator[pa.parquet.ParquetFile]:
-    """Open a Parquet file; an error, also while it is read, becomes a PipelineError that ends with `way_out`."""
+def _open(source: Source, way_out: str, buffer: int = 0) -> Iterator[pa.parquet.ParquetFile]:
     try:
         with open_source(source) as opened, pa.parquet.ParquetFile(opened, buffer_size=buffer) as file:
             yield file

@@ -1,4 +1,4 @@
-"""Hashes of rows: they decide where a row goes, so that no order, format or later row moves it."""
+"""Hashes of rows, which decide the split and the samples."""
 
 import numpy as np
 import pandas as pd
@@ -7,12 +7,15 @@ from pipeline.contract.schema import Column
 
 
 def hash_rows(table: pd.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
-    """64 bits a row from typed values. 24 and 24.0, 0.0 and -0.0 are one value; the order of columns is no matter."""
+    """Return a 64-bit hash of each row's typed values; 24 and 24.0, and 0.0 and -0.0, are the same value.
+
+    The order of the columns does not matter.
+    """
     normal = {}
     for column in sorted(columns, key=lambda c: c.name):
         values = table[column.name]
         if column.dtype == "category":
-            # Each distinct value once; `repr` tells a missing one (the last code, -1) from the text None.
+            # Each distinct value is hashed once; `repr` tells a missing one (the last code, -1) from the text None.
             codes, distinct = pd.factorize(values)
             text = np.array([*map(repr, distinct), "None"], dtype=object)
             normal[column.name] = pd.util.hash_array(text)[codes]
@@ -23,9 +26,10 @@ def hash_rows(table: pd.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
 
 
 def mix(key: np.ndarray, salt: np.uint64) -> np.ndarray:
+    """Return other hashes of the same rows, independent of those with another salt."""
     return pd.util.hash_array(key ^ pd.util.hash_array(np.array([salt]))[0])
 
 
 def unit(key: np.ndarray, salt: np.uint64) -> np.ndarray:
-    """Hashes as float64 in [0, 1)."""
+    """Return the hashes of `mix` as float64 in [0, 1)."""
     return (mix(key, salt) >> np.uint64(11)) * 2.0**-53

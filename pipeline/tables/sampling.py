@@ -1,8 +1,7 @@
-"""A deterministic sample of rows: those whose numbers have the smallest hashes.
+"""A deterministic sample of rows: those whose row numbers have the smallest hashes.
 
-The sample does not depend on how a table is cut into parts, and only the row numbers are read to find it. Numbers and
-not content are hashed: with content, equal rows are in or out together, and the sample of a table that repeats itself
-is no longer a fair picture of it.
+The sample does not depend on how a table is cut into parts. Row numbers are hashed and not contents: otherwise equal
+rows would be in or out together, and a sample would not represent a table with many of them.
 """
 
 from pathlib import Path
@@ -13,21 +12,21 @@ import pandas as pd
 from pipeline.contract.schema import Schema
 from pipeline.tables import parquet, row_hash
 
-# Rows that a model is judged on: 2,000 bootstrap samples of them take a minute, and the standard error of an RMSE is
-# 0.2 % of it (1 / sqrt(2 n), for normal errors). Smaller test splits are judged whole.
+# Test rows that a model is judged on; a smaller test split is judged whole. The standard error of an RMSE is then
+# 0.14 % (1 / sqrt(2 n), for normal errors).
 MAX_JUDGED_ROWS = 250_000
 
 _SALT = np.uint64(0x5A3B)
 
 
 def sample(numbers: pd.Series, size: int) -> np.ndarray:
-    """The positions, ascending, of the `size` rows whose `numbers` have the smallest hashes."""
+    """Return the positions, ascending, of the `size` rows whose `numbers` have the smallest hashes."""
     order = np.argsort(row_hash.mix(numbers.to_numpy("uint64"), _SALT), kind="stable")
     return np.sort(order[:size])
 
 
 def sample_numbers(path: Path, size: int) -> np.ndarray:
-    """The `row` numbers, ascending, of a sample of at most `size` rows of a typed table."""
+    """Return the `row` numbers, ascending, of a sample of at most `size` rows of a typed table."""
     chosen = np.empty(0, dtype="int64")
     for part in parquet.parts(path):
         both = pd.Series(np.concatenate([chosen, parquet.read(part, ["row"])["row"].to_numpy()]))
@@ -36,12 +35,12 @@ def sample_numbers(path: Path, size: int) -> np.ndarray:
 
 
 def judged_rows(path: Path) -> pd.DataFrame:
-    """The rows of a test split that a model is judged on: all, or a sample of MAX_JUDGED_ROWS."""
+    """Return the rows of a test split that a model is judged on: all, or a sample of MAX_JUDGED_ROWS."""
     return parquet.read(path, numbers=sample_numbers(path, MAX_JUDGED_ROWS))
 
 
 def reference(table: pd.DataFrame, schema: Schema, size: int) -> pd.DataFrame:
-    """The reference sample: at most `size` training rows, in the order of the table.
+    """Return the reference sample: at most `size` training rows, in the order of the table.
 
     Columns: `row`, the features, and `prediction` and `residual` (both in the target's unit) where present.
     """

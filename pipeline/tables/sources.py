@@ -1,4 +1,4 @@
-"""Where the parts of a raw table are: files of a folder, or URLs that a `.urls` file lists and fsspec opens."""
+"""The files of a raw table: those in a folder, or URLs that a `.urls` file lists and fsspec opens."""
 
 import io
 import re
@@ -13,7 +13,7 @@ Source = Path | str  # a file, or the URL of one
 
 
 def list_sources(folder: Path = RAW) -> list[Source]:
-    """The parts of a raw table in the order of their names. A file in place of the folder is the only part.
+    """Return the files of a raw table in the order of their names; given a file and not a folder, that file alone.
 
     Raises PipelineError where there is none, or where a line of a `.urls` file is not a URL of a table.
     """
@@ -28,12 +28,12 @@ def list_sources(folder: Path = RAW) -> list[Source]:
 
 
 def is_csv(source: Source) -> bool:
-    """Whether the name says CSV; every other part is Parquet."""
+    """Return True for a name that ends with .csv; every other file is Parquet."""
     return str(source).lower().endswith(".csv")
 
 
 def open_source(source: Source) -> io.BufferedReader:
-    """Open a file, or what a URL names, for reading bytes.
+    """Open a file, or the file that a URL names, for reading bytes.
 
     Raises PipelineError where a URL cannot be opened.
     """

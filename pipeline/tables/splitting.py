@@ -1,4 +1,4 @@
-"""Which row goes where: by what a row is, so that no order, format or later row moves it."""
+"""The test split and the folds. A row's place follows from what the row is: no order, format or later row moves it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,14 +17,16 @@ _SPLIT, _FOLD = np.uint64(0x5B1D), np.uint64(0xF01D)
 
 
 def needs_moments(schema: Schema) -> bool:
-    """Whether a row's place depends on others: on how late they are, or on what a split column says of their group."""
+    """Return True where a row's place depends on other rows: on their times, or on the given split of their group."""
     return bool(schema.with_role("time") or (schema.with_role("group") and schema.with_role("split")))
 
 
 def moments(table: pd.DataFrame, schema: Schema) -> pd.DataFrame | None:
-    """What a part of a table adds to `cuts`: by group (without one, by moment) its latest `moment` as a number (0 where
-    the schema has no time), its rows `n`, and of them those of a given test split, `n_test`. None where
-    they are not needed."""
+    """Summarise a part of a table for `cuts`; None where that is not needed.
+
+    One line a group, or a moment where the schema has no group: the latest `moment` as a number (0 without a time), the
+    number of rows `n`, and how many of them a given split puts into the test split, `n_test`.
+    """
     if not needs_moments(schema):
         return None
     time, group, given = (schema.with_role(role) for role in ("time", "group", "split"))
@@ -34,10 +36,10 @@ def moments(table: pd.DataFrame, schema: Schema) -> pd.DataFrame | None:
     return _merged(pd.DataFrame({"moment": moment, "n": 1, "n_test": test.astype(int)}, index=pd.Index(key)))
 
 
-def merged(found: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:
-    """`moments` of several parts as of one."""
-    parts = [part for part in found if part is not None]
-    return _merged(pd.concat(parts)) if parts else None
+def merged(parts: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:
+    """Return the `moments` of a table from those of its parts."""
+    found = [part for part in parts if part is not None]
+    return _merged(pd.concat(found)) if found else None
 
 
 def _merged(moments: pd.DataFrame) -> pd.DataFrame:
@@ -45,20 +47,20 @@ def _merged(moments: pd.DataFrame) -> pd.DataFrame:
 
 
 class Cuts(NamedTuple):
-    """Where time is cut: rows from `test` on test (None where a column says which do), folds begin at `folds`;
-    `groups`: how late each group is (None without groups)."""
+    """Cuts in time: rows from `test` on are the test split (None with a given split), and folds begin at `folds`.
+    `groups`: the latest moment of each group (None without groups)."""
 
     test: float | None
     folds: list[float]
     groups: pd.Series | None
 
 
-def cuts(found: pd.DataFrame | None, schema: Schema, test_fraction: float, folds: int) -> Cuts | None:
-    """The cuts of the whole table, from its `moments`; None where the schema has no time."""
+def cuts(table_moments: pd.DataFrame | None, schema: Schema, test_fraction: float, folds: int) -> Cuts | None:
+    """Return the cuts of the whole table from its `moments`; None where the schema has no time."""
     time = schema.with_role("time")
-    if not time or found is None:
+    if not time or table_moments is None:
         return None
-    by_moment = found.groupby("moment")[["n", "n_test"]].sum()
+    by_moment = table_moments.groupby("moment")[["n", "n_test"]].sum()
     test = None
     if schema.with_role("split"):
         earlier = by_moment["n"] - by_moment["n_test"]
@@ -67,17 +69,16 @@ def cuts(found: pd.DataFrame | None, schema: Schema, test_fraction: float, folds
         earlier = by_moment["n"][by_moment.index < test]
     earlier = earlier[earlier > 0]
     edges = [_cut(earlier, block / (folds + 1), time[0].name) for block in range(1, folds + 1)]
-    return Cuts(test, edges, found["moment"] if schema.with_role("group") else None)
+    return Cuts(test, edges, table_moments["moment"] if schema.with_role("group") else None)
 
 
 def assign(table: pd.DataFrame, schema: Schema, test_fraction: float, folds: int, cuts: Cuts | None) -> pd.Series:
-    """The fold of each row of typed columns: 0, 1, ... or TEST; of a part of a table as of the whole.
+    """Return the fold of each row of typed columns: 0, 1, ... or TEST; a part of a table gets the folds of the whole.
 
-    With a column of role `split`, its rows `test` test. With a time, the latest rows test, and the others fall into
-    `folds` + 1 blocks of time, of which the first is only ever trained on; rows of one moment stay together, and a
-    group is as late as its latest row. Otherwise a hash of the row's features (of the group, or the id, where the
-    schema has one), never of the target, decides: equal rows go together, and a row stays where it is when others
-    come, go or change places.
+    With a column of role `split`, its rows `test` are the test split. With a time, the latest rows are, and the others
+    fall into `folds` + 1 blocks of time, of which the first is only trained on; rows of one moment stay together, and a
+    group counts as its latest row. Otherwise a hash decides: of the group, else of the id, else of the features, never
+    of the target. Equal rows then go together, and a row keeps its place when others come, go or are reordered.
     """
     given = schema.with_role("split")
     key = _key(table, schema)
@@ -98,12 +99,12 @@ def assign(table: pd.DataFrame, schema: Schema, test_fraction: float, folds: int
 
 
 def expected_folds(schema: Schema, folds: int) -> set[int]:
-    """The values that `assign` gives when every fold has a row."""
+    """Return the values that `assign` uses when every fold has a row."""
     return {TEST, *range(folds + 1 if schema.with_role("time") else folds)}
 
 
 def splits(fold: np.ndarray, schema: Schema) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The positions (train, validation) of each fold of the training split; with a time, only earlier folds train."""
+    """Return the positions (train, validation) of each fold; with a time, only earlier folds train."""
     training = fold != TEST
     if schema.with_role("time"):
         return [(np.flatnonzero(training & (fold < k)), np.flatnonzero(fold == k)) for k in range(1, fold.max() + 1)]
@@ -111,7 +112,7 @@ def splits(fold: np.ndarray, schema: Schema) -> list[tuple[np.ndarray, np.ndarra
 
 
 def redrawn(table: pd.DataFrame, schema: Schema, folds: int, number: int) -> np.ndarray:
-    """Folds 0, 1, ... of training rows as another draw would have given them, the `number`-th; without a time."""
+    """Return other folds 0, 1, ... of training rows, those of repetition `number`; for a table without a time."""
     return (row_hash.unit(_key(table, schema), _FOLD + np.uint64(number)) * folds).astype("int64")
 
 
@@ -120,14 +121,13 @@ def _key(table: pd.DataFrame, schema: Schema) -> np.ndarray:
 
 
 def _moment(values: pd.Series) -> np.ndarray:
-    """When each row was, as a number that grows with time."""
+    """Return each row's time as a number."""
     moment = values.astype("int64") if isinstance(values.dtype, pd.DatetimeTZDtype) else values
     return moment.to_numpy(float)
 
 
 def _cut(counts: pd.Series, share: float, name: str) -> float:
-    """The moment before which about `share` of the rows are; at least one row is before it. `counts` of the rows by
-    moment, ascending."""
+    """Return the moment before which about `share` of the rows lie, and at least one; `counts`: rows by moment."""
     if len(counts) < 2:
         raise PipelineError(f"column {name} has role time and one value: expected several moments to split by")
     before = np.cumsum(counts.to_numpy())[:-1] / counts.sum()

@@ -34,7 +34,7 @@ def edited(tmp_path: Path, name: str, old: str, new: str) -> Path:
         ("alpha: [0.1, 1, 10, 100]", "alpha: []", "train", "'families': .*length >= 1"),
         ("clean:", "cleen:", "train", r"unknown section 'cleen' \(did you mean 'clean'\?\)"),
         ("evaluate:\n", "evaluate: 3\nx:\n", "evaluate", "unknown section 'x'"),
-        ("  seed: 42", "  seed: 42\n  seed: 43", "train", "the key 'seed' stands twice"),
+        ("  seed: 42", "  seed: 42\n  seed: 43", "train", "the key 'seed' is repeated"),
     ],
 )
 def test_a_wrong_parameter_is_named(tmp_path: Path, old: str, new: str, section: str, said: str) -> None:
@@ -65,7 +65,7 @@ def test_parameters_are_frozen() -> None:
         ),
         ("unit: rooms, ", "units: rooms, ", r"column 'RM': unknown key 'units' \(did you mean 'unit'\?\)"),
         ("min: 1, max: 20}", "min: 20, max: 1}", "column 'RM': key 'min': expected at most max = 1.0, found 20.0"),
-        ("min: 1, max: 20}", "min: .nan, max: 20}", "column 'RM': key 'min': a finite bound"),
+        ("min: 1, max: 20}", "min: .nan, max: 20}", "column 'RM': key 'min': expected a finite bound"),
         (", role: target", "", "expected one column with role target, found none"),
         ("  RM: {", "  row: {", "column 'row': the name is reserved"),
         ("  RM: {", "  5: {", "column 5: a column's name must be text"),

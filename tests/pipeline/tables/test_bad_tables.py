@@ -68,7 +68,7 @@ BAD = {
     "tabs": (table().replace(",", "\t"), r"separated by tabs, expected commas"),
     "decimal commas": (
         with_cells("RM", lambda c: f'"{c.replace(".", ",")}"'),
-        r"most for column RM: row 0: RM = '6,575' \(unparseable\).*need a decimal point, not a comma",
+        r"most for column RM: row 0: RM = '6,575' \(unparseable\).*with a point, not a comma",
     ),
     "semicolons with decimal commas": (table().replace(",", ";").replace(".", ","), r"separated by semicolons"),
     "Latin-1": (LATIN_1, r"is not UTF-8: byte 0xc9 in line 1 .*iconv"),
