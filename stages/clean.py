@@ -17,7 +17,7 @@ import pandas as pd
 from pipeline.cleaning import summary, typed_rows, validation
 from pipeline.cleaning.summary import Summary, summarise
 from pipeline.contract import errors, paths
-from pipeline.contract.params import Clean
+from pipeline.contract.params import Clean, Engine
 from pipeline.contract.params import load as load_params
 from pipeline.contract.schema import Schema
 from pipeline.contract.schema import load as load_schema
@@ -103,7 +103,7 @@ def save(counted: Summary, schema: Schema) -> None:
 
 
 def main() -> None:
-    engine, params, schema = load_params("engine"), load_params("clean"), load_schema()
+    engine, params, schema = load_params(Engine), load_params(Clean), load_schema()
     with executor.start(engine) as workers, _outputs() as out:
         if workers.client is None:
             cleaned = clean(raw_table.read(), schema, params)

@@ -5,19 +5,23 @@ models/reference.parquet, metrics/select.json. The test split is never read.
 """
 
 import shutil
-from pathlib import Path
 from typing import Any
 
-from pipeline.contract import errors, params, paths, schema
+import pandas as pd
+
+from pipeline.contract import errors, paths
 from pipeline.contract.errors import PipelineError
+from pipeline.contract.params import Select, Train
+from pipeline.contract.params import load as load_params
+from pipeline.contract.schema import load as load_schema
 from pipeline.tables import atomic_files, parquet, sampling
 
 
 def pick(metrics: dict[str, dict[str, Any]], rule: str) -> str:
-    """The family with the lowest `cv_rmse` (`min`), or the first within one standard error of it (`one_se`: Breiman,
-    Friedman, Olshen and Stone 1984, section 3.4.3); params.yaml lists families from simple to complex.
+    """Return the family with the lowest `cv_rmse` (`min`), or the first within one standard error of it (`one_se`).
 
-    Raises PipelineError where there is none.
+    params.yaml lists families from simple to complex. The one-standard-error rule is from Breiman, Friedman, Olshen and
+    Stone (1984), Classification and Regression Trees, section 3.4.3. Raises PipelineError where there is no family.
     """
     if not metrics:
         raise PipelineError("params.yaml: train.families is empty: name at least one family")
@@ -27,7 +31,7 @@ def pick(metrics: dict[str, dict[str, Any]], rule: str) -> str:
 
 
 def drop_stale(families: list[str]) -> None:
-    """Delete what families left behind that params.yaml no longer names, so that the folders say what is."""
+    """Delete the candidates and metrics of families that params.yaml no longer names."""
     for folder in (paths.CANDIDATES, paths.TRAIN_METRICS):
         for path in sorted(folder.glob("*.*")):
             if path.name.split(".")[0] not in families and path.name != ".gitignore":
@@ -35,23 +39,26 @@ def drop_stale(families: list[str]) -> None:
                 atomic_files.remove(path)
 
 
+def read_sample(family: str, size: int) -> pd.DataFrame:
+    """Read a sample of at most `size` training rows with the family's out-of-fold predictions and residuals."""
+    numbers = sampling.sample_numbers(paths.TRAIN, size)
+    training = parquet.read(paths.TRAIN, numbers=numbers)
+    out_of_fold = parquet.read(paths.CANDIDATES / f"{family}.oof.parquet", numbers=numbers)
+    return training.merge(out_of_fold, on="row", validate="one_to_one")
+
+
 def main() -> None:
-    families = list(params.load("train").families)
-    limits = params.load("select")
+    families, params = list(load_params(Train).families), load_params(Select)
     drop_stale(families)
     metrics = {family: atomic_files.read_json(paths.TRAIN_METRICS / f"{family}.json") for family in families}
-    chosen = pick(metrics, limits.rule)
-    with atomic_files.replacing(Path("models/model.onnx")) as partial:
+    chosen = pick(metrics, params.rule)
+    with atomic_files.replacing(paths.MODEL) as partial:
         shutil.copyfile(paths.CANDIDATES / f"{chosen}.onnx", partial)
-    numbers = sampling.sample_numbers(paths.TRAIN, limits.reference_rows)
-    training, out_of_fold = (
-        parquet.read(path, numbers=numbers) for path in (paths.TRAIN, paths.CANDIDATES / f"{chosen}.oof.parquet")
-    )
-    scored = training.merge(out_of_fold, on="row", validate="one_to_one")
-    # With the features that `features.exclude` leaves out: drift reports their shifts, too.
-    parquet.write(sampling.reference(scored, schema.load(), limits.reference_rows), Path("models/reference.parquet"))
+    # Features that `features.exclude` leaves out are kept: drift reports their shifts, too.
+    reference = sampling.reference(read_sample(chosen, params.reference_rows), load_schema(), params.reference_rows)
+    parquet.write(reference, paths.REFERENCE)
     figures = {name: metrics[chosen][name] for name in ("cv_rmse", "onnx_max_abs_diff")}
-    atomic_files.write_json(Path("metrics/select.json"), {"family": chosen, **figures})
+    atomic_files.write_json(paths.SELECT_METRICS, {"family": chosen, **figures})
     for family, values in sorted(metrics.items(), key=lambda item: item[1]["cv_rmse"]):
         mark = "<- selected" if family == chosen else ""
         print(f"{family:>16}  cv_rmse {values['cv_rmse']:.3f} +- {values['cv_rmse_se']:.3f} {mark}")

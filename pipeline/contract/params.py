@@ -1,7 +1,7 @@
-"""The tunables of `params.yaml`, read once into one frozen, typed structure a section."""
+"""The parameters in `params.yaml`, read once; each section is a frozen, typed structure."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, overload
+from typing import Annotated, Any, Literal, TypeVar, overload
 
 import msgspec
 
@@ -18,7 +18,10 @@ Grid = dict[str, Annotated[list[Any], msgspec.Meta(min_length=1)]]
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What every section shares: frozen, and no key that the code does not know."""
+    """A section of params.yaml: frozen, and an unknown key is an error."""
+
+
+T = TypeVar("T", bound=Section)
 
 
 class Engine(Section, frozen=True):
@@ -85,44 +88,26 @@ class Drift(Section, frozen=True):
 
 
 SECTIONS: dict[str, type[Section]] = {
-    "engine": Engine,
-    "features": Features,
-    "clean": Clean,
-    "train": Train,
-    "select": Select,
-    "evaluate": Evaluate,
-    "gate": Gate,
-    "drift": Drift,
+    kind.__name__.lower(): kind for kind in (Engine, Features, Clean, Train, Select, Evaluate, Gate, Drift)
 }
 
 
 @overload
-def load(section: Literal["engine"], path: Path = paths.PARAMS) -> Engine: ...
+def load(section: type[T], path: Path = paths.PARAMS) -> T: ...
 @overload
-def load(section: Literal["features"], path: Path = paths.PARAMS) -> Features: ...
-@overload
-def load(section: Literal["clean"], path: Path = paths.PARAMS) -> Clean: ...
-@overload
-def load(section: Literal["train"], path: Path = paths.PARAMS) -> Train: ...
-@overload
-def load(section: Literal["select"], path: Path = paths.PARAMS) -> Select: ...
-@overload
-def load(section: Literal["evaluate"], path: Path = paths.PARAMS) -> Evaluate: ...
-@overload
-def load(section: Literal["gate"], path: Path = paths.PARAMS) -> Gate: ...
-@overload
-def load(section: Literal["drift"], path: Path = paths.PARAMS) -> Drift: ...
-def load(section: str, path: Path = paths.PARAMS) -> Section:
-    """One section's parameters.
+def load(section: str, path: Path = paths.PARAMS) -> Any: ...
+def load(section: type[Section] | str, path: Path = paths.PARAMS) -> Any:
+    """Return the parameters of one section: `load(Clean)`, or `load("clean")`, which type checkers do not follow.
 
     Raises PipelineError naming the key that is unknown, missing, of another type or out of range.
     """
+    name = section if isinstance(section, str) else section.__name__.lower()
     content = read_mapping(path)
-    for name in content:
-        if name not in SECTIONS:
+    for key in content:
+        if key not in SECTIONS:
             raise PipelineError(
-                f"{path}: unknown section {name!r}{nearest(name, SECTIONS)}; allowed: {', '.join(SECTIONS)}"
+                f"{path}: unknown section {key!r}{nearest(key, SECTIONS)}; allowed: {', '.join(SECTIONS)}"
             )
-    if section not in content:
-        raise PipelineError(f"{path}: the section {section!r} is missing; add it")
-    return build(SECTIONS[section], content[section], f"{path}: {section}")
+    if name not in content:
+        raise PipelineError(f"{path}: the section {name!r} is missing; add it")
+    return build(SECTIONS[name], content[name], f"{path}: {name}")

@@ -14,7 +14,7 @@ HEAD = """\
 # time, group, split or ignore. `python -m ops.schema check` explains this file.
 """
 _SHOWN_CATEGORIES = 4
-_LONGEST = 36
+_LONGEST = 36  # characters of a cell in the explanation
 _PLAIN = re.compile(r"(?![yn]$)[^\W\d](.*\w)?", re.I)
 _MARKS = re.compile(r"[:#,{}\[\]]")
 _STR = "tag:yaml.org,2002:str"
@@ -25,26 +25,24 @@ class _Flow(dict[str, Any]):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Text stays text, whoever reads it."""
+    """YAML that no reader takes for anything else than text where the schema has text."""
 
 
 def _represent_text(dumper: Any, text: str) -> yaml.ScalarNode:
-    # `1e-05` is a number to pipeline.contract.yaml_config and `y` a boolean to YAML 1.1, but both are plain text to PyYAML.
+    # PyYAML would leave `1e-05`, a number to YAML 1.2, and `y`, a boolean to YAML 1.1, without quotes.
     harmless = text.isprintable() and _PLAIN.fullmatch(text) and not _MARKS.search(text)
     plain = harmless and dumper.resolve(yaml.ScalarNode, text, (True, False)) == _STR
     return dumper.represent_scalar(_STR, text, style=None if plain else '"')
 
 
-def _represent_flow(dumper: Any, mapping: _Flow) -> yaml.MappingNode:
-    return dumper.represent_mapping("tag:yaml.org,2002:map", mapping, flow_style=True)
-
-
 _Dumper.add_representer(str, _represent_text)
-_Dumper.add_representer(_Flow, _represent_flow)
+_Dumper.add_representer(
+    _Flow, lambda dumper, mapping: dumper.represent_mapping("tag:yaml.org,2002:map", mapping, flow_style=True)
+)
 
 
 def to_yaml(schema: Schema) -> str:
-    """The file that `pipeline.contract.schema.load` reads back as the same schema; one line a column, in their order."""
+    """Return the text of a schema file, one line a column; `pipeline.contract.schema.load` reads it back unchanged."""
     source = schema.source
     parts: list[dict[str, Any]] = [
         {"version": schema.version},
@@ -56,11 +54,11 @@ def to_yaml(schema: Schema) -> str:
 
 
 def explain(schema: Schema) -> list[str]:
-    """One line a column, then what decides the test split and the folds."""
+    """Return one line a column, then lines that say what decides the test split and the folds."""
     cells = [_row(column) for column in schema.columns]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
-    return [*lines, "", *_decided_by(schema)]
+    return [*lines, "", *_split_rule(schema)]
 
 
 def _keys(column: Column) -> dict[str, Any]:
@@ -74,26 +72,28 @@ def _keys(column: Column) -> dict[str, Any]:
 
 
 def _short(bound: float) -> float | int:
-    """A whole number without its point, as a person would write it."""
+    """Return a whole number without its point, as a person would write it."""
     return int(bound) if bound.is_integer() and abs(bound) < 1e15 else bound
 
 
 def _row(column: Column) -> list[str]:
-    low, high = (None if bound is None else _grouped(bound) for bound in (column.min, column.max))
-    allowed = {
-        (True, True): f"{low} to {high}",
-        (True, False): f"{low} or more",
-        (False, True): f"{high} or less",
-    }.get((low is not None, high is not None), "true or false" if column.dtype == "bool" else "any value")
+    start = [_cut(column.name), column.dtype, column.role, _cut(column.unit)]
+    if column.role == "ignore":
+        return [*start, "", "never read"]
+    return [*start, _allowed(column), "may be missing" if column.nullable else "must be there"]
+
+
+def _allowed(column: Column) -> str:
     if names := column.categories:
         more = f" and {len(names) - _SHOWN_CATEGORIES} more" if len(names) > _SHOWN_CATEGORIES else ""
-        allowed = ", ".join(map(_cut, names[:_SHOWN_CATEGORIES])) + more
+        return ", ".join(map(_cut, names[:_SHOWN_CATEGORIES])) + more
     if column.role == "time" and column.dtype == "category":
-        allowed = "ISO 8601 text"
-    if column.role == "ignore":
-        return [_cut(column.name), column.dtype, column.role, _cut(column.unit), "", "never read"]
-    missing = "may be missing" if column.nullable else "must be there"
-    return [_cut(column.name), column.dtype, column.role, _cut(column.unit), allowed, missing]
+        return "ISO 8601 text"
+    if column.dtype == "bool":
+        return "true or false"
+    if column.min is not None:
+        return f"{_grouped(column.min)} " + ("or more" if column.max is None else f"to {_grouped(column.max)}")
+    return "any value" if column.max is None else f"{_grouped(column.max)} or less"
 
 
 def _grouped(bound: float) -> str:
@@ -105,20 +105,19 @@ def _cut(text: str) -> str:
     return one_line if len(one_line) <= _LONGEST else one_line[: _LONGEST - 1] + "…"
 
 
-def _decided_by(schema: Schema) -> list[str]:
-    """In the words of `pipeline.tables.splitting.assign`."""
-    role = {column.role: column.name for column in schema.columns}
-    if "group" in role:
-        by_hash = f"a hash of {role['group']} (role group), so that its rows stay together"
-    elif "id" in role:
-        by_hash = f"a hash of {role['id']} (role id)"
-    else:
-        by_hash = "a hash of the features, so that equal rows stay together"
-    late = " (a group is as late as its latest row)" if "group" in role else ""
+def _split_rule(schema: Schema) -> list[str]:
+    """Describe what `pipeline.tables.splitting.assign` does with this schema."""
+    name = {column.role: column.name for column in schema.columns}
+    by_hash = "a hash of the features, so that equal rows stay together"
+    if "group" in name:
+        by_hash = f"a hash of {name['group']} (role group), so that its rows stay together"
+    elif "id" in name:
+        by_hash = f"a hash of {name['id']} (role id)"
     test = folds = by_hash
-    if "time" in role:
-        test = f"the latest rows by {role['time']} (role time){late}"
-        folds = f"blocks of {role['time']} (role time): each is predicted from the earlier ones{late}"
-    if "split" in role:
-        test = f"the rows that {role['split']} (role split) calls test"
+    if "time" in name:
+        late = " (a group is as late as its latest row)" if "group" in name else ""
+        test = f"the latest rows by {name['time']} (role time){late}"
+        folds = f"blocks of {name['time']} (role time): each is predicted from the earlier ones{late}"
+    if "split" in name:
+        test = f"the rows that {name['split']} (role split) calls test"
     return [f"test split: {test}", f"folds:      {folds}"]

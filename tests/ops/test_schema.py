@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ops.schema import check, write_first
+from ops.schema import check, print_inferred
 from pipeline.contract import paths, schema
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import Column, Schema
@@ -37,7 +37,7 @@ def test_stdout_is_the_yaml_alone(tmp_path: Path) -> None:
     assert done.returncode == 0
     (tmp_path / "schema.yaml").write_text(done.stdout)
     assert schema.load(tmp_path / "schema.yaml").target.name == "MEDV"
-    assert done.stderr.startswith(f"{HOUSING}: 506 rows, 14 columns: 13 features, target MEDV. Look at:\n- ")
+    assert done.stderr.startswith(f"{HOUSING}: 506 rows, 14 columns: 13 features, target MEDV. Check:\n- ")
     assert "RAD (9 values)" in done.stderr
 
 
@@ -46,7 +46,7 @@ def test_a_folder_of_parts_is_one_table(tmp_path: Path, capsys: pytest.CaptureFi
     raw = table(rooms=["2", "3", "7"])
     raw.iloc[:30].to_csv(tmp_path / "a.csv", index=False)
     raw.iloc[30:].astype({"rooms": int}).to_parquet(tmp_path / "b.parquet", index=False)
-    write_first(tmp_path, "price")
+    print_inferred(tmp_path, "price")
     out = capsys.readouterr()
     assert yaml.safe_load(out.out)["columns"]["rooms"]["dtype"] == "int"
     assert f"{tmp_path}: 60 rows" in out.err
@@ -67,11 +67,11 @@ def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:
     """A file that is absent, or neither CSV nor Parquet, is an error that says what to give."""
     (tmp_path / "notes.txt").write_text("no table")
     with pytest.raises(PipelineError, match=r"notes.txt is neither a .csv nor a .parquet file"):
-        write_first(tmp_path / "notes.txt", "x")
+        print_inferred(tmp_path / "notes.txt", "x")
     with pytest.raises(PipelineError, match=r"absent.csv is missing: name a .csv or .parquet file"):
-        write_first(tmp_path / "absent.csv", "x")
+        print_inferred(tmp_path / "absent.csv", "x")
     with pytest.raises(PipelineError, match=r"holds no .csv or .parquet file"):
-        write_first(tmp_path, "x")
+        print_inferred(tmp_path, "x")
 
 
 def test_check_explains_the_shipped_schema() -> None:
