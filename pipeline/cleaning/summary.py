@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
@@ -12,28 +12,20 @@ from pipeline.tables import cell_parser, splitting
 EXAMPLES = 3  # rejected rows that are shown of each column
 
 
-class Example(NamedTuple):
-    """A rejected cell: the number of its row, its text and the reason."""
-
-    row: int
-    value: str
-    reason: str
-
-
 @dataclass(frozen=True)
 class Summary:
     """Counts of one part or of the whole table.
 
     `rows`: all; `folds`: usable rows by fold; `missing`: missing cells of usable rows by column; rejected rows by
-    reason (`reasons`) and by column (`rejected`), with the first of each column (`examples`).
+    reason (`reasons`) and by column (`rejected`), and the first of each column (`examples`).
     """
 
     rows: int
     folds: Counter[int]
+    missing: Counter[str]
     reasons: Counter[str]
     rejected: Counter[str]
-    examples: dict[str, list[Example]]
-    missing: Counter[str]
+    examples: pd.DataFrame
 
     @property
     def usable(self) -> int:
@@ -53,31 +45,25 @@ class Summary:
 
     def __add__(self, later: "Summary") -> "Summary":
         """Return the summary of both; the rows of `later` follow."""
-        names = [*self.examples, *(name for name in later.examples if name not in self.examples)]
-        examples = {name: [*self.examples.get(name, []), *later.examples.get(name, [])][:EXAMPLES] for name in names}
         return Summary(
             self.rows + later.rows,
             self.folds + later.folds,
+            self.missing + later.missing,
             self.reasons + later.reasons,
             self.rejected + later.rejected,
-            examples,
-            self.missing + later.missing,
+            _firsts(pd.concat([self.examples, later.examples], ignore_index=True)),
         )
 
 
 def summarise(table: pd.DataFrame, rejected: pd.DataFrame, schema: Schema) -> Summary:
     """Count one part: its usable rows (`table`, with or without its column `fold`) and its rejected rows."""
-    firsts = rejected.groupby("column", sort=False).head(EXAMPLES)
-    examples: dict[str, list[Example]] = {name: [] for name in firsts["column"]}
-    for line in firsts.itertuples():
-        examples[line.column].append(Example(int(line.row), line.value, line.reason))
     return Summary(
         rows=len(table) + len(rejected),
         folds=Counter(table["fold"].value_counts().to_dict()) if "fold" in table else Counter(),
+        missing=Counter({column.name: int(table[column.name].isna().sum()) for column in schema.used}),
         reasons=Counter(rejected["reason"].value_counts().to_dict()),
         rejected=Counter(rejected["column"].value_counts().to_dict()),
-        examples=examples,
-        missing=Counter({column.name: int(table[column.name].isna().sum()) for column in schema.used}),
+        examples=_firsts(rejected[["row", "column", "reason", "value"]]),
     )
 
 
@@ -90,3 +76,7 @@ def report(summary: Summary, schema: Schema, names: list[str]) -> dict[str, Any]
         for column in schema.used
     }
     return {"columns": columns, "extra_columns": [name for name in names if name not in known]}
+
+
+def _firsts(rejected: pd.DataFrame) -> pd.DataFrame:
+    return rejected.groupby("column", sort=False).head(EXAMPLES)

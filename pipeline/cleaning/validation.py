@@ -53,8 +53,8 @@ def _check_rejected(summary: Summary, limit: float) -> None:
     total = summary.reasons.total()
     if total <= limit * summary.rows:
         return
-    worst = max(summary.rejected, key=lambda name: (summary.rejected[name], -summary.examples[name][0].row))
-    examples = summary.examples[worst]
+    worst = summary.rejected.most_common(1)[0][0]
+    examples = list(summary.examples[summary.examples["column"] == worst].itertuples())
     cells = "; ".join(f"row {e.row}: {worst} = {e.value!r} ({e.reason.replace('_', ' ')})" for e in examples)
     has_comma = any(re.fullmatch(r"-?\d+,\d+", example.value.strip()) for example in examples)
     remedy = "write numbers with a point, not a comma" if has_comma else "correct the table, or data/schema.yaml"

@@ -30,7 +30,7 @@ def read(path: Path, columns: list[str] | None = None, numbers: np.ndarray | Non
     found = []
     for part in parts(path):
         # Not read_table, which imports all of pyarrow.dataset.
-        with _open(part, "run `dvc repro --force` to make it again") as file:
+        with open_raw(part, remedy="run `dvc repro --force` to make it again") as file:
             table = file.read(columns=columns)
         found.append(table if numbers is None else table.filter(pc.is_in(table["row"], pa.array(numbers))))
     # A part without rows has no categories; the column gets those of all parts.
@@ -65,21 +65,15 @@ def digest(table: pd.DataFrame) -> str:
 
 
 @contextmanager
-def open_raw(source: Source, buffer: int = 0) -> Iterator[pa.parquet.ParquetFile]:
-    """Open a Parquet file of a raw table; `buffer` bytes of a column are read at a time, or a whole row group with 0.
+def open_raw(source: Source, buffer: int = 0, remedy: str = "replace the raw file") -> Iterator[pa.parquet.ParquetFile]:
+    """Open a Parquet file, of a raw table; `buffer` bytes of a column are read at a time, or a row group with 0.
 
-    Raises PipelineError where it is not Parquet, also while it is read.
+    Raises PipelineError, which ends with the `remedy`, where it is not Parquet, also while it is read.
     """
-    with _open(source, "replace the raw file", buffer) as file:
-        yield file
-
-
-@contextmanager
-def _open(source: Source, way_out: str, buffer: int = 0) -> Iterator[pa.parquet.ParquetFile]:
     try:
         with open_source(source) as opened, pa.parquet.ParquetFile(opened, buffer_size=buffer) as file:
             yield file
     except (pa.ArrowInvalid, OSError) as error:
         raise PipelineError(
-            f"{source} is no readable Parquet file ({' '.join(str(error).split())}): {way_out}"
+            f"{source} is no readable Parquet file ({' '.join(str(error).split())}): {remedy}"
         ) from None
