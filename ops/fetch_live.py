@@ -1,4 +1,4 @@
-"""Bring the exported live rows from LIVE_URL to data/live, the one folder that the drift check reads.
+"""Fetch the exported live rows from LIVE_URL into data/live, the one folder that the drift check reads.
 
 LIVE_URL=s3://BUCKET/live python -m ops.fetch_live
 """

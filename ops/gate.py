@@ -1,9 +1,9 @@
-"""The gate: may the model of this workspace replace the champion?
+"""Judge whether the model of this workspace may replace the champion.
 
     python -m ops.gate --champion HEAD
 
-Scores both, row by row, on today's test split. Exits 0 promote, 3 keep the champion, 4 inconclusive (the champion
-stays), 1 could not decide. Each verdict is a line in metrics/history.jsonl.
+Scores both, row by row, on today's test split, and adds a line to metrics/history.jsonl. Exits 0 promote, 3 keep the
+champion, 4 inconclusive (the champion stays), 1 could not decide.
 """
 
 import argparse
@@ -23,10 +23,10 @@ def main() -> int:
     limits = params.load("gate")
     if arguments.policy:
         limits = msgspec.structs.replace(limits, policy=arguments.policy)
-    decision, hashes = judge(arguments.champion, limits, arguments.allow_contract_change)
-    history.append({**hashes, **render.entry(decision)})
+    decision = judge(arguments.champion, limits, arguments.allow_contract_change)
+    history.append(render.entry(decision))
     if arguments.json:
-        print(json.dumps(hashes | render.as_json(decision), indent=2))
+        print(json.dumps(render.as_json(decision), indent=2))
     else:
         print(render.as_markdown(decision) if arguments.md else render.text(decision))
     return EXIT_CODES[decision.verdict]
@@ -35,8 +35,12 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m ops.gate", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--champion", default="HEAD", metavar="REV", help="Git revision of the champion (default HEAD)")
-    parser.add_argument("--policy", choices=["superior", "non_inferior"], help="in place of gate.policy")
-    parser.add_argument("--allow-contract-change", action="store_true", help="refuse inputs that were accepted before")
+    parser.add_argument("--policy", choices=["superior", "non_inferior"], help="replaces gate.policy of params.yaml")
+    parser.add_argument(
+        "--allow-contract-change",
+        action="store_true",
+        help="permit a narrower contract than the champion's",
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--md", action="store_true", help="print Markdown")
     form.add_argument("--json", action="store_true", help="print the whole verdict as JSON")

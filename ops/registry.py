@@ -1,4 +1,4 @@
-"""The champion and its versions: the only commands that change what production serves.
+"""Promote, roll back, keep, fetch, restore or sign: the only commands that change what production serves.
 
 python -m ops.registry promote [--force]
 python -m ops.registry rollback [--to VERSION]
@@ -12,8 +12,7 @@ import argparse
 from pathlib import Path
 
 from pipeline.contract import errors
-from pipeline.registry import lock, promotion, signing
-from pipeline.registry.restore import restore
+from pipeline.registry import challenger, champion_file, lock, promotion, signing
 
 FETCHED = Path("models/fetched.onnx")
 
@@ -21,13 +20,13 @@ FETCHED = Path("models/fetched.onnx")
 def main() -> None:
     arguments = _arguments()
     if arguments.command == "fetch":
-        print(promotion.fetch(arguments.rev, arguments.out))
+        print(champion_file.fetch(arguments.rev, arguments.out))
         return
     commands = {
         "promote": lambda: promotion.promote(arguments.force),
         "rollback": lambda: promotion.rollback(arguments.to),
-        "keep": promotion.keep,
-        "restore": restore,
+        "keep": challenger.keep,
+        "restore": champion_file.restore,
         "sign": signing.sign_champion,
     }
     with lock.held(arguments.command):
@@ -38,13 +37,13 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m ops.registry", description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     promoting = commands.add_parser("promote", help="make models/model.onnx what production serves")
-    promoting.add_argument("--force", action="store_true", help="without a verdict; recorded in the history")
+    promoting.add_argument("--force", action="store_true", help="promote without a verdict; the history records it")
     returning = commands.add_parser("rollback", help="return to the version before")
-    returning.add_argument("--to", metavar="VERSION", help="to this version instead, such as v1.0.0")
+    returning.add_argument("--to", metavar="VERSION", help="a version, such as v1.0.0, in place of the one before")
     commands.add_parser("keep", help="keep models/model.onnx as a DVC experiment named after its verdict")
-    fetching = commands.add_parser("fetch", help="bring the champion of a version or revision")
+    fetching = commands.add_parser("fetch", help="copy the champion of a version or revision to a file of its own")
     fetching.add_argument("--rev", required=True, help="a version (v1.0.0), prod, or any Git revision")
-    fetching.add_argument("--out", type=Path, default=FETCHED, help=f"default {FETCHED}")
+    fetching.add_argument("--out", type=Path, default=FETCHED, help="default: %(default)s")
     commands.add_parser(
         "restore", help="put the champion that HEAD records into the workspace, rebuilt if it is nowhere"
     )

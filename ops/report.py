@@ -1,57 +1,48 @@
-"""What this branch changes, as Markdown for a pull request and as plots.
+"""Report what this branch changes, as Markdown for a pull request and as plots.
 
     python -m ops.report --base origin/main
 
 Compares the workspace after `dvc repro` with the commit where HEAD and `--base` part; writes report/summary.md and
-report/plots/. The gate's verdict does not fail the report: a branch need not be better to be worth merging.
+report/plots/. The gate's verdict is not recorded and does not fail the report: a branch need not be better to be worth
+merging.
 """
 
 import argparse
 import json
-import subprocess
 import sys
 from pathlib import Path
 
-from pipeline.contract import errors, paths
+from pipeline.contract import errors, params, paths
 from pipeline.contract.errors import PipelineError
 from pipeline.evaluation import markdown
-from pipeline.gate import decision
+from pipeline.gate import render
+from pipeline.gate.judgement import judge
 from pipeline.registry import git, module_runner
 from pipeline.tables import atomic_files
 
 FOLDER = Path("report")
 
 
-def summary(base: str) -> str:
-    """The whole report, against the commit where HEAD and `base` part.
+def summary(base: str, since: str) -> str:
+    """Return the whole report against the commit `since`, where HEAD and `base` part.
 
     Raises PipelineError where metrics are missing.
     """
-    since = parting(base)
     before = {name: _cv_rmse(git.show(since, paths.TRAIN_METRICS / f"{name}.json")) for name in _families()}
     after = {name: _cv_rmse((paths.TRAIN_METRICS / f"{name}.json").read_text(encoding="utf-8")) for name in _families()}
     parts = [
-        ("Gate", _output("ops.gate", "--md", "--champion", since, ok=tuple(decision.EXIT_CODES.values()))),
-        ("Metrics", _output("dvc", "metrics", "diff", since, "--md")),
-        ("Parameters", _output("dvc", "params", "diff", since, "--md")),
+        ("Gate", _verdict(since)),
+        ("Metrics", _differences("metrics", since)),
+        ("Parameters", _differences("params", since)),
         ("Families", chart(before, after)),
-        ("Drift", drift(atomic_files.read_json(paths.DRIFT_METRICS))),
+        ("Drift", _drift(atomic_files.read_json(paths.DRIFT_METRICS))),
     ]
     body = "\n\n".join(f"### {title}\n\n{text}" for title, text in parts)
     return f"## Compared with `{base}` ({since[:10]})\n\n{body}\n"
 
 
-def parting(base: str) -> str:
-    """The last commit that HEAD and `base` share. Raises PipelineError where there is none."""
-    command = ["git", "merge-base", git.commit_of(base), "HEAD"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    if found.returncode:
-        raise PipelineError(f"HEAD and {base} share no commit: fetch the whole history (`git fetch --unshallow`)")
-    return found.stdout.strip()
-
-
 def chart(before: dict[str, float | None], after: dict[str, float | None]) -> str:
-    """Each family's cross-validated RMSE, best first: a chart that GitHub draws from text, and a table.
+    """Draw each family's cross-validated RMSE, best first: a chart that GitHub draws from text, and a table.
 
     The chart's line needs a figure for each bar, so it is left out where a family is new.
     """
@@ -78,33 +69,41 @@ def _families() -> list[str]:
 
 
 def _cv_rmse(text: str | None) -> float | None:
-    """None where the family is new, or its record has no such figure."""
+    """Return the figure of a family's metrics; None where the family is new, or has no such figure."""
     value = json.loads(text).get("cv_rmse") if text else None
     return float(value) if isinstance(value, int | float) else None
 
 
-def drift(report: dict[str, object]) -> str:
+def _drift(report: dict[str, object]) -> str:
     return f"**{report['verdict']}** ({report['n_live']} live rows, {report['n_reference']} of the reference)"
 
 
-def _output(module: str, *arguments: str, ok: tuple[int, ...] = (0,)) -> str:
-    """What the module prints; where it could not do its work, its own last words."""
-    done = module_runner.capture(module, *arguments)
-    if done.returncode in ok:
-        # DVC prints a header alone where nothing differs.
-        return done.stdout.strip() if len(done.stdout.strip().splitlines()) > 2 else "No difference."
-    said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-    return f"**could not decide**\n\n```\n{said}\n```"
+def _verdict(since: str) -> str:
+    try:
+        return render.as_markdown(judge(since, params.load("gate")))
+    except PipelineError as error:
+        return f"```\nerror: {error}\n```"
+
+
+def _differences(kind: str, since: str) -> str:
+    """Return the table that `dvc KIND diff` prints, or the last line of its error."""
+    done = module_runner.capture("dvc", kind, "diff", since, "--md")
+    if done.returncode:
+        return f"```\n{(done.stderr.strip().splitlines() or ['no message'])[-1]}\n```"
+    # DVC prints a header alone where nothing differs.
+    return done.stdout.strip() if len(done.stdout.strip().splitlines()) > 2 else "No difference."
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m ops.report", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--base", required=True, metavar="REV", help="Git revision to compare with")
     base = parser.parse_args().base
-    text = summary(base)
+    since = git.merge_base(base)
+    text = summary(base, since)
     atomic_files.write_text(FOLDER / "summary.md", text)
     print(text)
-    print(_output("dvc", "plots", "diff", parting(base), "-o", str(FOLDER / "plots")), file=sys.stderr)
+    plots = module_runner.capture("dvc", "plots", "diff", since, "-o", str(FOLDER / "plots"))
+    print((plots.stdout or plots.stderr).strip(), file=sys.stderr)
 
 
 if __name__ == "__main__":

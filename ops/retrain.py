@@ -13,9 +13,11 @@ import tempfile
 from pathlib import Path
 
 from pipeline.contract import errors, paths
-from pipeline.drift import labelled_rows
-from pipeline.gate import decision
-from pipeline.registry import challenger, champion_record, git, lock, module_runner, promotion
+from pipeline.drift import labelled_rows, live_folder
+from pipeline.gate.decision import EXIT_CODES
+from pipeline.registry import challenger, git, lock, module_runner, promotion
+from pipeline.registry.champion_record import recorded_md5
+from pipeline.registry.repair import repair
 from pipeline.tables import atomic_files
 
 # Where drift is the reason, a model that is as good on all rows and better on the most recent ones is what is wanted.
@@ -25,7 +27,7 @@ UNANSWERED = "drift that no promotion has answered"
 
 
 def reason(report: dict[str, object], force: bool) -> str | None:
-    """Why to retrain, or None."""
+    """Return the reason to retrain, None without one."""
     if report.get("retrain", report.get("drift_detected")):
         return f"drift: {report.get('verdict')}"
     return "asked for" if force else None
@@ -34,27 +36,37 @@ def reason(report: dict[str, object], force: bool) -> str | None:
 def retrain(force: bool) -> str:
     """Go through the loop and say in one line how it ended."""
     git.check_ready()
-    module_runner.run("ops.repair")
+    for sentence in repair():
+        print(sentence, flush=True)
     promotion.complete()
     if os.environ.get("PREDICTION_LOG_URL"):
         module_runner.run("api.commands.export")
     if os.environ.get("LIVE_URL"):
-        module_runner.run("ops.fetch_live")
+        live_folder.fetch(live_folder.url())
     module_runner.run("dvc", "repro", "drift")
-    report = atomic_files.read_json(Path("metrics/drift.json"))
+    report = atomic_files.read_json(paths.DRIFT_METRICS)
     why = reason(report, force) or (UNANSWERED if git.changed([labelled_rows.PARTS]) else None)
     if why is None:
         return f"retrain: no reason (drift: {report['verdict']}); the champion stays"
     print(f"retrain: {why}", flush=True)
     print(f"retrain: {_collect()}", flush=True)
     module_runner.run("dvc", "repro")
-    judged = challenger.verdict(atomic_files.digest(paths.MODEL, "md5"), champion_record.recorded_md5("HEAD"))
+    judged = challenger.verdict(atomic_files.digest(paths.MODEL, "md5"), recorded_md5("HEAD"))
     if judged in ("keep", "inconclusive") and not force:
         return f"retrain: this model is judged already ({judged}): it takes more feedback; the champion stays"
     policy = DRIFT_POLICY if why != "asked for" else ()
-    if module_runner.run("ops.gate", *policy, ok=tuple(decision.EXIT_CODES.values())) == decision.EXIT_CODES["promote"]:
+    if module_runner.run("ops.gate", *policy, ok=tuple(EXIT_CODES.values())) == EXIT_CODES["promote"]:
         return promotion.promote(force=False)
-    return f"{promotion.keep()}\nretrain: the champion stays"
+    return f"{challenger.keep()}\nretrain: the champion stays"
+
+
+def _collect() -> str:
+    """Add the labelled rows of the whole log: feedback may come after the champion that answered has left."""
+    if not os.environ.get("PREDICTION_LOG_URL"):
+        return labelled_rows.collect([paths.LIVE])
+    with tempfile.TemporaryDirectory() as folder:
+        module_runner.run("api.commands.export", "--since", "1970-01-01", LIVE_URL=folder)
+        return labelled_rows.collect([paths.LIVE, Path(folder)])
 
 
 def main() -> None:
@@ -63,15 +75,6 @@ def main() -> None:
     force = parser.parse_args().force
     with lock.held("retrain"):
         print(retrain(force))
-
-
-def _collect() -> str:
-    """Labelled rows of the whole log: feedback may come after the champion that answered has left."""
-    if not os.environ.get("PREDICTION_LOG_URL"):
-        return labelled_rows.collect([paths.LIVE])
-    with tempfile.TemporaryDirectory() as folder:
-        module_runner.run("api.commands.export", "--since", "1970-01-01", LIVE_URL=folder)
-        return labelled_rows.collect([paths.LIVE, Path(folder)])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Sweep: one DVC experiment for each combination of some settings, and the name of the best of them.
+"""Run one DVC experiment for each combination of some settings, and name the best of them.
 
     python -m ops.sweep ['train.families.ridge.alpha=[1],[10],[100]' ...]
 
@@ -8,13 +8,10 @@ in DVC's queue, in folders of their own, so that the workspace stays as it is. W
 
 import argparse
 import json
-import os
 import secrets
 import signal
-import sys
-from pathlib import Path
 
-from pipeline.contract import errors
+from pipeline.contract import errors, params
 from pipeline.contract.errors import PipelineError
 from pipeline.experiments import leaderboard, queue
 
@@ -24,22 +21,19 @@ SETTINGS = ["train.families.xgboost.max_depth=[2],[3],[5]", "train.families.xgbo
 
 def main() -> None:
     settings = _arguments().settings or SETTINGS
+    params.load("train")  # an error in params.yaml, or another folder, ends the sweep before anything is queued
     sweep = f"sweep-{secrets.token_hex(2)}"
-    # DVC looks up `dvc` on PATH to start its workers.
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     # A shell's background ignores SIGINT; workers that inherited it could not be interrupted.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.default_int_handler)
     try:
         queue.enqueue(sweep, settings)
-        print(
-            f"{len(queue.experiment_states(queue.queue_status(), sweep))} experiments {sweep}-*, {queue.JOBS} at a time",
-            flush=True,
-        )
+        count = len(queue.experiment_states(queue.status(), sweep))
+        print(f"{count} experiments {sweep}-*, {queue.JOBS} at a time", flush=True)
         queue.dvc("queue", "start", "--jobs", str(queue.JOBS))
         queue.wait(sweep)
     except (KeyboardInterrupt, PipelineError) as error:
-        queue.give_up(sweep)
+        queue.remove(sweep)
         raise PipelineError(str(error) or f"{sweep} was stopped; what it had in the queue is removed") from None
     keys = [setting.split("=")[0] for setting in settings]
     runs = leaderboard.read(json.loads(queue.dvc("exp", "show", "--json")), sweep, keys)
@@ -48,7 +42,9 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m ops.sweep", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("settings", nargs="*", help="as `dvc exp run --set-param` takes them; a small grid without any")
+    parser.add_argument(
+        "settings", nargs="*", help="as `dvc exp run --set-param` takes them; by default a small grid of xgboost"
+    )
     return parser.parse_args()
 
 

@@ -1,6 +1,7 @@
 """A run can be killed at any moment: the next one ends where an undisturbed one does, with nothing to mend by hand."""
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -10,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 import yaml
+import zc.lockfile
 
 from pipeline.tables import atomic_files
 from tests.conftest import WEAK, Project
@@ -58,6 +60,44 @@ def test_what_a_kill_leaves_is_mended(reproduced: Project) -> None:
     assert "rwlock was damaged" in said
     assert "removed 1 half-written files" in said
     assert "Running stage" not in reproduced.dvc("repro").stdout
+
+
+def test_a_run_at_work_is_left_alone(reproduced: Project) -> None:
+    """While a DVC command runs, in a stage or between two, repair names it, fails and removes nothing; a stage of
+    a process that is gone is no run."""
+    partial = reproduced.path("models/model.onnx.7.partial")
+    partial.write_bytes(b"half")
+    held = zc.lockfile.LockFile(reproduced.path(".dvc/tmp/lock"))
+    assert f"dvc (process {os.getpid()}) is at work" in reproduced.ops("repair", code=1).stderr
+    held.close()
+    note = reproduced.path(".dvc/tmp/rwlock")
+    note.write_text(json.dumps({"write": {"models": {"pid": os.getpid(), "cmd": "dvc repro"}}, "read": {}}))
+    assert f"`dvc repro` (process {os.getpid()}) is at work" in reproduced.ops("repair", code=1).stderr
+    assert partial.exists()
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    note.write_text(json.dumps({"write": {}, "read": {"models": [{"pid": gone.pid, "cmd": "dvc repro"}]}}))
+    reproduced.ops("repair")
+    assert not partial.exists()
+
+
+@pytest.mark.slow
+def test_a_second_run_names_the_first_and_ends(reproduced: Project) -> None:
+    """`make repro` beside another one ends at the repair, and the first one comes to its end."""
+    first = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro", "--force", "--no-run-cache"],
+        cwd=reproduced.folder,
+        env=reproduced.env,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert first.stdout is not None
+    assert any("Running stage" in line for line in first.stdout)
+    said = reproduced.ops("repair", code=1).stderr
+    assert "is at work in this folder: wait until it ends" in said
+    assert str(first.pid) in said
+    first.communicate()
+    assert first.returncode == 0
 
 
 def killed(project: Project, command: str, seconds: float) -> None:

@@ -27,7 +27,7 @@ def read(shown: list[dict[str, Any]], sweep: str, keys: list[str]) -> list[Run]:
 
 
 def render(runs: list[Run], keys: list[str]) -> str:
-    """What `read` gives as a table, why the failed ones failed, and which is the best."""
+    """Return the runs as a table, the reasons of the failed ones, and the name of the best."""
     before, *experiments = runs
     header = ["experiment", *(key.rsplit(".", 1)[-1] for key in keys), "family", "cv_rmse"]
     lines = [header, *([run.name, *run.values, run.family, _figure(run)] for run in runs)]

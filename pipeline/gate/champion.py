@@ -1,56 +1,60 @@
-"""The champion of a Git revision, wherever it is, or made again."""
+"""The champion of a Git revision, from wherever its file is, or made again."""
 
-import hashlib
 from typing import NamedTuple
 
 from pipeline.contract import paths
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.onnx_model import Model
-from pipeline.gate import recorded
-from pipeline.registry import champion_record, rebuild
+from pipeline.registry import rebuild
+from pipeline.registry.champion_file import champion_at
+from pipeline.registry.champion_record import record_at
+from pipeline.registry.recorded_outputs import commit_that_made
 
 
 class Champion(NamedTuple):
-    """`md5` is the recorded one; `note` says where the rebuilt file is another, and is empty otherwise. `commit`: whose
-    run made the recorded file, None where no lock says so."""
+    """A champion to judge against: its file's `content`, and the `model` in it.
 
+    `md5` is the recorded one; `note` says that a rebuilt file is another, and is empty otherwise; `commit` is the one
+    whose run made the recorded file, None where no dvc.lock names it.
+    """
+
+    content: bytes
     model: Model
     md5: str
     commit: str | None
     note: str
 
 
-def find(revision: str) -> Champion | None:
-    """From the workspace, DVC's cache or a remote, else rebuilt; None where the revision has no champion.
+def find_champion(revision: str) -> Champion | None:
+    """Take the file from the workspace, DVC's cache or a remote, else rebuild it.
 
-    Raises PipelineError where the revision is unknown, or its champion is nowhere and cannot be made again.
+    None where the revision has no champion. Raises PipelineError where the revision is unknown, or its champion is
+    nowhere and cannot be made again.
     """
-    record = champion_record.record_at(revision)
+    record = record_at(revision)
     if record is None:
         return None
-    commit = recorded.origin(revision, record)
+    commit = commit_that_made(record, revision)
     try:
-        content, note = champion_record.champion_at(revision), ""
+        content, note = champion_at(revision), ""
     except PipelineError as lost:
         content, note = _rebuilt(commit or revision, record.md5, str(lost))
         if note and commit is None:
             raise PipelineError(f"could not decide: {lost}. {note}") from None
     if content is None:
         return None
-    return Champion(Model(content, f"{paths.CHAMPION} at {revision}"), record.md5, commit, note)
+    return Champion(content, Model(content, f"{paths.CHAMPION} at {revision}"), record.md5, commit, note)
 
 
-def _rebuilt(commit: str, wanted: str, lost: str) -> tuple[bytes, str]:
-    """The file and a note where it is not the recorded one to the byte."""
-    rebuild.say(lost)
+def _rebuilt(commit: str, recorded: str, lost: str) -> tuple[bytes, str]:
+    """Return the file, and a note where it is not the recorded one to the byte."""
     try:
-        content = rebuild.model_at(commit)
+        content, md5 = rebuild.model_at(commit, lost)
     except PipelineError as error:
         raise PipelineError(f"could not decide: {lost}. Rebuilding it failed, too: {error}") from None
-    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if md5 == wanted:
-        rebuild.say(f"rebuilt: md5 {md5}, as recorded")
+    if md5 == recorded:
+        rebuild.report(f"rebuilt: md5 {md5}, as recorded")
         return content, ""
-    note = f"The champion is rebuilt from {commit} and not the same file: md5 {md5}, recorded {wanted}."
-    rebuild.say(note)
+    note = f"The champion is rebuilt from {commit} and not the same file: md5 {md5}, recorded {recorded}."
+    rebuild.report(note)
     return content, note

@@ -1,12 +1,11 @@
-"""What must hold before a model is promoted: one small function a check, and the verdict that they add up to."""
+"""The checks before a promotion: one small function a check."""
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
+from scipy import stats
 
 from pipeline.contract.params import Gate
 from pipeline.gate import paired_test
@@ -17,7 +16,7 @@ NO_NUMBER = "a prediction is not a number"
 
 
 class Check(NamedTuple):
-    """`passed` is None where the rows cannot tell."""
+    """A check with what it found; `passed` is None where the rows cannot tell."""
 
     name: str
     passed: bool | None
@@ -25,52 +24,53 @@ class Check(NamedTuple):
 
 
 def skill(new: float, constant: float, limits: Gate) -> Check:
-    """`constant`: RMSE of always saying the training median."""
+    """Pass where RMSE is `min_skill` below `constant`, the RMSE of always predicting the training median."""
     share = 1 - new / constant if constant > 0 else float("nan")
-    detail = f"RMSE is {share:.1%} below that of always saying the median, at least {limits.min_skill:.1%} wanted"
+    detail = f"RMSE is {share:.1%} below that of always predicting the median, at least {limits.min_skill:.1%} required"
     return Check("skill", bool(share >= limits.min_skill), detail)
 
 
 def max_rmse(new: float, limits: Gate) -> list[Check]:
+    """Pass where RMSE is at most `max_rmse`; no check where that is not set."""
     if limits.max_rmse is None:
         return []
-    return [Check("max_rmse", bool(new <= limits.max_rmse), f"RMSE is {new:.4g}, at most {limits.max_rmse:g} wanted")]
+    return [Check("max_rmse", bool(new <= limits.max_rmse), f"RMSE is {new:.4g}, at most {limits.max_rmse:g} allowed")]
 
 
 def coverage(actual: np.ndarray, lower: np.ndarray, upper: np.ndarray, level: float, limits: Gate) -> Check:
-    """Fails only where the share's own exact interval (Clopper and Pearson 1934) excludes all that is allowed: of 100
-    rows at a level of 0.9, 81 to 97 inside are no surprise."""
+    """Fail only where the exact interval of the share inside (Clopper and Pearson 1934) excludes all that is allowed.
+
+    Of 100 rows at a level of 0.9, 81 to 97 inside are no surprise.
+    """
+    if not np.isfinite([lower, upper]).all():
+        return Check("coverage", False, "a bound of an interval is not a number")
     inside, n = int(((lower <= actual) & (actual <= upper)).sum()), len(actual)
-    low = special.betaincinv(inside, n - inside + 1, limits.alpha / 2) if inside else 0.0
-    high = special.betaincinv(inside + 1, n - inside, 1 - limits.alpha / 2) if inside < n else 1.0
-    known = bool(np.isfinite([lower, upper]).all())
+    low, high = stats.binomtest(inside, n).proportion_ci(1 - limits.alpha, method="exact")
     # The tolerance is a decimal number of the user's: 0.9 + 0.05 must not lose to the last bit.
-    passed = (
-        known and high >= level - limits.coverage_tolerance - 1e-9 and low <= level + limits.coverage_tolerance + 1e-9
-    )
+    tolerance = limits.coverage_tolerance + 1e-9
     detail = (
         f"{inside / n:.1%} of the rows inside their interval (true share {low:.1%} to {high:.1%}), "
         f"{level:.0%} promised, {limits.coverage_tolerance:.1%} more or less allowed"
     )
-    return Check("coverage", bool(passed), detail if known else "a bound of an interval is not a number")
+    return Check("coverage", bool(high >= level - tolerance and low <= level + tolerance), detail)
 
 
 def superior(found: Comparison, limits: Gate, recent: bool = False) -> Check:
-    """Better by `min_improvement` beyond doubt; fails where the whole interval is less than that."""
+    """Pass where the whole interval is better by `min_improvement`; fail where the whole interval is not."""
     passed = True if found.high < -limits.min_improvement else None if found.low <= -limits.min_improvement else False
-    wanted = f"below {-limits.min_improvement:.1%}" if limits.min_improvement else "all below 0"
+    required = f"below {-limits.min_improvement:.1%}" if limits.min_improvement else "all below 0"
     name, rows = ("recent", "the most recent half of the rows") if recent else ("superior", "all rows")
-    return Check(name, _decided(passed, found), _interval(found, wanted, rows))
+    return Check(name, _decided(passed, found), _interval(found, required, rows))
 
 
 def non_inferior(found: Comparison, limits: Gate) -> Check:
-    """Worse by no more than `margin` beyond doubt; fails where the whole interval is worse and reaches beyond it."""
+    """Pass where the whole interval is worse by less than `margin`; fail where it is all worse and reaches beyond."""
     passed = True if found.high < limits.margin else None if found.low <= 0 else False
     return Check("non_inferior", _decided(passed, found), _interval(found, f"below {limits.margin:+.1%}", "all rows"))
 
 
 def slices(members: Iterable[tuple[str, str, np.ndarray]], squared: np.ndarray, limits: Gate) -> Check:
-    """No slice of `min_slice_rows` or more is worse by more than `max_slice_regression` beyond doubt.
+    """Fail where a slice of `min_slice_rows` is certainly worse by more than `max_slice_regression`.
 
     `members`: feature, value and mask [rows]; `squared`: as `compare` takes it. The slices share `alpha` equally
     (Bonferroni), so that one of many does not fail by chance.
@@ -84,23 +84,22 @@ def slices(members: Iterable[tuple[str, str, np.ndarray]], squared: np.ndarray, 
     found = [(paired_test.compare(squared[rows], share, limits.samples, limits.seed), name) for name, rows in large]
     worst, name = max(found, key=lambda pair: pair[0].low)
     detail = (
-        f"of {len(large)}, the worst beyond doubt is {name}: RMSE {worst.change:+.1%}, at least {worst.low:+.1%}; "
-        f"at most {limits.max_slice_regression:+.1%} allowed"
+        f"worst of {len(large)}: {name}: change of RMSE {worst.change:+.1%}, at least {worst.low:+.1%}; at most "
+        f"{limits.max_slice_regression:+.1%} allowed"
     )
     return Check("slices", bool(worst.low <= limits.max_slice_regression), detail)
 
 
 def servable(path: Path) -> Check:
-    """The server's own check in a process of its own: nothing of the pipeline is loaded there."""
-    # A model is signed when it is promoted.
-    unsigned = {name: value for name, value in os.environ.items() if name != "MODEL_PUBLIC_KEY"}
-    done = module_runner.capture("api.commands.check", str(path), environment=unsigned)
-    said = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines() or ["it said nothing"]
+    """Pass where the server's own check does, in a process of its own: nothing of the pipeline is loaded there."""
+    # Without a key: a model is signed when it is promoted.
+    done = module_runner.capture("api.commands.check", str(path), MODEL_PUBLIC_KEY="")
+    said = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines() or ["it printed nothing"]
     return Check("servable", done.returncode == 0, said[-1].removeprefix("error: "))
 
 
 def contract(narrower: Sequence[str], allowed: bool) -> Check:
-    """`narrower`: what callers may no longer send (pipeline.gate.schema_compatibility)."""
+    """Pass where callers may send all that they might before; `narrower` lists what they may not."""
     if not narrower:
         return Check("contract", True, "accepts every input that the champion accepts")
     way = "allowed by" if allowed else "where that is meant:"
@@ -111,7 +110,7 @@ def _decided(passed: bool | None, found: Comparison) -> bool | None:
     return False if found.same or np.isnan(found.change) else passed
 
 
-def _interval(found: Comparison, wanted: str, rows: str) -> str:
+def _interval(found: Comparison, required: str, rows: str) -> str:
     if np.isnan(found.change):
         return NO_NUMBER
     if found.same:
@@ -120,5 +119,5 @@ def _interval(found: Comparison, wanted: str, rows: str) -> str:
         return f"{found.n} rows and gate.samples allow no bound at alpha {found.alpha:.2g}; bring new test rows"
     return (
         f"change of RMSE {found.change:+.1%}, {100 * (1 - 2 * found.alpha):.4g}% interval {found.low:+.1%} to "
-        f"{found.high:+.1%} on {rows} ({found.n}); {wanted} wanted"
+        f"{found.high:+.1%} on {rows} ({found.n}); {required} required"
     )

@@ -1,6 +1,6 @@
-"""The decision of the gate, from two models' predictions of the same rows: the checks and the verdict they add up to."""
+"""The decision on two models' predictions of the same rows: the checks and the verdict that they add up to."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -13,12 +13,16 @@ from pipeline.gate.checks import Check
 from pipeline.gate.paired_test import Comparison
 
 Verdict = Literal["promote", "keep", "inconclusive"]
-EXIT_CODES = {"promote": 0, "keep": 3, "inconclusive": 4}
+EXIT_CODES: Mapping[Verdict, int] = {"promote": 0, "keep": 3, "inconclusive": 4}
 
 
 class Decision(NamedTuple):
-    """RMSEs in the target's unit; `rmse_current` and `comparison` are None for a first model. `earlier`: other models
-    that the same rows judged before. `notes`: what else a reader must know."""
+    """A verdict with its reasons.
+
+    RMSEs are in the target's unit; `rmse_current` and `comparison` are None for a first model. `earlier` counts the
+    other models that the same rows judged before. `notes` are further sentences for a reader; `hashes` name the files
+    that were judged, where there are files.
+    """
 
     verdict: Verdict
     rmse_new: float
@@ -29,11 +33,12 @@ class Decision(NamedTuple):
     policy: str
     checks: tuple[Check, ...]
     notes: tuple[str, ...] = ()
+    hashes: Mapping[str, str | None] = {}
 
 
-def verdict_of(checks: Iterable[Check]) -> Verdict:
-    """`promote` where all pass, `keep` where one fails for certain, else `inconclusive`."""
-    passed = [check.passed for check in checks]
+def verdict_of(made: Iterable[Check]) -> Verdict:
+    """Return `promote` where all checks pass, `keep` where one fails for certain, else `inconclusive`."""
+    passed = [check.passed for check in made]
     return "keep" if False in passed else "inconclusive" if None in passed else "promote"
 
 
@@ -50,9 +55,9 @@ def decide(
 ) -> Decision:
     """Compare two models' predictions [rows] of the same actual values; `champion` is None for a first model.
 
-    `earlier`: other models that these rows judged before. `median`: the constant to beat, that of the actual values
-    where it is not given. `recent`: the mask of the most recent rows, None where no time is known. `further`: checks
-    that predictions alone cannot give. What is not a number fails its check.
+    `earlier`: other models that these rows judged before. `median`: the constant to beat, by default that of the actual
+    values. `recent` [rows] marks the most recent rows, None where no time is known. `further`: checks that need more
+    than predictions. A prediction that is no number fails its check.
     Raises PipelineError where the arrays are not of one length.
     """
     shapes = [array.shape for array in (actual, challenger, champion) if array is not None]
@@ -60,18 +65,16 @@ def decide(
         raise PipelineError(f"expected actual values and predictions of the same rows, [rows] each, found {shapes}")
     new, current = metrics.rmse(actual, challenger), None if champion is None else metrics.rmse(actual, champion)
     constant = metrics.rmse(actual, np.full(len(actual), np.median(actual) if median is None else median))
-    found_checks = [checks.skill(new, constant, params), *checks.max_rmse(new, params)]
-    found = None
+    made = [checks.skill(new, constant, params), *checks.max_rmse(new, params)]
+    comparison = None
     if champion is not None:
         squared = np.square(np.column_stack([champion, challenger]) - actual[:, None])
         alpha = paired_test.spent(params.alpha, earlier)
-        found = paired_test.compare(squared, alpha, params.samples, params.seed)
+        comparison = paired_test.compare(squared, alpha, params.samples, params.seed)
         if params.policy == "superior" or recent is None:
-            found_checks.append(checks.superior(found, params))
+            made.append(checks.superior(comparison, params))
         else:
             latest = paired_test.compare(squared[recent], alpha, params.samples, params.seed)
-            found_checks += [checks.non_inferior(found, params), checks.superior(latest, params, recent=True)]
-    found_checks += further
-    return Decision(
-        verdict_of(found_checks), new, current, found, earlier, len(actual), params.policy, tuple(found_checks)
-    )
+            made += [checks.non_inferior(comparison, params), checks.superior(latest, params, recent=True)]
+    made += further
+    return Decision(verdict_of(made), new, current, comparison, earlier, len(actual), params.policy, tuple(made))

@@ -1,4 +1,4 @@
-"""What champion and challenger say of today's test split, after both were held against what was recorded of them."""
+"""The evidence of a judgement: both models' predictions of today's test rows, checked against the recorded metrics."""
 
 from typing import NamedTuple
 
@@ -10,17 +10,20 @@ from pipeline.contract.errors import PipelineError
 from pipeline.contract.onnx_model import Model
 from pipeline.contract.schema import Schema
 from pipeline.evaluation import metrics
-from pipeline.gate import champion as champions
-from pipeline.gate import recorded
-from pipeline.gate.champion import Champion
-from pipeline.registry import champion_record
+from pipeline.gate.champion import Champion, find_champion
+from pipeline.gate.recorded_rmse import recorded_rmse
+from pipeline.registry.champion_record import recorded_md5
+from pipeline.registry.recorded_outputs import outputs_at
 from pipeline.tables import atomic_files, sampling
 from pipeline.tables.feature_matrix import to_matrix
 
 
-class Contest(NamedTuple):
-    """The test rows that both models can answer, the actual values [rows], the challenger and its answers [rows, 3],
-    and the champion and its predictions [rows]: None where there is no champion."""
+class Evidence(NamedTuple):
+    """The test rows that both models can answer, with the models' answers.
+
+    `table` is typed rows, `actual` [rows] their target, `new` [rows, 3] the challenger's prediction, lower and upper,
+    `current` [rows] the champion's prediction. `champion` and `current` are None where there is no champion.
+    """
 
     table: pd.DataFrame
     actual: np.ndarray
@@ -31,75 +34,71 @@ class Contest(NamedTuple):
     notes: tuple[str, ...]
 
 
-def hold(revision: str) -> Contest:
-    """The workspace's model against the champion of `revision`.
+def gather(revision: str) -> Evidence:
+    """Score the workspace's model and the champion of `revision` on today's test split.
 
     Raises PipelineError where a file or a metric is missing or contradicts another.
     """
-    # First what costs nothing: without the recorded metrics of both there is no verdict.
-    written = recorded.rmse(None)
-    wanted = None if champion_record.recorded_md5(revision) is None else recorded.rmse(revision)
+    # What costs nothing comes first: without the recorded metrics of both there is no verdict.
+    written = recorded_rmse(None)
+    written_before = None if recorded_md5(revision) is None else recorded_rmse(revision)
     table, challenger = sampling.judged_rows(paths.TEST), Model.load(paths.MODEL)
     target = challenger.description.schema.target.name
     actual = table[target].to_numpy(float)
     new = challenger.predict(to_matrix(table, challenger.description.columns))
-    _check_own(written, metrics.rmse(actual, new[:, 0]))
-    champion = champions.find(revision)
-    if champion is None or wanted is None:
-        return Contest(table, actual, challenger, new, None, None, ())
-    known = _answerable(champion.model, table, target)
+    _check_challenger(written, metrics.rmse(actual, new[:, 0]))
+    champion = find_champion(revision)
+    if champion is None or written_before is None:
+        return Evidence(table, actual, challenger, new, None, None, ())
+    known = _rows_known_to(champion.model, table, target)
     rows = table[known]
     current = champion.model.predict(to_matrix(rows, champion.model.description.columns))[:, 0]
-    rescored = metrics.rmse(actual[known], current)
-    _check_champion(champion, rescored)
+    scored = metrics.rmse(actual[known], current)
+    _check_champion(champion, scored)
     notes = [champion.note] if champion.note else []
-    if not _equal(wanted, rescored):
+    if not _equal(written_before, scored):
         notes.append(
-            f"The RMSE recorded at {revision}, {wanted:.4g}, is of another model or test split: both are scored anew."
+            f"The RMSE recorded at {revision}, {written_before:.4g}, is of another model or test split: it is not used."
         )
-    if left := int((~known).sum()):
-        notes.append(f"{left} rows are left out: they hold a category that the champion does not know.")
-    return Contest(rows, actual[known], challenger, new[known], champion, current, tuple(notes))
+    if left_out := int((~known).sum()):
+        notes.append(f"{left_out} rows are left out: they hold a category that the champion does not know.")
+    return Evidence(rows, actual[known], challenger, new[known], champion, current, tuple(notes))
 
 
-def recent(table: pd.DataFrame, schema: Schema) -> np.ndarray | None:
-    """The mask of the most recent half of the rows, those of one moment together; None where the schema has no time."""
+def recent_half(table: pd.DataFrame, schema: Schema) -> np.ndarray | None:
+    """Mark the most recent half of the rows, those of one moment together; None where the schema has no time."""
     for time in schema.with_role("time"):
         return (table[time.name].rank(method="max", pct=True) > 0.5).to_numpy(bool)
     return None
 
 
-def _check_own(written: float, rescored: float) -> None:
-    if not _equal(written, rescored):
+def _check_challenger(written: float, scored: float) -> None:
+    if not _equal(written, scored):
         raise PipelineError(
-            f"could not decide: {paths.EVALUATE_METRICS} records rmse {written}, but {paths.MODEL} scores {rescored} on "
+            f"could not decide: {paths.EVALUATE_METRICS} records rmse {written}, but {paths.MODEL} scores {scored} on "
             "the test split: run `dvc repro` so that they belong together"
         )
 
 
-def _check_champion(champion: Champion, rescored: float) -> None:
-    """Where the run that made the champion scored it on today's test split, both must agree."""
-    commit = champion.commit
-    if (
-        commit is None
-        or champion.note
-        or recorded.hashes(commit).get(paths.TEST.as_posix()) != atomic_files.digest(paths.TEST, "md5")
-    ):
+def _check_champion(champion: Champion, scored: float) -> None:
+    """Compare with the RMSE recorded by the run that made the champion, where that had today's test split."""
+    commit, split = champion.commit, atomic_files.digest(paths.TEST, "md5")
+    if commit is None or champion.note or outputs_at(commit).get(paths.TEST.as_posix()) != split:
         return
-    if not _equal(wanted := recorded.rmse(commit), rescored):
+    if not _equal(written := recorded_rmse(commit), scored):
         raise PipelineError(
-            f"could not decide: {paths.EVALUATE_METRICS} at {commit} records rmse {wanted}, but on the same test split "
-            f"the champion scores {rescored}: that commit does not hold what its own run made; name another --champion"
+            f"could not decide: {paths.EVALUATE_METRICS} at {commit} records rmse {written}, but on the same test "
+            f"split the champion scores {scored}: that commit does not hold what its run made; name another --champion"
         )
 
 
-def _equal(written: float, rescored: float) -> bool:
+def _equal(written: float, scored: float) -> bool:
     # The same file on the same rows: only the order of adding up may differ between machines.
-    return abs(written - rescored) <= 1e-6 * rescored
+    return abs(written - scored) <= 1e-6 * scored
 
 
-def _answerable(champion: Model, table: pd.DataFrame, target: str) -> np.ndarray:
-    """The rows whose categories the champion knows; a server would refuse the others.
+def _rows_known_to(champion: Model, table: pd.DataFrame, target: str) -> np.ndarray:
+    """Mark the rows whose categories the champion knows; a server would refuse the others.
 
     Raises PipelineError where it cannot be compared on this table at all.
     """

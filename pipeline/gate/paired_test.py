@@ -1,4 +1,4 @@
-"""Two models on the same rows: how much lower is the RMSE of one, and how sure is that?
+"""A paired test of two models on the same rows: how much lower is the RMSE of one, and how sure is that?
 
 The interval holds its level for heavy tails and correlated errors too; docs/gate.md has the measured error rates.
 """
@@ -14,9 +14,12 @@ MOST_UNITS = 10_000
 
 
 class Comparison(NamedTuple):
-    """`change` is new / current - 1 of RMSE, `low` and `high` its one-sided bounds at `alpha` each (infinite where the
-    rows allow none); `detectable`, in the same unit, the smallest improvement that would have been seen with POWER,
-    None where the models do not differ at all. `same`: equal errors in every row."""
+    """The change of RMSE, new / current - 1, on `n` rows.
+
+    `low` and `high` are its one-sided bounds at `alpha` each, infinite where the rows allow none. `detectable`, in the
+    same unit, is the smallest improvement that would have been seen with POWER; None where the models do not differ at
+    all. `same` means equal errors in every row.
+    """
 
     change: float
     low: float
@@ -28,7 +31,7 @@ class Comparison(NamedTuple):
 
 
 def spent(alpha: float, earlier: int) -> float:
-    """The part of `alpha` for a split that has judged `earlier` other models: alpha / (k (k + 1)) for the k-th.
+    """Return the part of `alpha` for a split that has judged `earlier` other models: alpha / (k (k + 1)) for the k-th.
 
     The parts add up to `alpha`, however many there are: over the life of a split, `alpha` bounds the chance of
     promoting a model that is no better (Bonferroni, with unequal parts).
@@ -37,7 +40,7 @@ def spent(alpha: float, earlier: int) -> float:
 
 
 def compare(squared: np.ndarray, alpha: float, samples: int, seed: int) -> Comparison:
-    """The change of RMSE from champion to challenger: their squared errors in the same rows, [rows, 2] in this order.
+    """Return the change of RMSE from champion to challenger: `squared` [rows, 2] has their errors in this order.
 
     The bounds are quantiles of the ratio over random halves of the rows (Hartigan 1969, Using subsample values as
     typical values). They invert the paired randomisation test that swaps the two models' squared errors row by row,
@@ -54,7 +57,7 @@ def compare(squared: np.ndarray, alpha: float, samples: int, seed: int) -> Compa
 
 
 def half_sums(squared: np.ndarray, samples: int, seed: int) -> np.ndarray:
-    """Sums over random halves of the rows (each row with chance 1/2): [rows, k] to [samples, k]."""
+    """Sum over random halves of the rows (each row with chance 1/2): [rows, k] to [samples, k]."""
     units = min(len(squared), MOST_UNITS)
     place = np.arange(len(squared)) % units
     grouped = np.column_stack([np.bincount(place, weights=column) for column in squared.T])
@@ -70,7 +73,7 @@ def half_sums(squared: np.ndarray, samples: int, seed: int) -> np.ndarray:
 
 
 def bounds(new: np.ndarray, current: np.ndarray, alpha: float) -> tuple[float, float]:
-    """The bounds of the change of RMSE, one-sided at `alpha` each, from sums over the same halves.
+    """Return the bounds of the change of RMSE, one-sided at `alpha` each, from sums [samples] over the same halves.
 
     The whole sample counts as one of the draws, so that the level holds at any number of them: with fewer than
     1 / alpha there is no bound.
@@ -86,7 +89,7 @@ def bounds(new: np.ndarray, current: np.ndarray, alpha: float) -> tuple[float, f
 
 
 def _detectable(champion: np.ndarray, challenger: np.ndarray, alpha: float) -> float | None:
-    """From the standard error of the log ratio (delta method) and the normal distribution."""
+    """Return the improvement seen with POWER, by the normal distribution of the log ratio (delta method)."""
     new, current, n = challenger.mean(), champion.mean(), len(champion)
     if n < 2 or not (new > 0 and current > 0):
         return None

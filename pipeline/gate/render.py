@@ -1,4 +1,4 @@
-"""How a decision reads: in a terminal, as a comment on a pull request, as JSON, and as a line of the history."""
+"""The forms of a decision: for a terminal, a pull request, as JSON, and as a line of the history."""
 
 import math
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ def first_line(decision: Decision) -> str:
 
 
 def text(decision: Decision) -> str:
-    """The first line, why, every check, and what the rows could have shown."""
+    """Return the first line, the reason, every check, and what the rows could have shown."""
     width = max(len(check.name) for check in decision.checks)
     checks = [f"  {_WORDS[check.passed]}  {check.name:{width}}  {check.detail}" for check in decision.checks]
     return "\n".join([first_line(decision), reason(decision), *checks, *remarks(decision)])
@@ -33,9 +33,10 @@ def as_markdown(decision: Decision) -> str:
 
 
 def as_json(decision: Decision) -> dict[str, Any]:
-    """All of it; what is not a finite number is null, for JSON has no other word."""
+    """Return all of it; what is not a finite number is null, for JSON has no other word."""
     found = decision.comparison
     content = {
+        **decision.hashes,
         "verdict": decision.verdict,
         "reason": reason(decision),
         "rmse_new": decision.rmse_new,
@@ -55,35 +56,35 @@ def as_json(decision: Decision) -> dict[str, Any]:
 
 
 def entry(decision: Decision) -> dict[str, Any]:
-    """What the history keeps: `checks` by name, true, false, or null where the rows cannot tell."""
+    """Return the line of the history: `checks` by name, true, false, or null where the rows cannot tell."""
     return as_json(decision) | {"checks": {check.name: check.passed for check in decision.checks}}
 
 
 def reason(decision: Decision) -> str:
-    if failed := [check.name for check in decision.checks if check.passed is False]:
+    failed, undecided = (_names(decision, passed) for passed in (False, None))
+    if failed:
         worse = decision.comparison is not None and decision.comparison.low > 0
-        more = ": the new model is worse beyond doubt" if worse else ""
-        return f"The champion stays, for {', '.join(failed)} {'fails' if len(failed) == 1 else 'fail'}{more}."
-    if undecided := [check.name for check in decision.checks if check.passed is None]:
-        are = "is" if len(undecided) == 1 else "are"
-        return (
-            f"The champion stays, for {decision.n} test rows cannot tell: {', '.join(undecided)} {are} neither met nor "
-            "failed beyond doubt."
-        )
+        return f"The champion stays, for {failed} failed{': the new model is worse beyond doubt' if worse else ''}."
+    if undecided:
+        return f"The champion stays, for {decision.n} test rows are too few to decide {undecided}."
     return "All checks pass." if decision.comparison else "All checks pass, and there is no champion yet."
 
 
 def remarks(decision: Decision) -> Iterator[str]:
-    """How sharp the test was, and why, and the notes."""
+    """Yield how sharp the test was, and why, then the notes."""
     if found := decision.comparison:
         models = f"{decision.earlier} other model{'' if decision.earlier == 1 else 's'}"
-        yield f"This split has judged {models} before: tested at alpha {found.alpha:.2g}, one-sided."
+        yield f"This test split has judged {models} before: tested at alpha {found.alpha:.2g}, one-sided."
         if found.detectable is not None:
             yield (
                 f"The smallest improvement that these {found.n} rows would have shown, with {POWER:.0%} power: "
                 f"{-found.detectable:.1%} lower RMSE."
             )
     yield from decision.notes
+
+
+def _names(decision: Decision, passed: bool | None) -> str:
+    return ", ".join(check.name for check in decision.checks if check.passed is passed)
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,7 @@
 It decides nothing: the challenger's settings were chosen on these rows. The test split takes no part in it.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import joblib
 import numpy as np
@@ -12,10 +12,12 @@ from scipy import special
 
 from pipeline.contract import paths
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.onnx_model import Description
 from pipeline.contract.schema import Schema
 from pipeline.tables import parquet, sampling, splitting
 from pipeline.tables.feature_matrix import to_matrix
+
+if TYPE_CHECKING:
+    from pipeline.training.recipe import Recipe
 
 # Training rows that take part: a gate should take seconds, whatever the table.
 ROWS = 2_000
@@ -27,7 +29,7 @@ Splits = list[tuple[np.ndarray, np.ndarray]]
 
 
 class Change(NamedTuple):
-    """Of RMSE: new / current - 1, over `n` fits of each model, with its two-sided interval at LEVEL."""
+    """The change of RMSE, new / current - 1, over `n` fits of each model, with its two-sided interval at LEVEL."""
 
     change: float
     low: float
@@ -36,10 +38,10 @@ class Change(NamedTuple):
 
 
 def corrected(champion: np.ndarray, challenger: np.ndarray, splits: Splits) -> Change:
-    """The t interval of the mean log ratio of RMSE, from the mean squared error on each split's held rows [splits].
+    """Return the t interval of the mean log ratio of RMSE, from the mean squared error on each split's held rows.
 
-    Splits share training rows, so that the plain variance is too small: 1 / n becomes 1 / n + (rows held) / (rows
-    trained on) (Nadeau and Bengio 2003, Inference for the Generalization Error, section 3).
+    Both arrays are [splits]. Splits share training rows, so that the plain variance is too small: 1 / n becomes
+    1 / n + (rows held) / (rows trained on) (Nadeau and Bengio 2003, Inference for the Generalization Error, section 3).
     """
     ratios = np.log(challenger / champion) / 2
     share = np.mean([len(held) / len(train) for train, held in splits])
@@ -50,42 +52,44 @@ def corrected(champion: np.ndarray, challenger: np.ndarray, splits: Splits) -> C
 
 
 def repeated(table: pd.DataFrame, schema: Schema) -> Splits:
-    """The folds of the table, and as many drawn anew for each further repetition; with a time there is one order, and
-    nothing to draw."""
+    """Split by the folds of the table, then by as many drawn anew for each further repetition.
+
+    With a time there is one repetition: its order leaves nothing to draw.
+    """
     fold = table["fold"].to_numpy()
     again = 0 if schema.with_role("time") else REPEATS - 1
     drawn = (splitting.redrawn(table, schema, int(fold.max()) + 1, number) for number in range(1, again + 1))
     return [split for each in (fold, *drawn) for split in splitting.splits(each, schema) if all(map(len, split))]
 
 
-def evidence(champion: Description, challenger: Description) -> str:
-    """The change of RMSE in a phrase, or why there is none."""
-    some = parquet.read(paths.TRAIN, numbers=sampling.sample_numbers(paths.TRAIN, ROWS))
-    splits = repeated(some, challenger.schema)
+def sentence(champion: bytes, challenger: bytes) -> str:
+    """Say the change of RMSE between two model files, or why there is none."""
+    # scikit-learn takes a second to import, and a first model needs none of this.
+    from pipeline.training import recipe
+
+    recipes = [recipe.read(champion), recipe.read(challenger)]
+    table = parquet.read(paths.TRAIN, numbers=sampling.sample_numbers(paths.TRAIN, ROWS))
+    splits = repeated(table, recipes[1].schema)
+    start = "Repeated cross-validation, change of RMSE:"
     try:
-        before, after = (_errors(about, some, splits) for about in (champion, challenger))
+        before, after = (errors(each, table, splits) for each in recipes)
     except PipelineError as error:  # today's code or rows cannot fit the champion
-        return f"none, {error}"
+        return f"{start} none, {error}."
     if not (before > 0).all() or not (after > 0).all():
-        return "none, a model makes no error at all"
+        return f"{start} none, a model makes no error at all."
     found = corrected(before, after, splits)
     return (
-        f"{found.change:+.1%}, {LEVEL:.0%} interval {found.low:+.1%} to {found.high:+.1%} over {found.n} fits of each "
-        f"on {len(some)} training rows"
+        f"{start} {found.change:+.1%}, {LEVEL:.0%} interval {found.low:+.1%} to {found.high:+.1%} over {found.n} fits "
+        f"of each on {len(table)} training rows."
     )
 
 
-def _errors(about: Description, table: pd.DataFrame, splits: Splits) -> np.ndarray:
-    """Mean squared error on the held rows of each split, of the family with these settings fitted to its other rows."""
-    from pipeline.training import (
-        families,  # scikit-learn takes a second to import, and a first model needs none of this
-    )
-
-    matrix, target = to_matrix(table, about.columns), table[about.schema.target.name].to_numpy(float)
+def errors(recipe: "Recipe", table: pd.DataFrame, splits: Splits) -> np.ndarray:
+    """Return the mean squared error on the held rows of each split [splits], fitted to its other rows."""
+    matrix, target = to_matrix(table, recipe.schema.features), table[recipe.schema.target.name].to_numpy(float)
 
     def fit(train: np.ndarray, held: np.ndarray) -> float:
-        model = families.numeric_pipeline(about.columns, about.family, SEED, about.settings)
-        predicted = model.fit(matrix[train], target[train]).predict(matrix[held])
+        predicted = recipe.pipeline(SEED).fit(matrix[train], target[train]).predict(matrix[held])
         return float(np.square(predicted - target[held]).mean())
 
     found = joblib.Parallel(n_jobs=-1, prefer="threads")(joblib.delayed(fit)(*split) for split in splits)

@@ -1,7 +1,7 @@
-"""Does the server still accept what it accepted? Compares the schemas inside two model files.
+"""The compatibility of two model files' schemas: does the server still accept every input that it accepted?
 
-What a caller may send is in api/requests/decoder.py: every column but the target is known; features are checked, required
-unless nullable; anything may stand in the other columns, or nothing.
+The rules are those of api/requests/decoder.py: every column but the target is known; features are checked, and required
+unless nullable; the other columns may hold anything, or be absent.
 """
 
 import math
@@ -10,7 +10,7 @@ from pipeline.contract.schema import Column, Schema
 
 
 def narrower(before: Schema, after: Schema) -> list[str]:
-    """What callers may send under `before` and no longer under `after`, one phrase each; empty where nothing is."""
+    """List what callers may send under `before` and no longer under `after`, one phrase each."""
     known = {column.name: column for column in before.columns if column.role != "target"}
     taken = {column.name: column for column in after.columns if column.role != "target"}
     lost = [f"{name} is no longer known" for name in known if name not in taken]

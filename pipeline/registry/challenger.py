@@ -1,4 +1,4 @@
-"""The workspace's model before it is promoted or kept: what made it, and what the gate said of it."""
+"""The workspace's model before it is promoted or kept: what made it, and the gate's verdict on it."""
 
 import json
 from typing import Any
@@ -8,14 +8,15 @@ from pipeline.contract.errors import PipelineError
 from pipeline.contract.paths import MODEL
 from pipeline.contract.yaml_config import read_mapping
 from pipeline.registry import git, history, module_runner
+from pipeline.registry.champion_record import recorded_md5
 from pipeline.tables import atomic_files
 
-# The last stages behind a model: what it was trained on, and what it scores.
+# The last stages behind a model: one describes the data that it was trained on, one scores it.
 JUDGED = ("provenance", "evaluate")
 
 
 def check_made() -> str:
-    """The md5 of the workspace's model. Raises PipelineError where it is not what `dvc repro` would make."""
+    """Return the md5 of the workspace's model. Raises PipelineError where it is not what `dvc repro` would make."""
     if not MODEL.exists():
         raise PipelineError(f"{MODEL} is missing: run `dvc repro` to make a model")
     done = module_runner.capture("dvc", "status", "--json", "--with-deps", *JUDGED)
@@ -23,14 +24,14 @@ def check_made() -> str:
         raise PipelineError(f"`dvc status` failed: {done.stderr.strip()}")
     if stale := json.loads(done.stdout):
         raise PipelineError(
-            f"{paths.LOCK} does not belong to this workspace (changed, or not in DVC's cache: {', '.join(sorted(stale))}), "
-            f"so nobody could make {MODEL} again: run `dvc repro` and `make gate`, or take the changes back"
+            f"{paths.LOCK} does not belong to this workspace, so nobody could make {MODEL} again (changed, or not in "
+            f"DVC's cache: {', '.join(sorted(stale))}): run `dvc repro` and `make gate`, or take the changes back"
         )
     return atomic_files.digest(MODEL, "md5")
 
 
 def made_of() -> list[str]:
-    """The files that Git tracks and that made the model, or that it made: inputs, code, parameters, lock, metrics."""
+    """List the files in Git that made the model, or that it made: inputs, code, parameters, lock, metrics."""
     stages: dict[str, dict[str, Any]] = read_mapping(paths.LOCK)["stages"]
     # The live rows have no part in the model; the report on them is in the lock.
     named = [
@@ -39,23 +40,28 @@ def made_of() -> list[str]:
         for kind in (("outs",) if name == "drift" else ("deps", "outs"))
         for entry in stage.get(kind, [])
     ]
-    return ["dvc.yaml", paths.LOCK.as_posix(), "params.yaml", *named]
+    return [*(path.as_posix() for path in (paths.GRAPH, paths.LOCK, paths.PARAMS)), *named]
 
 
 def verdict(md5: str, champion: str | None) -> str | None:
-    """The gate's last verdict on these bytes against this champion on today's test split; None without one."""
-    entry = _entry(md5, champion)
+    """Return the gate's last verdict on these bytes against this champion on today's test split; None without one."""
+    entry = _last_verdict(md5, champion)
     return str(entry["verdict"]) if entry else None
 
 
-def keep(md5: str, champion: str | None) -> str:
-    """Keep the model as a DVC experiment (`dvc exp list`, `dvc exp show`), and say so in one line.
+def keep() -> str:
+    """Keep the model as a DVC experiment (`dvc exp list`) named after its verdict, and say so in one line.
 
-    `dvc exp save` does the same, but moves HEAD and the workspace away and back, and a kill would leave them there.
+    Raises PipelineError where the gate has no verdict on it. `dvc exp save` does the same, but moves HEAD and the
+    workspace away and back, and a kill would leave them there.
     """
     from dvc.repo.experiments.refs import ExpRefInfo  # takes half a second to import
 
-    entry = _entry(md5, champion)
+    git.check_ready()
+    md5, champion = check_made(), recorded_md5("HEAD")
+    if md5 == champion:
+        return f"nothing to keep: {MODEL} is the champion"
+    entry = _last_verdict(md5, champion)
     if entry is None:
         raise PipelineError(f"the gate has no verdict on {MODEL} (md5 {md5}) yet: run `make gate`")
     name = f"{entry['verdict']}-{md5[:8]}"
@@ -65,9 +71,9 @@ def keep(md5: str, champion: str | None) -> str:
     return f"kept: {MODEL} is the DVC experiment {name}"
 
 
-def _entry(md5: str, champion: str | None) -> dict[str, Any] | None:
+def _last_verdict(md5: str, champion: str | None) -> dict[str, Any] | None:
     split = atomic_files.digest(paths.TEST)
     asked = {"challenger": md5, "test": split, "champion": champion}
-    # `champion` is left out where the gate did not write it.
+    # Older entries have no key `champion`: they match any.
     entries = [e for e in history.read() if "verdict" in e and asked.items() <= {"champion": champion, **e}.items()]
     return entries[-1] if entries else None

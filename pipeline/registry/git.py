@@ -1,4 +1,4 @@
-"""The few Git commands that the champion's record needs.
+"""The Git commands that the project needs, run in the project's folder, which may be a subfolder of the repository.
 
 Each leaves the user's other changes, staged or not, as they are.
 """
@@ -6,7 +6,8 @@ Each leaves the user's other changes, staged or not, as they are.
 import os
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.contract.errors import PipelineError
@@ -17,28 +18,63 @@ PATIENCE = 3.0  # seconds; Git holds its index for milliseconds
 
 
 def commit_of(revision: str) -> str:
-    """The commit that a revision names. Raises PipelineError where it names none."""
+    """Return the commit that a revision names. Raises PipelineError where it names none."""
     found = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     if found.returncode:
+        _check_repository()
         raise PipelineError(f"{revision!r} is no revision of this Git repository: name a commit, branch or tag")
     return found.stdout.strip()
 
 
 def show(revision: str, path: Path) -> str | None:
-    """A file as it was at a revision; None where that revision has no such file."""
+    """Return a file as it was at a revision; None where that revision has no such file."""
     shown = _git("show", f"{revision}:./{path.as_posix()}")
     return None if shown.returncode else shown.stdout
 
 
-def last_change(path: Path) -> str | None:
-    """When the commit that last changed a file was made (ISO 8601); None where there is none, or no repository."""
-    return _git("log", "-1", "--format=%aI", "--", path.as_posix()).stdout.strip() or None
+def last_change(path: Path, revision: str = "HEAD", form: str = "%aI") -> str | None:
+    """Describe the last commit up to `revision` that changed a file: by default its time (ISO 8601).
+
+    `form` is a format of `git log`. None where there is no such commit, or no repository.
+    """
+    return _git("log", "-1", f"--format={form}", revision, "--", path.as_posix()).stdout.strip() or None
+
+
+def merge_base(revision: str) -> str:
+    """Return the last commit that HEAD and `revision` share. Raises PipelineError where there is none."""
+    found = _git("merge-base", commit_of(revision), "HEAD")
+    if found.returncode:
+        raise PipelineError(f"HEAD and {revision} share no commit: fetch the whole history (`git fetch --unshallow`)")
+    return found.stdout.strip()
+
+
+def prefix() -> Path:
+    """Return the project's folder as a path from the top of the repository."""
+    return Path(_checked("rev-parse", "--show-prefix").strip())
+
+
+@contextmanager
+def worktree(commit: str, folder: Path) -> Iterator[Path]:
+    """Check a commit out into `folder` and yield the project's folder in it; remove both at the end."""
+    subfolder = prefix()
+    try:
+        _checked("worktree", "add", "--quiet", "--detach", str(folder), commit)
+        yield folder / subfolder
+    finally:
+        # Forced twice: an `add` that was interrupted leaves it locked.
+        _git("worktree", "remove", "--force", "--force", str(folder))
+
+
+def _check_repository() -> None:
+    if _git("rev-parse", "--git-dir").returncode:
+        raise PipelineError(
+            f"{Path.cwd()} is in no Git repository: run this from the project's folder, or make it one with `git init`"
+        )
 
 
 def check_ready() -> None:
     """Raise PipelineError, with the way out, where a commit could not be made or would not stay."""
-    if _git("rev-parse", "--git-dir").returncode:
-        raise PipelineError("this is no Git repository: versions are Git tags; run `git init` and commit the project")
+    _check_repository()
     if _git("rev-parse", "--verify", "--quiet", "HEAD").returncode:
         raise PipelineError("this repository has no commit yet: commit the project first")
     if _git("symbolic-ref", "--quiet", "HEAD").returncode:
@@ -63,7 +99,7 @@ def check_ready() -> None:
 
 
 def changed(paths: Iterable[str]) -> list[str]:
-    """Those files under `paths` that differ from the last commit or are new; what Git ignores is not among them."""
+    """Return the files under `paths` that differ from the last commit or are new; not those that Git ignores."""
     command = ("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", *paths)
     # Two letters, a space and the path, from the repository's top.
     return [f":(top,literal){entry[3:]}" for entry in _checked(*command).split("\0") if entry]
@@ -80,7 +116,7 @@ def commit(paths: Iterable[str], message: str) -> None:
 
 
 def snapshot(paths: Iterable[str], message: str, reference: str) -> None:
-    """A commit on top of HEAD with these files, kept under `reference`; branch, index and workspace do not move."""
+    """Commit these files on top of HEAD under `reference`; branch, index and workspace do not move."""
     index = _file(f"snapshot-{os.getpid()}")
     try:
         _checked("read-tree", "HEAD", index=index)

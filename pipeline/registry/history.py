@@ -1,4 +1,7 @@
-"""metrics/history.jsonl: every verdict of the gate, one JSON object a line, only ever added to."""
+"""The history of the champion, metrics/history.jsonl: one JSON object for each verdict, promotion and rollback.
+
+Lines are only ever added.
+"""
 
 import json
 import os
@@ -25,7 +28,7 @@ def append(entry: dict[str, Any], path: Path = paths.HISTORY) -> None:
 
 
 def read(path: Path = paths.HISTORY) -> list[dict[str, Any]]:
-    """The verdicts, oldest first.
+    """Return the lines, oldest first.
 
     Raises PipelineError naming the line that is no JSON object.
     """
@@ -42,8 +45,11 @@ def read(path: Path = paths.HISTORY) -> list[dict[str, Any]]:
 
 
 def earlier(entries: list[dict[str, Any]], test: str, challenger: str) -> int:
-    """How many other models the test split (its hash) has judged against a champion: distinct files, so that asking
-    twice costs nothing. First models and a champion judged against itself took no test."""
+    """Count the other models that the test split (its hash) has judged against a champion.
+
+    Counts distinct files, so that asking twice costs nothing. First models, and a champion judged against itself, took
+    no test.
+    """
     return len(
         {
             entry["challenger"]

@@ -1,5 +1,6 @@
-"""One promote, rollback or retrain at a time in a workspace."""
+"""A lock on the project's folder: one command at a time changes the champion or mends the workspace."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,20 +14,32 @@ PATH = Path(".dvc/tmp/registry.lock")
 
 
 @contextmanager
-def held(command: str) -> Iterator[None]:
-    """Hold the lock. Raises PipelineError that says who else holds it."""
-    PATH.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        lock = zc.lockfile.LockFile(PATH, content_template=f"{command} (process {{pid}})")
-    except zc.lockfile.LockError:
-        raise PipelineError(f"a {_holder()} is at work in this folder: wait until it is done") from None
+def held(command: str, path: Path = PATH, patience: float = 0) -> Iterator[None]:
+    """Hold the lock for `command`, waiting for it up to `patience` seconds.
+
+    Raises PipelineError that names the command that holds it, and where this is not the project's folder.
+    """
+    if not Path(".dvc").is_dir():
+        raise PipelineError(f".dvc is missing in {Path.cwd()}: run this from the project's folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            lock = zc.lockfile.LockFile(path, content_template=f"{command} (process {{pid}})")
+            break
+        except zc.lockfile.LockError:
+            if time.monotonic() >= deadline:
+                raise PipelineError(f"{_holder(path)} is at work in this folder: wait until it ends") from None
+            time.sleep(0.1)
     try:
         yield
     finally:
         lock.close()
 
 
-def _holder() -> str:
-    with PATH.open("rb", buffering=0) as file:
+def _holder(path: Path) -> str:
+    with path.open("rb", buffering=0) as file:
         file.seek(1)  # Windows lets nobody read the locked byte, the first one; it is a blank
-        return file.read(200).decode(errors="replace").strip() or "promote, rollback or retrain"
+        text = file.read(200).decode(errors="replace").strip()
+    # DVC writes its process alone.
+    return f"dvc (process {text})" if text.isdecimal() else text or "another command"

@@ -1,26 +1,25 @@
-"""Promote, roll back, keep and fetch: nothing else changes what production serves.
+"""Promote and roll back: the only two acts that change what production serves.
 
-promote and rollback write models/champion.onnx and models/champion.onnx.dvc, commit the record with a line of
-metrics/history.jsonl, and tag that commit as a version (`housing@v1.0.0`) that is in production (`housing#prod#1`).
-With MODEL_SIGNING_KEY the commit has the champion's signature too.
+Both write models/champion.onnx and models/champion.onnx.dvc, commit the record with a line of metrics/history.jsonl,
+and tag that commit as a version (`housing@v1.0.0`) that is in production (`housing#prod#1`). With MODEL_SIGNING_KEY the
+commit has the champion's signature too. All that can fail is done first: checks, then the signature, then the files.
 Each step is done only where it is not done already, so the same command completes what a kill cut off.
 """
 
-from pathlib import Path
 from typing import Any
 
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.paths import CHAMPION, CHAMPION_RECORD, HISTORY, MODEL
 from pipeline.registry import challenger, champion_record, git, history, signing, versions
-from pipeline.registry.champion_record import Record, champion_at, recorded_md5
-from pipeline.tables import atomic_files
+from pipeline.registry.champion_file import champion_at
+from pipeline.registry.champion_record import ChampionRecord
 
 
 def promote(force: bool) -> str:
     """Make the workspace's model the champion and say so in one line.
 
     Raises PipelineError unless the gate's last verdict on exactly these bytes, today's test split and the champion of
-    HEAD was `promote`, or `force`; and where the commit could not say what made the model.
+    HEAD was `promote`, or `force`; where the commit could not say what made the model; and where signing fails.
     """
     git.check_ready()
     md5 = challenger.check_made()
@@ -36,41 +35,42 @@ def promote(force: bool) -> str:
             f"the gate's last verdict on {MODEL} (md5 {md5}) against the champion of HEAD on today's test split is "
             f"{verdict or 'none'!r}, expected 'promote': run `make gate`, or promote with FORCE=1, which is recorded"
         )
+    content = MODEL.read_bytes()
+    signature = signing.sign(content)
     version = versions.following(list(versions.registered()))
     git.commit(challenger.made_of(), f"Make the model that becomes {versions.tag(version)}")
-    record = Record(md5, git.commit_of("HEAD"), version)
+    record = ChampionRecord(md5, git.commit_of("HEAD"), version)
     line = {"promoted": md5, "version": version, "forced": not permitted}
-    _release(MODEL.read_bytes(), record, line, f"Promote {versions.tag(version)}")
+    _release(content, signature, record, line, f"Promote {versions.tag(version)}")
     return f"promoted: {CHAMPION} is now {MODEL} (md5 {md5}), {versions.tag(version)}"
 
 
 def rollback(to: str | None) -> str:
     """Return to the version before the one in production, or to `to`, and say so in one line.
 
-    Raises PipelineError where there is none, or where its file is nowhere.
+    Raises PipelineError where there is none, where its file is nowhere, and where signing fails.
     """
     git.check_ready()
     before = champion_record.record_at("HEAD")
     current = before.version if before else None
-    version = to or earlier(versions.in_production(), current)
-    commit = versions.commit_named(version or "")
-    if version is None or commit is None:
+    version = versions.resolve(to) if to else earlier(versions.in_production(), current)
+    if version is None:
         known = ", ".join(versions.registered()) or "none"
         raise PipelineError(f"there is no version {to or 'before this one'} to return to (registered: {known})")
-    version = version.removeprefix(versions.tag(""))
     if version == current and versions.in_production()[-1:] == [version]:
         return f"in production already: {versions.tag(version)}"
-    held, content = champion_record.record_at(commit), champion_record.champion_at(commit)
+    commit = versions.registered()[version]
+    held, content = champion_record.record_at(commit), champion_at(commit)
     if held is None or content is None:
         raise PipelineError(f"{versions.tag(version)} records no champion: choose another version with --to")
-    record = Record(held.md5, held.revision or commit, version)
+    record = ChampionRecord(held.md5, held.revision or commit, version)
     line = {"rolled_back": record.md5, "version": version}
-    _release(content, record, line, f"Roll back to {versions.tag(version)}")
+    _release(content, signing.sign(content), record, line, f"Roll back to {versions.tag(version)}")
     return f"rolled back: {CHAMPION} is {versions.tag(version)} again (md5 {record.md5}), was {current or 'no version'}"
 
 
 def earlier(line: list[str], current: str | None) -> str | None:
-    """The version to return to; `line` ends with the one in production, `current` is the one that HEAD records.
+    """Return the version before `current`; `line` ends with the one in production, `current` is the one of HEAD.
 
     Where they differ a kill came between the two: of a rollback, which goes on, or of a promotion, which is undone.
     """
@@ -82,7 +82,7 @@ def earlier(line: list[str], current: str | None) -> str | None:
 
 
 def complete() -> None:
-    """Do what a kill kept back after the commit: tag the version that HEAD records, and put its file in place."""
+    """Finish what a kill cut off after the commit: tag the version that HEAD records, and put its file in place."""
     record = champion_record.record_at("HEAD")
     if record and record.version:
         if not champion_record.is_installed(record) and (content := champion_at("HEAD")) is not None:
@@ -90,31 +90,15 @@ def complete() -> None:
         versions.publish(record.version, git.commit_of("HEAD"))
 
 
-def keep() -> str:
-    """Keep the workspace's model as a DVC experiment named after the gate's verdict, and say so in one line."""
-    git.check_ready()
-    md5, champion = challenger.check_made(), recorded_md5("HEAD")
-    return f"nothing to keep: {MODEL} is the champion" if md5 == champion else challenger.keep(md5, champion)
-
-
-def fetch(revision: str, out: Path) -> str:
-    """Bring the champion of a version, of `prod` or of any Git revision; never as what production serves."""
-    if out.resolve() in (CHAMPION.resolve(), MODEL.resolve()):
-        raise PipelineError(f"{out} is written by promote or `dvc repro` alone: choose another --out")
-    commit = versions.commit_named(revision) or git.commit_of(revision)
-    content = champion_at(commit)
-    if content is None:
-        raise PipelineError(f"{revision} has no champion: {CHAMPION_RECORD} is not in that commit")
-    atomic_files.write_bytes(out, content)
-    return f"{out} is the champion of {revision} (md5 {recorded_md5(commit)})\nMODEL_PATH={out.as_posix()}"
-
-
-def _release(content: bytes, record: Record, line: dict[str, Any], message: str) -> None:
+def _release(
+    content: bytes, signature: bytes | None, record: ChampionRecord, line: dict[str, Any], message: str
+) -> None:
     # The line first: nothing is in production that the history does not tell.
     changes = [entry for entry in history.read() if "promoted" in entry or "rolled_back" in entry]
     if not changes or not line.items() <= changes[-1].items():
         history.append(line)
-    if not champion_record.is_installed(record):
-        champion_record.install(content, record)
-    git.commit([CHAMPION_RECORD.as_posix(), HISTORY.as_posix(), *signing.sign()], f"{message}\n\nmd5 {record.md5}")
+    if signature or not champion_record.is_installed(record):
+        champion_record.install(content, record, signature)
+    signed = [signing.SIGNATURE.as_posix()] if signature else []
+    git.commit([CHAMPION_RECORD.as_posix(), HISTORY.as_posix(), *signed], f"{message}\n\nmd5 {record.md5}")
     complete()

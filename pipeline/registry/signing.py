@@ -1,41 +1,48 @@
 """Sign the champion with OpenSSF model-signing, for servers that have MODEL_PUBLIC_KEY."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.paths import CHAMPION
+from pipeline.contract.signature import path_of
 from pipeline.registry import module_runner
 from pipeline.tables import atomic_files
 
 KEY = "MODEL_SIGNING_KEY"
-SIGNATURE = Path("models/champion.onnx.sig")
+SIGNATURE = path_of(CHAMPION)
 
 
-def sign() -> list[str]:
-    """Sign models/champion.onnx with the private key (PEM, elliptic) in the environment; what is to be committed:
-    nothing without a key.
+def sign(content: bytes) -> bytes | None:
+    """Return the signature of a champion with the private key (PEM, elliptic) in the environment; None without a key.
 
     Raises PipelineError where model-signing fails, in its own words.
     """
     key = os.environ.get(KEY)
     if not key:
-        return []
-    with atomic_files.replacing(SIGNATURE) as partial:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        model, made = Path(folder) / CHAMPION.name, Path(folder) / SIGNATURE.name
+        model.write_bytes(content)
         # The key itself goes neither to a file nor to the list of processes.
-        command = ["sign", "key", "--private_key", "/dev/stdin", "--signature", str(partial), str(CHAMPION)]
-        done = module_runner.capture("model_signing", *command, text=key)
+        arguments = ["sign", "key", "--private_key", "/dev/stdin", "--signature", str(made), str(model)]
+        done = module_runner.capture("model_signing", *arguments, text=key)
         if done.returncode:
             said = (done.stderr or done.stdout).strip().splitlines()[-1:]
             raise PipelineError(f"{CHAMPION} could not be signed with {KEY}: {''.join(said)}")
-    return [SIGNATURE.as_posix()]
+        return made.read_bytes()
 
 
 def sign_champion() -> str:
     """Sign a champion that has no signature yet, and say so in one line.
 
-    Raises PipelineError without a key.
+    Raises PipelineError without a key or a champion.
     """
-    if not os.environ.get(KEY):
+    if not CHAMPION.exists():
+        raise PipelineError(f"{CHAMPION} is missing: run `python -m ops.registry restore`, then sign it")
+    signature = sign(CHAMPION.read_bytes())
+    if signature is None:
         raise PipelineError(f'{KEY} is not set: {KEY}="$(cat key.pem)" make sign')
-    return f"{', '.join(sign())} signs {CHAMPION}: commit it"
+    atomic_files.write_bytes(SIGNATURE, signature)
+    return f"{SIGNATURE.as_posix()} signs {CHAMPION}: commit it"

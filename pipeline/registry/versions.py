@@ -22,7 +22,7 @@ FIRST = "v1.0.0"
 
 @functools.cache
 def artifact() -> str:
-    """The name in dvc.yaml of the artifact whose file is the champion."""
+    """Return the name in dvc.yaml of the artifact whose file is the champion."""
     declared = read_mapping(paths.GRAPH).get("artifacts")
     for name, entry in declared.items() if isinstance(declared, dict) else ():
         if isinstance(entry, dict) and entry.get("path") == CHAMPION.as_posix():
@@ -37,7 +37,7 @@ def tag(version: str) -> str:
 
 
 def registered() -> dict[str, str]:
-    """The commit of each version."""
+    """Return the commit of each version."""
     commits: dict[str, str] = {}
     for event in _events():
         if event["event"] == "registration":
@@ -48,7 +48,7 @@ def registered() -> dict[str, str]:
 
 
 def following(versions: list[str]) -> str:
-    """The next minor version after all of these; the first one where there is none."""
+    """Return the next minor version after all of these; the first one where there is none."""
     if not versions:
         return FIRST
     major, minor, _ = max(tuple(int(part) for part in version[1:].split(".")) for version in versions)
@@ -56,7 +56,7 @@ def following(versions: list[str]) -> str:
 
 
 def in_production() -> list[str]:
-    """The versions behind the one in production, oldest first, and itself at the end; without those rolled back."""
+    """List the versions that led to the one in production, which comes last; those rolled back are left out."""
     assigned = [e for e in _events() if e["event"] == "assignment" and e["stage"] == STAGE]
     known = registered()
     # Times have whole seconds; the counter in the tag's name is the order.
@@ -65,7 +65,7 @@ def in_production() -> list[str]:
 
 
 def standing(assigned: list[str]) -> list[str]:
-    """What is left when returning to an earlier version takes back those after it: 1 2 3 2 4 is 1 2 4."""
+    """Drop the versions that a return to an earlier one took back: 1 2 3 2 4 becomes 1 2 4."""
     line: list[str] = []
     for version in assigned:
         line = [*line[: line.index(version) if version in line else None], version]
@@ -73,7 +73,7 @@ def standing(assigned: list[str]) -> list[str]:
 
 
 def publish(version: str, commit: str) -> None:
-    """Register the version on the commit and make it the one in production; what is done already stays."""
+    """Register the version on the commit and put it into production, where that is not done already."""
     try:
         if version not in registered():
             gto.api.register(".", artifact(), commit, version=version)
@@ -83,13 +83,20 @@ def publish(version: str, commit: str) -> None:
         raise PipelineError(f"GTO could not make {tag(version)} the version in production: {error}") from None
 
 
-def commit_named(name: str) -> str | None:
-    """The commit of a version (`v1.0.0` or `housing@v1.0.0`) or of the stage `prod`; None where it is neither."""
+def resolve(name: str) -> str | None:
+    """Return the version that a name means: `v1.0.0`, `housing@v1.0.0`, or the stage `prod` (`housing#prod`).
+
+    None where there is no such version, or none in production.
+    """
     short = name.removeprefix(f"{artifact()}@").removeprefix(f"{artifact()}#")
-    known = registered()
     if short == STAGE:
-        return known[line[-1]] if (line := in_production()) else None
-    return known.get(short)
+        return line[-1] if (line := in_production()) else None
+    return short if short in registered() else None
+
+
+def commit_named(name: str) -> str | None:
+    """Return the commit of the version that a name means; None where it means none."""
+    return registered().get(resolve(name) or "")
 
 
 def _events() -> list[dict[str, Any]]:

@@ -178,7 +178,8 @@ def test_rollback_returns_to_the_version_before(released: Project) -> None:
     assert "there is no version before this one" in released.ops("registry", "rollback", code=1).stderr
     assert "no version v9.0.0" in released.ops("registry", "rollback", "--to", "v9.0.0", code=1).stderr
     released.ops("registry", "rollback", "--to", "housing@v1.1.0")
-    assert "in production already" in released.ops("registry", "rollback", "--to", "v1.1.0").stdout
+    for production in ("v1.1.0", "prod"):
+        assert "in production already" in released.ops("registry", "rollback", "--to", production).stdout
     git(released, "tag", "--delete", "housing#prod#4")
     assert "housing@v1.0.0 again" in released.ops("registry", "rollback", "--to", "v1.0.0").stdout
     released.ops("registry", "promote", "--force")
@@ -266,12 +267,12 @@ def test_a_kept_challenger_is_an_experiment(reproduced: Project) -> None:
 
 
 def test_one_at_a_time(released: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While one works, a second promote, rollback or retrain ends at once and says who is at work."""
+    """While one works, promote, rollback, retrain and repair fail and name the command that holds the lock."""
     monkeypatch.chdir(released.folder)
     with lock.held("retrain"):
-        for command in (("registry", "promote"), ("registry", "rollback"), ("retrain", "--force")):
+        for command in (("registry", "promote"), ("registry", "rollback"), ("retrain", "--force"), ("repair",)):
             said = released.ops(*command, code=1).stderr
-            assert f"a retrain (process {os.getpid()}) is at work in this folder" in said
+            assert f"retrain (process {os.getpid()}) is at work in this folder" in said
     released.ops("registry", "promote")
 
 

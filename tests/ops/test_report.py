@@ -1,6 +1,7 @@
 """The report on a pull request: its text, and the workflow's own steps run as they are."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,15 @@ def test_a_new_family_has_no_line() -> None:
     drawn = report.chart({"ridge": 5.5, "xgboost": None}, {"ridge": 5.0, "xgboost": 3.0})
     assert "line [" not in drawn
     assert "| xgboost | not defined | 3.0000 |" in drawn
+
+
+def test_a_report_is_no_verdict(challenged: Project) -> None:
+    """The report shows the gate's verdict and adds no line to the history: it counts against no test split."""
+    history = challenged.path("metrics/history.jsonl")
+    before = history.read_text()
+    said = challenged.ops("report", "--base", "HEAD").stdout
+    assert re.search(r"\*\*RMSE new: .* \| promote\*\*", said)
+    assert history.read_text() == before
 
 
 def test_an_unknown_base_is_named(reproduced: Project) -> None:
@@ -58,3 +68,4 @@ def test_the_workflow_reports_a_changed_parameter(reproduced: Project, tmp_path:
     assert "```mermaid\nxychart-beta" in text
     assert "**insufficient** (0 live rows" in text
     assert reproduced.path("report/plots/index.html").exists()
+    assert not reproduced.path("metrics/history.jsonl").exists()

@@ -16,7 +16,7 @@ from tests.ops.gating import CHAMPION, EVALUATION, MODEL, edit_json, gate
         (None, "metrics/evaluate.json at HEAD is missing"),
         (lambda content: content.pop("rmse"), "metrics/evaluate.json at HEAD: expected a number 'rmse', found None"),
         (lambda content: content.update(rmse=float("nan")), "expected a number 'rmse', found nan"),
-        (lambda content: content.update(rmse=content["rmse"] * 1.00001), "on the same test split the champion scores"),
+        (lambda content: content.update(rmse=content["rmse"] * 1.00001), "split the champion scores"),
     ],
 )
 def test_what_the_champions_commit_must_record(challenged: Project, change: Any, said: str) -> None:

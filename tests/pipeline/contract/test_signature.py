@@ -115,14 +115,20 @@ def test_a_server_with_a_key_serves_signed_models_alone(example: Example, tmp_pa
 
 def test_promote_signs(reproduced: Project, tmp_path: Path) -> None:
     """With MODEL_SIGNING_KEY the commit of a promotion has the signature of the champion; a key that is none ends it
-    before anything is committed, and `make sign` is for a champion that has none. The gate asks for none."""
+    before anything changes, and `make sign` is for a champion that has none. The gate asks for none."""
     private, public = keys(tmp_path)
     champion = reproduced.path("models/champion.onnx")
     reproduced.env["MODEL_PUBLIC_KEY"] = str(public)
     reproduced.ops("gate")
+    reproduced.edit_params(lambda p: p["drift"].update(min_rows=31))
+    reproduced.dvc("repro")
+    before = reproduced.run("git", "status", "--short").stdout, reproduced.run("git", "log", "--format=%h").stdout
     reproduced.env["MODEL_SIGNING_KEY"] = "no key"
     assert "could not be signed" in reproduced.ops("registry", "promote", code=1).stderr
+    assert not champion.exists()
     assert not signature.path_of(champion).exists()
+    after = reproduced.run("git", "status", "--short").stdout, reproduced.run("git", "log", "--format=%h").stdout
+    assert after == before
     reproduced.env["MODEL_SIGNING_KEY"] = private.read_text()
     reproduced.ops("registry", "promote")
     assert "models/champion.onnx.sig" in reproduced.run("git", "show", "--name-only", "HEAD").stdout

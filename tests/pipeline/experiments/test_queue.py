@@ -18,8 +18,8 @@ def test_a_queue_that_cannot_be_read_once_is_asked_again(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(queue, "dvc", dvc)
     monkeypatch.setattr(queue.time, "sleep", lambda seconds: None)
-    assert queue.queue_status() == "Worker status: 1 active, 0 idle"
+    assert queue.status() == "Worker status: 1 active, 0 idle"
     answers[:] = [PipelineError(str(number)) for number in range(4)]
     with pytest.raises(PipelineError, match="2"):
-        queue.queue_status()
+        queue.status()
     assert len(answers) == 1

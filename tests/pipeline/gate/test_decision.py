@@ -99,7 +99,7 @@ def test_the_improvement_asked_for_must_be_certain() -> None:
     assert decide(*arrays, GATE).verdict == "promote"
     little = decide(*arrays, limits(min_improvement=0.2))
     assert little.verdict == "inconclusive"
-    assert "superior is neither met nor failed beyond doubt" in render.reason(little)
+    assert "400 test rows are too few to decide superior" in render.reason(little)
     assert decide(*arrays, limits(min_improvement=0.5)).verdict == "keep"
 
 
@@ -124,9 +124,9 @@ def test_the_recent_rows_are_the_later_half() -> None:
         Column("x", "float"), Column("at", "category", role="time"), Column("y", "float", role="target")
     )
     days = pd.to_datetime(["2024-03-01", "2024-01-01", "2024-02-01", "2024-04-01"], utc=True)
-    assert evidence.recent(pd.DataFrame({"at": days}), dated).tolist() == [True, False, False, True]
-    assert evidence.recent(pd.DataFrame({"at": [1, 2, 2, 2]}), dated).tolist() == [False, True, True, True]
-    assert evidence.recent(pd.DataFrame({"at": [1]}), make_schema(Column("a", "float"))) is None
+    assert evidence.recent_half(pd.DataFrame({"at": days}), dated).tolist() == [True, False, False, True]
+    assert evidence.recent_half(pd.DataFrame({"at": [1, 2, 2, 2]}), dated).tolist() == [False, True, True, True]
+    assert evidence.recent_half(pd.DataFrame({"at": [1]}), make_schema(Column("a", "float"))) is None
 
 
 def test_arrays_must_be_of_the_same_rows() -> None:

@@ -1,0 +1,96 @@
+"""Repair what a killed `dvc repro` leaves behind, so that the next run starts from files that DVC can read.
+
+DVC writes dvc.lock and .dvc/tmp/rwlock in place: a kill in that moment leaves an empty or cut file, which every later
+run refuses. A dvc.lock that reads well is kept as a copy; one that does not is replaced by that copy, else by the one
+of the last commit. The stages that the kill undid then run again.
+"""
+
+import filecmp
+import json
+import shutil
+from pathlib import Path
+
+import psutil
+
+from pipeline.contract import paths
+from pipeline.contract.errors import PipelineError
+from pipeline.registry import git, lock
+from pipeline.tables import atomic_files
+
+GOOD = Path(".dvc/tmp/dvc.lock.good")
+DVC_LOCK = Path(".dvc/tmp/lock")  # held by each DVC command, but not while a stage runs
+STAGE_LOCK = Path(".dvc/tmp/rwlock")  # names the files and the process of each stage that runs
+PATIENCE = 3  # seconds, as long as DVC waits for its own lock
+WRITTEN = ("data", "models", "metrics")
+
+
+def repair() -> list[str]:
+    """Repair the workspace and return a sentence for each repair.
+
+    Raises PipelineError where a DVC command is at work here: its files are half-written for a reason.
+    """
+    # Nothing can start a stage while DVC's own lock is held.
+    with lock.held("repair", DVC_LOCK, PATIENCE):
+        done = (_repair_stage_lock(), _repair_dvc_lock(), _remove_partial_files())
+    return [sentence for sentence in done if sentence]
+
+
+def _repair_stage_lock() -> str | None:
+    try:
+        content = json.loads(STAGE_LOCK.read_bytes())
+        readers = [process for processes in content.get("read", {}).values() for process in processes]
+        running = [*content.get("write", {}).values(), *readers]
+        alive = [process for process in running if psutil.pid_exists(process["pid"])]
+    except FileNotFoundError:
+        return None
+    except (ValueError, AttributeError, KeyError, TypeError):
+        STAGE_LOCK.unlink()
+        return f"{STAGE_LOCK} was damaged (a killed run?): removed it"
+    if alive:
+        raise PipelineError(
+            f"`{alive[0]['cmd']}` (process {alive[0]['pid']}) is at work in this folder: wait until it ends; if that "
+            f"process is another program, delete {STAGE_LOCK}"
+        )
+    return None
+
+
+def _repair_dvc_lock() -> str | None:
+    if not paths.LOCK.exists() or (GOOD.exists() and filecmp.cmp(paths.LOCK, GOOD, shallow=False)):
+        return None
+    if _is_whole(paths.LOCK):
+        with atomic_files.replacing(GOOD) as partial:
+            shutil.copyfile(paths.LOCK, partial)
+        return None
+    damage = f"{paths.LOCK} was damaged (a killed run?)"
+    if GOOD.exists():
+        with atomic_files.replacing(paths.LOCK) as partial:
+            shutil.copyfile(GOOD, partial)
+        return f"{damage}: brought back the last good one"
+    committed = git.show("HEAD", paths.LOCK)
+    if committed is not None:
+        atomic_files.write_text(paths.LOCK, committed)
+        if _is_whole(paths.LOCK):
+            return f"{damage}: brought back the one of the last commit"
+    paths.LOCK.unlink()
+    return f"{damage} and there is no good one: removed it, all stages run again"
+
+
+def _is_whole(path: Path) -> bool:
+    """Return True where DVC accepts this dvc.lock and its last line ends: a cut one may still be YAML."""
+    from dvc.exceptions import DvcException
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+    from dvc.utils import strictyaml
+
+    try:
+        # DVC's own function, so that the two cannot disagree.
+        strictyaml.load(str(path), schema=COMPILED_LOCKFILE_SCHEMA)
+    except (DvcException, UnicodeDecodeError):
+        return False
+    return path.read_bytes().endswith(b"\n")
+
+
+def _remove_partial_files() -> str | None:
+    partial = [path for folder in WRITTEN for path in Path(folder).rglob("*.partial")]
+    for path in partial:
+        atomic_files.remove(path)
+    return f"removed {len(partial)} half-written files of a killed run" if partial else None
