@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.contract import params, schema
 from pipeline.contract.errors import PipelineError
+from pipeline.contract.params import Clean, Select
 from tests.conftest import ROOT
 
 
@@ -20,12 +21,7 @@ def edited(tmp_path: Path, name: str, old: str, new: str) -> Path:
 @pytest.mark.parametrize(
     ("old", "new", "section", "said"),
     [
-        (
-            "min_rows: 50\n  # Share",
-            "min_row: 50\n  # Share",
-            "clean",
-            r"unknown key 'min_row' \(did you mean 'min_rows'\?\)",
-        ),
+        ("  min_rows: 50\n", "  min_row: 50\n", "clean", r"unknown key 'min_row' \(did you mean 'min_rows'\?\)"),
         ("  folds: 5\n", "", "clean", "the key 'folds' is missing"),
         ("folds: 5", "folds: 1", "clean", "'folds': expected int >= 2, found 1"),
         ("folds: 5", "folds: five", "clean", "'folds': expected int, got str, found 'five'"),
@@ -40,32 +36,30 @@ def edited(tmp_path: Path, name: str, old: str, new: str) -> Path:
 def test_a_wrong_parameter_is_named(tmp_path: Path, old: str, new: str, section: str, said: str) -> None:
     """An unknown, missing, mistyped or repeated parameter is an error that names it."""
     with pytest.raises(PipelineError, match=said):
-        params.load(section, edited(tmp_path, "params.yaml", old, new))  # type: ignore[call-overload]
+        params.load(section, edited(tmp_path, "params.yaml", old, new))
 
 
 def test_numbers_are_read_as_dvc_writes_them(tmp_path: Path) -> None:
     """`1e-05`, which DVC writes into params.yaml, is a number."""
     path = edited(tmp_path, "params.yaml", "onnx_tolerance: 0.0001", "onnx_tolerance: 1e-05")
-    assert params.load("select", path).onnx_tolerance == 1e-5
+    assert params.load(Select, path).onnx_tolerance == 1e-5
 
 
-def test_parameters_are_frozen() -> None:
-    """Nothing can change a parameter after it was read."""
+def test_a_section_is_frozen_and_named_by_class_or_name() -> None:
+    """`load(Clean)` and `load("clean")` give the same parameters, which nothing can change."""
+    loaded = params.load(Clean, ROOT / "params.yaml")
+    assert loaded == params.load("clean", ROOT / "params.yaml")
     with pytest.raises(AttributeError):
-        params.load("clean", ROOT / "params.yaml").folds = 3  # type: ignore[misc]
+        loaded.folds = 3  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        (
-            "dtype: float, unit: rooms",
-            "dtype: flaot, unit: rooms",
-            "column 'RM': key 'dtype': expected one of float, int",
-        ),
+        ("dtype: float, unit: rooms", "dtype: flaot", "column 'RM': key 'dtype': expected one of float, int"),
         ("unit: rooms, ", "units: rooms, ", r"column 'RM': unknown key 'units' \(did you mean 'unit'\?\)"),
         ("min: 1, max: 20}", "min: 20, max: 1}", "column 'RM': key 'min': expected at most max = 1.0, found 20.0"),
-        ("min: 1, max: 20}", "min: .nan, max: 20}", "column 'RM': key 'min': expected a finite bound"),
+        ("min: 1, max: 20}", "min: .nan}", "column 'RM': key 'min': expected a finite bound"),
         (", role: target", "", "expected one column with role target, found none"),
         ("  RM: {", "  row: {", "column 'row': the name is reserved"),
         ("  RM: {", "  5: {", "column 5: a column's name must be text"),
@@ -73,22 +67,22 @@ def test_parameters_are_frozen() -> None:
         ("  licence:", "  license:", r"source: unknown key 'license' \(did you mean 'licence'\?\)"),
         ("dtype: bool, ", "dtype: category, ", "column 'CHAS': key 'categories': expected the list"),
         ("dtype: bool, ", "dtype: bool, categories: [a], ", "only for dtype category, found with dtype bool"),
+        ("RAD: {", "RAD: {role: id, nullable: true, ", "role id must be nullable: false"),
+        ("RM: {", "RM: {role: id, ", "role id must be int, or category without"),
+        ("CHAS: {", "CHAS: {role: time, ", "role time must be int or float, or category without"),
+        ("CHAS: {", "CHAS: {role: split, ", "role split must be category with the categories train and test"),
+        ("RM: {", "RM: {role: group, ", "role group must be int or category"),
     ],
 )
 def test_a_wrong_schema_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:
-    """A schema error names the column, the key, the value and what is allowed."""
+    """A schema error names the column, the key, the value and what is allowed; a role names the dtypes that suit it."""
     with pytest.raises(PipelineError, match=said):
         schema.load(edited(tmp_path, "data/schema.yaml", old, new))
 
 
-def test_excluding_an_unknown_feature_is_an_error() -> None:
-    """A misspelt feature in features.exclude is named, with the nearest one."""
-    with pytest.raises(PipelineError, match=r"'LSTA' is no feature .*did you mean 'LSTAT'"):
-        schema.load(ROOT / "data/schema.yaml").excluding(("LSTA",))
-
-
 def test_an_excluded_feature_stays_known() -> None:
-    """An excluded feature is no feature any more, but still a column of the schema with role ignore."""
+    """An excluded feature is a column with role ignore; a misspelt name is an error with the nearest feature."""
     changed = schema.load(ROOT / "data/schema.yaml").excluding(("B",))
-    assert "B" not in [column.name for column in changed.features]
     assert [column.role for column in changed.columns if column.name == "B"] == ["ignore"]
+    with pytest.raises(PipelineError, match=r"'LSTA' is no feature .*did you mean 'LSTAT'"):
+        changed.excluding(("LSTA",))

@@ -102,19 +102,13 @@ def test_any_table_runs_with_its_first_schema(tmp_path_factory: pytest.TempPathF
 
 
 def test_boston_is_read_as_its_shipped_schema_says(tmp_path: Path) -> None:
-    """Dtypes and roles of the housing table are those of data/schema.yaml; nullable is not, for no cell is missing."""
-    found, result = cleaned(raw_table.read_part(HOUSING), "MEDV", tmp_path)
-    shipped = schema.load(ROOT / "data/schema.yaml")
-    assert [(c.name, c.dtype, c.role) for c in found.columns] == [(c.name, c.dtype, c.role) for c in shipped.columns]
-    assert not any(c.nullable for c in found.columns)
-    assert result.counts["rejected"] == 0
-
-
-def test_boston_with_missing_cells_is_nullable_where_they_are(tmp_path: Path) -> None:
-    """A feature is nullable where a cell is missing, and nowhere else."""
+    """Dtypes and roles of the housing table are those of data/schema.yaml; a column is nullable only where a cell is
+    missing, and no row is rejected."""
     raw = raw_table.read_part(HOUSING)
     raw.loc[[3, 9], "LSTAT"] = ["NA", ""]
     found, result = cleaned(raw, "MEDV", tmp_path)
+    shipped = schema.load(ROOT / "data/schema.yaml")
+    assert [(c.name, c.dtype, c.role) for c in found.columns] == [(c.name, c.dtype, c.role) for c in shipped.columns]
     assert [c.name for c in found.columns if c.nullable] == ["LSTAT"]
     assert result.counts["rejected"] == 0
 
@@ -124,8 +118,7 @@ def test_a_parquet_part_of_numbers_needs_no_text(tmp_path: Path) -> None:
     path = tmp_path / "diabetes.parquet"
     load_diabetes(as_frame=True).frame.to_parquet(path)
     found, result = cleaned(raw_table.read_part(path), "target", tmp_path)
-    assert {c.dtype for c in found.features} == {"float"}
-    assert found.target.dtype == "int"
+    assert ({c.dtype for c in found.features}, found.target.dtype) == ({"float"}, "int")
     assert (result.counts["rejected"], result.counts["rows_in"]) == (0, 442)
 
 
@@ -138,10 +131,13 @@ def test_typed_columns_are_known(tmp_path: Path) -> None:
     raw.to_parquet(tmp_path / "part.parquet")
     found, result = cleaned(raw_table.read_part(tmp_path / "part.parquet"), "price", tmp_path)
     kinds = {c.name: (c.dtype, c.role) for c in found.columns}
-    assert kinds["b"] == ("bool", "feature")
-    assert kinds["n"] == ("int", "feature")
-    assert kinds["t"] == ("category", "time")
-    assert kinds["huge"] == ("float", "feature")
+    expected = {
+        "b": ("bool", "feature"),
+        "n": ("int", "feature"),
+        "t": ("category", "time"),
+        "huge": ("float", "feature"),
+    }
+    assert kinds.items() >= expected.items()
     assert result.counts["rejected"] == 0
 
 
@@ -197,8 +193,7 @@ def test_only_one_column_has_a_role(tmp_path: Path) -> None:
 
 def test_a_target_of_booleans_is_a_number() -> None:
     """A target of 0 and 1 is an int, as a target must be a number."""
-    raw = table(flag=["0", "1"])
-    assert infer(raw, "flag").schema.target.dtype == "int"
+    assert infer(table(flag=["0", "1"]), "flag").schema.target.dtype == "int"
 
 
 @pytest.mark.parametrize(
@@ -250,17 +245,20 @@ def test_remarks_name_what_to_look_at() -> None:
     raw[""] = range(ROWS)
     raw.loc[[1, 2], "price"] = ["NA", ">50"]
     said = remarks(raw)
-    assert said["lot"].endswith("then remove the role: '?' (1 x); first in row 59")
-    assert said["heating"] == "nullable, for cells are missing: 1 of 58"
+    for name, words in {
+        "lot": "then remove the role: '?' (1 x); first in row 59",
+        "heating": "nullable, for cells are missing: 1 of 58",
+        "rooms": "int with few values; if they are names",
+        "owner_id": "named like an id, but not used as one; with role group",
+        "sale_year": "named like a time",
+        "double": "nearly the target itself (correlation)",
+        "fee": "write 1234.5: such as '1,5'",
+        "nothing": "role ignore: no value in any row that has a target",
+        "same": "always 'x'",
+        "column 12": "left out: it has no name",
+    }.items():
+        assert words in said[name]
     assert any(remark.name == "heating" and "'peat'" in remark.detail for remark in infer(raw, "price").remarks)
-    assert said["rooms"].startswith("int with few values; if they are names")
-    assert said["owner_id"].startswith("named like an id, but not used as one; with role group")
-    assert said["sale_year"].startswith("named like a time")
-    assert said["double"].startswith("nearly the target itself (correlation)")
-    assert said["fee"].endswith("write 1234.5: such as '1,5'")
-    assert said["nothing"].startswith("role ignore: no value in any row that has a target")
-    assert said["same"].endswith("always 'x'")
-    assert said["column 12"].startswith("left out: it has no name")
     details = [remark.detail for remark in infer(raw, "price").remarks if remark.name == "price"]
     assert details == ["1 of 60 rows", "1 of 60 rows: '>50' in row 2"]
 

@@ -1,19 +1,22 @@
-"""Roles: who decides which row tests and which rows train together."""
+"""The split and the folds: what a row is, or a column with a role, decides its place."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import Clean, Train
 from pipeline.contract.schema import Column
-from pipeline.tables import splitting
+from pipeline.tables import sampling, splitting
 from stages.clean import clean
 from stages.train import fit
 from tests.tables import make_schema
 
 PARAMS = Clean(min_rows=1, test_fraction=0.25, folds=3, max_rejected_fraction=0.5)
 X, Y = Column("x", "float"), Column("y", "float", role="target")
+XY = make_schema(X, Y)
 
 
 def raw(n: int = 400, seed: int = 0) -> pd.DataFrame:
@@ -87,12 +90,8 @@ def test_folds_go_forward_in_time() -> None:
     assert len(splits) == PARAMS.folds
     for train, held in splits:
         assert table.loc[train, "sold"].max() < table.loc[held, "sold"].min()
-    _, record = fit(
-        table,
-        schema,
-        Train(seed=0, interval_level=0.9, max_leaves=1000, device="cpu", families={"linear": {}}),
-        "linear",
-    )
+    params = Train(seed=0, interval_level=0.9, max_leaves=1000, device="cpu", families={"linear": {}})
+    _, record = fit(table, schema, params, "linear")
     training = table[table["fold"] != splitting.TEST]
     assert np.isnan(record.out_of_fold).tolist() == (training["fold"] == 0).tolist()
     assert np.isfinite(record.cv_rmse)
@@ -113,21 +112,7 @@ def test_a_moment_that_is_none_is_rejected(cell: str) -> None:
     table = raw()
     table.loc[5, "sold"] = cell
     result = clean(table, make_schema(X, Y, Column("sold", "category", role="time")), PARAMS)
-    assert result.rejected[["row", "column", "reason", "value"]].to_numpy().tolist() == [
-        [5, "sold", "unparseable", cell]
-    ]
-
-
-def test_moments_have_one_form() -> None:
-    """A date, a time with a zone, and a timestamp of a Parquet part are moments in UTC."""
-    column = Column("t", "category", role="time")
-    texts = pd.Series(["2020-01-02", "2020-01-02T01:00:00+01:00", "2020-01-02 00:00:00Z"])
-    from pipeline.tables.cell_parser import parse
-
-    moments = parse(pd.DataFrame({"t": texts}), (column,))[0]["t"]
-    assert moments.nunique() == 1
-    stamps = pd.DataFrame({"t": pd.to_datetime(pd.Series(["2020-01-02"] * 3))})
-    assert parse(stamps, (column,))[0]["t"].tolist() == moments.tolist()
+    assert result.rejected[["row", "column", "reason", "value"]].values.tolist() == [[5, "sold", "unparseable", cell]]
 
 
 def test_one_moment_is_no_time() -> None:
@@ -136,26 +121,49 @@ def test_one_moment_is_no_time() -> None:
         cleaned(Column("year", "int", role="time"), table=raw().assign(year="2001"))
 
 
-@pytest.mark.parametrize(
-    ("column", "said"),
-    [
-        (Column("key", "category", role="id", nullable=True), "role id must be nullable: false"),
-        (Column("key", "float", role="id"), "role id must be int, or category without"),
-        (Column("key", "bool", role="time"), "role time must be int or float, or category without"),
-        (Column("key", "category", role="split", categories=("a", "b")), "role split must be category with the"),
-        (Column("key", "float", role="group"), "role group must be int or category"),
-    ],
-)
-def test_a_role_has_its_type(tmp_path, column: Column, said: str) -> None:
-    """A column whose dtype does not suit its role is an error of the schema that says what would."""
-    import msgspec
-    import yaml
+def by_content(table: pd.DataFrame) -> dict[float, int]:
+    return dict(zip(table["x"], table["fold"], strict=True))
 
-    from pipeline.contract import schema
 
-    keys = {k: v for k, v in msgspec.to_builtins(column).items() if k != "name"}
-    path = tmp_path / "schema.yaml"
-    columns = {"x": {"dtype": "float"}, "y": {"dtype": "float", "role": "target"}, "key": keys}
-    path.write_text(yaml.safe_dump({"version": 1, "source": {"origin": "o", "licence": "l"}, "columns": columns}))
-    with pytest.raises(PipelineError, match=said):
-        schema.load(path)
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), kept=st.integers(30, 99))
+def test_the_split_does_not_move(seed: int, kept: int) -> None:
+    """A row keeps its side and its fold when rows go and when rows or columns change places, whatever its target."""
+    table = raw(100, seed)
+    before = by_content(clean(table, XY, PARAMS).table)
+    shuffled = table.sample(kept, random_state=seed)[["y", "x"]].assign(y=0.0).reset_index(drop=True)
+    after = by_content(clean(shuffled, XY, PARAMS).table)
+    assert after.items() <= before.items()
+
+
+def test_duplicates_go_to_one_side() -> None:
+    """Rows with equal features share side and fold, so that no test row was seen in training."""
+    table = pd.concat([raw(60), raw(60).assign(y=1.0)], ignore_index=True)
+    folds = clean(table, XY, PARAMS).table["fold"]
+    assert folds[:60].tolist() == folds[60:].tolist()
+
+
+def test_shares_are_as_asked() -> None:
+    """The test split and the folds have the sizes that were asked for, within chance (4 standard errors)."""
+    fold = splitting.assign(raw(20_000), XY, 0.2, 5, None)
+    assert abs((fold == splitting.TEST).mean() - 0.2) < 4 * np.sqrt(0.16 / 20_000)
+    shares = fold[fold != splitting.TEST].value_counts(normalize=True)
+    assert (abs(shares - 0.2) < 4 * np.sqrt(0.16 / 16_000)).all()
+
+
+def test_folds_do_not_follow_the_split() -> None:
+    """Split, fold and sample are decided independently of each other."""
+    table = raw(20_000)
+    a, b = (splitting.assign(table, XY, fraction, 5, None) for fraction in (0.2, 0.6))
+    kept = b[b != splitting.TEST]
+    assert (a[kept.index] == kept).all()
+    picked = sampling.sample(pd.Series(range(20_000)), 5_000)
+    assert abs((b.iloc[picked] == splitting.TEST).mean() - 0.6) < 4 * np.sqrt(0.24 / 5_000)
+
+
+def test_validation_rows_are_never_trained_on() -> None:
+    """Each training row is validated once, by a fit without it, and rows of the test split take no part."""
+    fold = np.array([0, 1, 2, splitting.TEST, 0, 1, 2, splitting.TEST])
+    splits = splitting.splits(fold, XY)
+    assert sorted(np.concatenate([held for _, held in splits])) == [0, 1, 2, 4, 5, 6]
+    assert all(not set(train) & set(held) and splitting.TEST not in fold[train] for train, held in splits)

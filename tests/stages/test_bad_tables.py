@@ -49,20 +49,15 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 
 LATIN_1 = table(header=HEADER.replace("MEDV", "PRÉCIO")).encode("latin-1")
+NO_TARGET, NO_FEATURE = HEADER.replace("MEDV", "MDEV"), HEADER.replace("LSTAT", "X")
 BAD = {
     "no file": (None, r"data/raw holds no \.csv or \.parquet file: put the raw table there"),
     "empty": (b"", r"housing\.csv is empty: expected a header line and rows"),
     "blank": (b"\n\n  \n", r"housing\.csv is empty"),
     "header only": (table([]), r"has 0 rows, expected at least clean\.min_rows = 50"),
     "too few rows": (table(LINES[:49]), r"has 49 rows, expected at least clean\.min_rows = 50"),
-    "missing target": (
-        table(header=HEADER.replace("MEDV", "MDEV")),
-        r"no column MEDV \(did you mean 'MDEV'\?\); it has",
-    ),
-    "missing feature": (
-        table(header=HEADER.replace("LSTAT", "X")),
-        r"no column LSTAT; it has CRIM, .*: correct its header",
-    ),
+    "missing target": (table(header=NO_TARGET), r"no column MEDV \(did you mean 'MDEV'\?\); it has"),
+    "missing feature": (table(header=NO_FEATURE), r"no column LSTAT; it has CRIM, .*: correct its header"),
     "duplicate header": (table(header=HEADER.replace("ZN", "CRIM")), r"the header names 'CRIM' more than once"),
     "semicolons": (table().replace(",", ";"), r"separated by semicolons, expected commas: save it again"),
     "tabs": (table().replace(",", "\t"), r"separated by tabs, expected commas"),
@@ -79,30 +74,21 @@ BAD = {
     "open quote": (table(header='"' + HEADER), r"has no readable header: is a quote in it left open"),
     "binary": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", r"holds NUL bytes: it is binary"),
     "compressed": (gzip.compress(table().encode()), r"NUL bytes|not UTF-8"),
-    "HTML": (
-        "<!DOCTYPE html>\n<html><body>404</body></html>\n",
-        r"is an HTML or XML page, no table: a download that failed",
-    ),
+    "HTML": ("<!DOCTYPE html>\n<html><body>404</body></html>\n", r"is an HTML or XML page, no table: a download"),
     "short row": (
         table([*LINES[:60], "1,2,3", *LINES[60:]]),
         r"row 62 \(the header is row 1\) has 3 cells, expected 14",
     ),
     "long row": (table([*LINES[:60], LINES[60] + ",9"]), r"row 62 \(the header is row 1\) has 15 cells, expected 14"),
-    "text for numbers": (
-        with_cells("RM", lambda c: "six"),
-        r"506 of 506 rows .* column RM: row 0: RM = 'six' \(unparseable\)",
-    ),
+    "text": (with_cells("RM", lambda c: "six"), r"506 of 506 rows .* column RM: row 0: RM = 'six' \(unparseable\)"),
     "infinities": (with_cells("CRIM", lambda c: "inf"), r"column CRIM: row 0: CRIM = 'inf' \(unparseable\)"),
     "1e400": (with_cells("CRIM", lambda c: "1e400"), r"column CRIM: row 0: CRIM = '1e400' \(unparseable\)"),
     "no target": (with_cells("MEDV", lambda c: ""), r"column MEDV: row 0: MEDV = '' \(missing target\)"),
     "wholly missing": (
         with_cells("LSTAT", lambda c: "NA"),
-        r"column LSTAT has no value in any usable row: fill it, or give",
+        r"column LSTAT has no value in any usable row: fill it, or",
     ),
-    "not nullable": (
-        with_cells("RM", lambda c: "", every=10),
-        r"51 of 506 .* column RM: row 0: RM = '' \(missing value\)",
-    ),
+    "not nullable": (with_cells("RM", lambda c: "", 10), r"51 of 506 .* column RM: row 0: RM = '' \(missing value\)"),
     "negative rooms": (with_cells("RM", lambda c: f"-{c}"), r"column RM: row 0: RM = '-6.575' \(out of bounds\)"),
     "all rows the same": (table([LINES[0]] * 500), r"no row falls into .*too small or too uniform"),
     "no Parquet": ("parquet", r"other\.parquet is no readable Parquet file .*: replace the raw file"),
@@ -111,7 +97,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_table_is_refused(workspace: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_table_is_refused(workspace: Path, name: str) -> None:
     """A bad table ends with exit 1 and one line that says what, where and what to do; no output changes."""
     content, said = BAD[name]
     before = outputs(workspace)
@@ -120,20 +106,14 @@ def test_a_bad_table_is_refused(workspace: Path, name: str, capsys: pytest.Captu
         raw.unlink()
     elif content == "parts":
         raw.rename(raw.with_name("a.csv"))
-        raw.with_name("b.csv").write_text(table(header=HEADER.replace("LSTAT", "X")))
+        raw.with_name("b.csv").write_text(table(header=NO_FEATURE))
     elif content == "parquet":
         raw.rename(raw.with_name("other.parquet"))
     else:
         raw.write_bytes(content.encode() if isinstance(content, str) else content)
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit, match=rf"\Aerror: [^\n]*({said})[^\n]*\Z"):
         errors.run_command(clean.main)
-    message = str(ended.value.code)
-    assert message.startswith("error: ")
-    assert "\n" not in message
-    with pytest.raises(errors.PipelineError, match=said):
-        clean.main()
     assert outputs(workspace) == before
-    print(f"{name}: {message}")
 
 
 def with_extra(line: str, cell: str) -> str:
@@ -142,10 +122,6 @@ def with_extra(line: str, cell: str) -> str:
 
 def spread_over_lines(rows: list[str]) -> list[str]:
     return [with_extra(line, f'"two\nlines, ""quoted"" {i}"') for i, line in enumerate(rows)]
-
-
-def parquet_of(text: str) -> Callable[[Path], None]:
-    return lambda path: pd.read_csv(pd.io.common.StringIO(text)).to_parquet(path.with_suffix(".parquet"))
 
 
 def reordered() -> str:
