@@ -41,7 +41,7 @@ def share(count: int, trials: int) -> str:
 
 def families(reference: pd.DataFrame, live_rows: pd.DataFrame) -> set[str]:
     """The families of tests that alarm, as `stages.drift.compare` decides it, without the details of its report."""
-    about, limits = schema.load(), params.load("drift")
+    about, limits = schema.load(), params.load(params.Drift)
     rows = live_rows.of_table(live_rows)
     names = [c.name for c in about.features if c.name in reference and c.name in rows.columns]
     prepared = reference.prepare(reference, names, about, None)
@@ -111,7 +111,7 @@ def _times() -> Iterator[str]:
 
 
 def _power(table: pd.DataFrame, scenario: str) -> str:
-    about, limits = schema.load(), params.load("drift")
+    about, limits = schema.load(), params.load(params.Drift)
     found = named = old = 0
     for feature, (reference, now) in drift_samples.changed(table, scenario):
         rows = live_rows.of_table(now)
@@ -135,7 +135,7 @@ def _timed(table: pd.DataFrame, rows: int) -> str:
         np.histogram(now[name].to_numpy(float), 20)
     floor = time.process_time() - started
     started = time.process_time()
-    compare(reference, now, schema.load(), params.load("drift"))
+    compare(reference, now, schema.load(), params.load(params.Drift))
     return f"| all of `compare` | {rows:,} | {time.process_time() - started:.2f} | {floor:.2f} |"
 
 
@@ -149,7 +149,7 @@ def _wide(columns: int) -> str:
     )
     reference, now = (pd.DataFrame(generator.normal(size=(n, columns)), columns=names) for n in (405, 1_000))
     started = time.process_time()
-    compare(reference, now, about, params.load("drift"))
+    compare(reference, now, about, params.load(params.Drift))
     return f"| all of `compare` | {columns:,} | {time.process_time() - started:.2f} |"
 
 

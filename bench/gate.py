@@ -39,7 +39,7 @@ def lines() -> Iterator[str]:
     """The tables in Markdown."""
     yield "| test rows | errors | correlation | equal | 5% lower RMSE | 10% lower | 20% lower | 10% higher | goal |"
     yield "|---|---|---|---|---|---|---|---|---|"
-    limits = params.load("gate")
+    limits = params.load(params.Gate)
     for cell in cells(limits, FACTORS):
         shares = [share(cell.promoted[factor], cell.trials) for factor in FACTORS]
         met = shares[0].value <= 0.05 and shares[0].high < 0.07

@@ -92,7 +92,7 @@ def _text(
 
 
 def main() -> None:
-    PATH.write_text(draw(list(gate.cells(params.load("gate"), FACTORS)), 0.05), encoding="utf-8")
+    PATH.write_text(draw(list(gate.cells(params.load(params.Gate), FACTORS)), 0.05), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--defaults", action="store_true")
     plain = {"xgboost": {"model__max_bin": None}} if parser.parse_args().defaults else {}
-    settings, columns = params.load("train"), schema.load()
+    settings, columns = params.load(params.Train), schema.load()
     training = parquet.read(Path("data/clean/train.parquet"))
     matrix = to_matrix(training, columns.features)
     target = training[columns.target.name].to_numpy(float)

@@ -41,7 +41,7 @@ def lines(splits: int = 20) -> Iterator[str]:
 
 
 def _split(seed: int) -> Iterator[tuple[str, tuple[float, float, float]]]:
-    columns, level = schema.load(), params.load("train").interval_level
+    columns, level = schema.load(), params.load(params.Train).interval_level
     table = pd.concat([parquet.read(CLEAN / name) for name in ("train.parquet", "test.parquet")])
     matrix, target = to_matrix(table, columns.features), table[columns.target.name].to_numpy(float)
     order = np.random.default_rng(seed).permutation(len(target))

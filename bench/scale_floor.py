@@ -36,7 +36,7 @@ def fits() -> None:
         ]
     ).astype(np.float32)
     told = np.column_stack([plain, missing[:, missing.any(axis=0)]]).astype(np.float32)
-    settings = {name: values[0] for name, values in params.load("train").families["xgboost"].items()}
+    settings = {name: values[0] for name, values in params.load(params.Train).families["xgboost"].items()}
     each = [(plain, 64), (plain, 256), (told, 256)]
     fits = [(prepared, bins, held) for prepared, bins in each for held in np.unique(fold)]
     for prepared, bins, held in [*fits, (told, 256, None)]:

@@ -20,7 +20,7 @@ from pipeline.registry import history
 
 def main() -> int:
     arguments = _arguments()
-    limits = params.load("gate")
+    limits = params.load(params.Gate)
     if arguments.policy:
         limits = msgspec.structs.replace(limits, policy=arguments.policy)
     decision = judge(arguments.champion, limits, arguments.allow_contract_change)

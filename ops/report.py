@@ -80,7 +80,7 @@ def _drift(report: dict[str, object]) -> str:
 
 def _verdict(since: str) -> str:
     try:
-        return render.as_markdown(judge(since, params.load("gate")))
+        return render.as_markdown(judge(since, params.load(params.Gate)))
     except PipelineError as error:
         return f"```\nerror: {error}\n```"
 

@@ -21,7 +21,7 @@ SETTINGS = ["train.families.xgboost.max_depth=[2],[3],[5]", "train.families.xgbo
 
 def main() -> None:
     settings = _arguments().settings or SETTINGS
-    params.load("train")  # an error in params.yaml, or another folder, ends the sweep before anything is queued
+    params.load(params.Train)  # an error in params.yaml, or another folder, ends the sweep before anything is queued
     sweep = f"sweep-{secrets.token_hex(2)}"
     # A shell's background ignores SIGINT; workers that inherited it could not be interrupted.
     for stop in (signal.SIGINT, signal.SIGTERM):
