@@ -46,7 +46,7 @@ def families(reference: pd.DataFrame, live_rows: pd.DataFrame) -> set[str]:
     names = [c.name for c in about.features if c.name in reference and c.name in rows.columns]
     prepared = reference.prepare(reference, names, about, None)
     pool = windows.read(rows, prepared.anchors, about, limits.window_rows, limits.min_rows)
-    tests = alarms.run(prepared, pool.blocks[0].sketch, about, limits, limits.alpha)
+    tests = alarms.run(prepared, pool.windows[0].sketch, about, limits, limits.alpha)
     return {test.family for test in tests if test.alarm}
 
 
@@ -117,7 +117,7 @@ def _power(table: pd.DataFrame, scenario: str) -> str:
         rows = live_rows.of_table(now)
         prepared = reference.prepare(reference, list(reference), about, None)
         pool = windows.read(rows, prepared.anchors, about, limits.window_rows, limits.min_rows)
-        tests = [t for t in alarms.run(prepared, pool.blocks[0].sketch, about, limits, limits.alpha) if t.alarm]
+        tests = [t for t in alarms.run(prepared, pool.windows[0].sketch, about, limits, limits.alpha) if t.alarm]
         found += bool(tests)
         named += any(feature == t.subject or feature in [value for _, value in t.detail] for t in tests)
         old += drift_peers.fixed_limits(reference, now)

@@ -8,10 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.contract import errors, params, paths, schema
+from pipeline.contract import errors, paths
 from pipeline.contract.onnx_model import Model
 from pipeline.contract.params import Drift
+from pipeline.contract.params import load as load_params
 from pipeline.contract.schema import Schema
+from pipeline.contract.schema import load as load_schema
 from pipeline.drift import decision, live_rows, metrics, page, report, windows
 from pipeline.drift import reference as references
 from pipeline.drift.decision import Predict
@@ -28,12 +30,13 @@ def compare(
     importance: dict[str, float] | None = None,
     predict: Predict | None = None,
 ) -> dict[str, Any]:
-    """The drift report of live rows against the reference, JSON-ready. What needs absent columns is left out.
+    """Compare live rows with the reference and return the report as JSON-ready data. Parts that need absent columns are
+    left out.
 
     `verdict`, from good to bad: `insufficient` (too few live rows), `none`, `data_quality` (missing or unusable
     values), `shifted` (a distribution, a correlation or the predictions), `risk` (a shift that the model is expected to
     suffer from, or errors that have grown). `drift_detected` for the last three; `retrain` where risk rose, performance
-    fell, or a shift is enough (`drift.retrain_on_shift`). With a column of time the rows are judged in blocks of it.
+    fell, or a shift is enough (`drift.retrain_on_shift`). With a column of time the rows are judged in windows of it.
 
     `importance`: increase of RMSE by shuffling each feature that the model takes, 0 where it does not depend on it;
     `predict`: makes the predictions of live rows, which are otherwise those of a column `prediction`.
@@ -42,15 +45,15 @@ def compare(
     known = [column.name for column in schema.features if column.name in reference]
     names = [name for name in known if name in rows.columns]
     prepared = references.prepare(reference, names, schema, importance)
-    pool = windows.read(rows, prepared.anchors, schema, params.window_rows, params.min_rows)
-    if not pool.blocks or not names:
-        return report.insufficient(pool, len(reference), known, params)
-    evidence = decision.gather(prepared, pool, schema, params, importance, predict)
-    return report.build(prepared, pool, evidence, importance, params)
+    found = windows.read(rows, prepared.anchors, schema, params.window_rows, params.min_rows)
+    if not found.windows or not names:
+        return report.insufficient(found, len(reference), known, params)
+    judgement = decision.gather(prepared, found, schema, params, importance, predict)
+    return report.build(prepared, found, judgement, importance, params)
 
 
 def main() -> None:
-    table_schema, limits, model = schema.load(), params.load("drift"), Model.load(paths.MODEL)
+    table_schema, limits, model = load_schema(), load_params(Drift), Model.load(paths.MODEL)
     # Predicted here even where the log has a prediction: that may be an older model's, and residuals are this one's.
     found = compare(
         parquet.read(paths.REFERENCE),

@@ -13,7 +13,7 @@ from pipeline.contract import errors, params, paths
 from pipeline.contract.onnx_model import Model
 from pipeline.contract.params import Evaluate
 from pipeline.evaluation import bootstrap, card_sections, model_card, permutation_importance, plots, slices
-from pipeline.evaluation.card_sections import Judgement
+from pipeline.evaluation.card_sections import Evaluation
 from pipeline.evaluation.metrics import rmse
 from pipeline.evaluation.permutation_importance import Importance
 from pipeline.tables import atomic_files, plot_data, sampling
@@ -24,7 +24,7 @@ from pipeline.tables.plot_data import PlotData
 IMPORTANCE_ROWS = 2_000
 
 
-def judge(model: Model, test: pd.DataFrame, predictions: np.ndarray, limits: Evaluate) -> Judgement:
+def judge(model: Model, test: pd.DataFrame, predictions: np.ndarray, limits: Evaluate) -> Evaluation:
     """Judge the model on typed rows of the test split; `predictions` [rows, 3] are its answers to them."""
     about = model.description
     actual = test[about.schema.target.name].to_numpy(float)
@@ -44,7 +44,7 @@ def judge(model: Model, test: pd.DataFrame, predictions: np.ndarray, limits: Eva
         "n_test": len(actual),
     }
     found = slices.measure(test, about.schema, predictions, limits)
-    return Judgement(figures_of_model, intervals, found, permute(model, test, limits))
+    return Evaluation(figures_of_model, intervals, found, permute(model, test, limits))
 
 
 def permute(model: Model, test: pd.DataFrame, limits: Evaluate) -> list[Importance]:
@@ -61,7 +61,7 @@ def permute(model: Model, test: pd.DataFrame, limits: Evaluate) -> list[Importan
     )
 
 
-def draw(judged: Judgement, numbers: pd.Series, actual: np.ndarray, predictions: np.ndarray, level: float) -> PlotData:
+def draw(judged: Evaluation, numbers: pd.Series, actual: np.ndarray, predictions: np.ndarray, level: float) -> PlotData:
     """The plot data of the test split by name; `numbers`: of the rows; `level`: of the intervals of coverage."""
     return {
         **plots.points(numbers, actual, predictions[:, 0]),

@@ -1,8 +1,8 @@
-"""Which changes alarm: every test that can, with what it costs of alpha.
+"""Every test that can alarm, and the multiple-testing correction over all of them.
 
-Alpha is shared evenly among the families of tests that the columns allow, and within a family by Holm's method, so that
-a report alarms by chance with at most alpha. An alarm also needs an effect that matters: with enough rows everything is
-significant.
+Alpha is shared evenly among the families of tests that the columns allow, and within a family by Holm's method. So a
+report raises a false alarm with probability alpha at most. An alarm also needs an effect that matters, because with
+enough rows every difference is significant.
 """
 
 from typing import NamedTuple
@@ -14,14 +14,14 @@ from pipeline.contract.params import Drift
 from pipeline.contract.schema import Column, Schema
 from pipeline.drift import correlation_test, expected_loss, sketch, two_sample_tests
 from pipeline.drift.reference import Reference, expanded
-from pipeline.drift.sketch import Anchor, Counts, Sketch
+from pipeline.drift.sketch import Anchor, FeatureCounts, Sketch
 
 _NUMBER = Column("prediction", "float")
 
 
-class Result(NamedTuple):
-    """`subject`: a feature, or a pair of them, or the predictions. `effect` alarms from `floor` on, where `p_adjusted`
-    is below the family's share of alpha. `detail`: what the test says besides."""
+class TestResult(NamedTuple):
+    """The result of one test. `subject`: a feature, a pair of features, or the predictions. The test alarms where
+    `effect` is at least `floor` and `p_adjusted` is below the family's share of alpha. `detail`: further figures."""
 
     family: str
     kind: str
@@ -35,7 +35,7 @@ class Result(NamedTuple):
 
     @property
     def one(self) -> bool:
-        """Whether there is one test of its kind, whatever its subject."""
+        """True for kinds with a single test, whatever its subject."""
         return self.kind in ("joint", "prediction", "performance")
 
     @property
@@ -43,8 +43,8 @@ class Result(NamedTuple):
         return self.family == "performance"
 
 
-def run(reference: Reference, live: Sketch, schema: Schema, params: Drift, alpha: float) -> list[Result]:
-    """Every test of one sketch of live rows, decided at `alpha` for all of them together."""
+def run(reference: Reference, live: Sketch, schema: Schema, params: Drift, alpha: float) -> list[TestResult]:
+    """Run every test on one sketch of live rows, at `alpha` for all of them together."""
     families = [
         _rates(reference, live, params),
         _stuck(reference, live, params),
@@ -57,18 +57,18 @@ def run(reference: Reference, live: Sketch, schema: Schema, params: Drift, alpha
     return [test for tests in present for test in _decided(tests, alpha / len(present))]
 
 
-def _decided(tests: list[Result], alpha: float) -> list[Result]:
+def _decided(tests: list[TestResult], alpha: float) -> list[TestResult]:
     adjusted = two_sample_tests.holm([test.p_value for test in tests])
     return [
-        # Smaller errors are no alarm, whatever their ranks.
+        # Errors that shrink are no alarm.
         test._replace(p_adjusted=p, alarm=p < alpha and (test.effect if test.grows else abs(test.effect)) >= test.floor)
         for test, p in zip(tests, adjusted, strict=True)
     ]
 
 
-def _rates(reference: Reference, live: Sketch, params: Drift) -> list[Result]:
-    """A rate that is 0 on both sides is no test: which those are depends on both sides together, so leaving them out
-    takes nothing from the others' honesty. Callers may leave out what the model ignores."""
+def _rates(reference: Reference, live: Sketch, params: Drift) -> list[TestResult]:
+    """Tests of the rates of missing and of invalid cells. A rate that is 0 on both sides is not tested: that depends on
+    both sides pooled, so the remaining tests stay valid. Features that the model ignores are not tested."""
     found = []
     for anchor in reference.anchors:
         name = anchor.column.name
@@ -82,12 +82,13 @@ def _rates(reference: Reference, live: Sketch, params: Drift) -> list[Result]:
         for kind, (before, now, alternative) in rates.items():
             if before + now:
                 result = two_sample_tests.rates((before, ours.rows), (now, theirs.rows), alternative)
-                found.append(Result("data_quality", kind, name, result[0], params.min_rate_change, result[1]))
+                found.append(TestResult("data_quality", kind, name, result[0], params.min_rate_change, result[1]))
     return found
 
 
-def _stuck(reference: Reference, live: Sketch, params: Drift) -> list[Result]:
-    """A family of its own: among the rates its many tests, of which hardly one can ever be small, would cost much."""
+def _stuck(reference: Reference, live: Sketch, params: Drift) -> list[TestResult]:
+    """Tests for a feature that is stuck at one value. They are a family of their own, because their p-values are seldom
+    small, and in one family with the rates they would cost these much power."""
     found = []
     for anchor in reference.anchors:
         ours, theirs = reference.sketch.counts[anchor.column.name], live.counts[anchor.column.name]
@@ -97,17 +98,18 @@ def _stuck(reference: Reference, live: Sketch, params: Drift) -> list[Result]:
             result = (
                 two_sample_tests.constant(ours, theirs, _equal(anchor, ours, theirs.lowest)) if same else (0.0, 1.0)
             )
-            test = Result("constant", "constant", anchor.column.name, result[0], params.min_rate_change, result[1])
+            test = TestResult("constant", "constant", anchor.column.name, result[0], params.min_rate_change, result[1])
             found.append(test)
     return found
 
 
-def _equal(anchor: Anchor, counts: Counts, value: float) -> int:
+def _equal(anchor: Anchor, counts: FeatureCounts, value: float) -> int:
     place = int(np.searchsorted(anchor.values, value))
     return int(counts.at[place]) if place < anchor.values.size and anchor.values[place] == value else 0
 
 
-def _covariate(reference: Reference, live: Sketch, params: Drift) -> list[Result]:
+def _covariate(reference: Reference, live: Sketch, params: Drift) -> list[TestResult]:
+    """Tests of the distribution of each feature."""
     found = []
     for anchor in reference.anchors:
         ours, theirs = reference.sketch.counts[anchor.column.name], live.counts[anchor.column.name]
@@ -116,7 +118,7 @@ def _covariate(reference: Reference, live: Sketch, params: Drift) -> list[Result
                 two_sample_tests.categories(ours, theirs) if anchor.coded else two_sample_tests.numbers(ours, theirs)
             )
             floor = params.min_effect / 2 if anchor.coded else distance(params.min_effect)
-            found.append(Result("covariate", "values", anchor.column.name, result[0], floor, result[1]))
+            found.append(TestResult("covariate", "values", anchor.column.name, result[0], floor, result[1]))
     return found
 
 
@@ -125,7 +127,7 @@ def distance(shift: float) -> float:
     return float(2 * stats.norm.cdf(shift / 2) - 1)
 
 
-def _joint(reference: Reference, live: Sketch, params: Drift) -> list[Result]:
+def _joint(reference: Reference, live: Sketch, params: Drift) -> list[TestResult]:
     found = correlation_test.compare(
         *(expanded(reference, side.sample, correlation_test.FEATURES) for side in (reference.sketch, live))
     )
@@ -133,10 +135,10 @@ def _joint(reference: Reference, live: Sketch, params: Drift) -> list[Result]:
         return []
     detail = (("first", found.pair[0]), ("second", found.pair[1]), ("reference", found.reference), ("live", found.live))
     pair = " and ".join(found.pair)
-    return [Result("joint", "joint", pair, found.change, params.min_effect / 2, found.p_value, detail=detail)]
+    return [TestResult("joint", "joint", pair, found.change, params.min_effect / 2, found.p_value, detail=detail)]
 
 
-def _prediction(reference: Reference, live: Sketch, params: Drift) -> list[Result]:
+def _prediction(reference: Reference, live: Sketch, params: Drift) -> list[TestResult]:
     if "prediction" not in reference.table or "prediction" not in live.sample:
         return []
     ours, theirs = (side["prediction"].dropna().to_numpy() for side in (reference.table, live.sample))
@@ -146,10 +148,12 @@ def _prediction(reference: Reference, live: Sketch, params: Drift) -> list[Resul
     effect, p = two_sample_tests.numbers(*(sketch.count(side, 0, anchor) for side in (ours, theirs)))
     moved = float((theirs.mean() - ours.mean()) / max(ours.std(), 1e-12))
     detail = (("moved", moved), ("reference", float(ours.mean())), ("live", float(theirs.mean())))
-    return [Result("prediction", "prediction", "predictions", effect, distance(params.min_effect), p, detail=detail)]
+    return [
+        TestResult("prediction", "prediction", "predictions", effect, distance(params.min_effect), p, detail=detail)
+    ]
 
 
-def _performance(reference: Reference, live: Sketch, schema: Schema, params: Drift) -> list[Result]:
+def _performance(reference: Reference, live: Sketch, schema: Schema, params: Drift) -> list[TestResult]:
     if "residual" not in reference.table or not {"prediction", schema.target.name} <= set(live.labelled):
         return []
     residuals = reference.table["residual"].dropna().to_numpy()
@@ -162,4 +166,4 @@ def _performance(reference: Reference, live: Sketch, schema: Schema, params: Dri
         ("live", float(np.sqrt(np.square(errors).mean()))),
         ("rows", float(len(errors))),
     )
-    return [Result("performance", "performance", "errors", ratio - 1, params.min_risk, p, detail=detail)]
+    return [TestResult("performance", "performance", "errors", ratio - 1, params.min_risk, p, detail=detail)]

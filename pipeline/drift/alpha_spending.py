@@ -1,8 +1,8 @@
-"""Live rows in the order of time: which rows are judged together, and how much of alpha each look may spend.
+"""Windows of live rows in the order of time, and the share of alpha that each may spend.
 
-Blocks begin and end at fixed counts of rows, so rows that come later change no block before them, and looking again at
-what was already judged finds the same and costs nothing. Their sizes double every eight blocks: the first ones find a
-sudden change soon, the later ones a small one at all, and there are few of them however long the service runs.
+Windows begin and end at fixed numbers of rows. Rows that come later therefore change no earlier window, and judging the
+same rows again costs nothing. Sizes double every eight windows: the first ones find a sudden change soon, the later
+ones find a small one, and there are few of them however long the service runs.
 """
 
 import math
@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-EQUAL = 8  # blocks of each size
+EQUAL = 8  # windows of each size
 
 
 def sizes(window: int) -> Iterator[int]:
-    """Rows of block 1, 2, ...: eight of `window` rows, eight of twice as many, and so on."""
+    """The rows of window 1, 2, ...: eight windows of `window` rows, eight of twice as many, and so on."""
     size = window
     while True:
         yield from (size for _ in range(EQUAL))
@@ -22,7 +22,7 @@ def sizes(window: int) -> Iterator[int]:
 
 
 def ends(rows: int, window: int) -> list[int]:
-    """Where each complete block of `rows` rows ends: row numbers in the order of time, exclusive."""
+    """The ends of the complete windows of `rows` rows: row numbers in the order of time, exclusive."""
     found: list[int] = []
     end = 0
     for size in sizes(window):
@@ -33,18 +33,18 @@ def ends(rows: int, window: int) -> list[int]:
     return found
 
 
-def share(block: int) -> float:
-    """Of alpha, for block 1, 2, ...: 1 / log2(k + 1) - 1 / log2(k + 2), about 0.7 / (k log(k)^2).
+def share(window: int) -> float:
+    """The share of alpha for window k = 1, 2, ...: 1 / log2(k + 1) - 1 / log2(k + 2), about 0.7 / (k log(k)^2).
 
-    The differences of a sequence that falls from 1 to 0: the shares of the first k blocks are 1 - 1 / log2(k + 2), and
-    of all that can ever be together exactly 1. By the union bound no number of looks alarms with more than alpha.
+    The shares of the first k windows sum to 1 - 1 / log2(k + 2), and those of all windows to exactly 1. By the union
+    bound any number of windows raises a false alarm with probability alpha at most.
     """
-    return 1 / math.log2(block + 1) - 1 / math.log2(block + 2)
+    return 1 / math.log2(window + 1) - 1 / math.log2(window + 2)
 
 
 def order(moments: np.ndarray) -> np.ndarray:
-    """The number of each row [rows] in the order of time, -1 for rows without one (NaT as the smallest integer, or
-    NaN). Rows of one moment keep the order in which they were read."""
+    """Number the rows [rows] in the order of time; -1 for rows without a moment (NaN, or the smallest integer for NaT).
+    Rows of one moment keep the order in which they were read."""
     missing = np.isnan(moments) if moments.dtype.kind == "f" else moments == np.iinfo(np.int64).min
     place = np.full(len(moments), -1, dtype=np.int64)
     ranked = np.flatnonzero(~missing)[np.argsort(moments[~missing], kind="stable")]

@@ -1,4 +1,4 @@
-"""Do features still move together as they did? A permutation test that sees what no test of single features can."""
+"""A permutation test of the correlations between features, which no test of single features can see."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ ROWS = 1_000
 FEATURES = 30
 
 
-class Joint(NamedTuple):
+class CorrelationChange(NamedTuple):
     """The pair of features whose rank correlation differs most, that correlation on both sides, and the p-value of so
     large a difference anywhere."""
 
@@ -29,14 +29,14 @@ class Joint(NamedTuple):
         return self.live - self.reference
 
 
-def compare(reference: pd.DataFrame, live: pd.DataFrame) -> Joint | None:
+def compare(reference: pd.DataFrame, live: pd.DataFrame) -> CorrelationChange | None:
     """Test the largest absolute difference of Spearman correlations over all pairs of columns; None with less than
     two columns or rows.
 
-    The columns of both, at most FEATURES, are numbers with NaN for missing; of each side ROWS rows at most count. A
+    The columns of both, at most FEATURES, are numbers with NaN for missing. At most ROWS rows of each side count. A
     column with less than two values on a side is left out.
     Under no change the labels "reference" and "live" are exchangeable, whatever the distribution, so their seeded
-    permutation gives an honest p-value. Ranks are of the pooled rows. A correlation is of the rows that have both
+    permutation gives a valid p-value. Ranks are of the pooled rows. A correlation is of the rows that have both
     values, so that more missing ones alone change none.
     """
     sides = [_some(reference), _some(live)]
@@ -59,7 +59,9 @@ def compare(reference: pd.DataFrame, live: pd.DataFrame) -> Joint | None:
     change = np.abs(theirs - ours)
     worst = int(change[0].argmax())
     p = _p_value(change)
-    return Joint((names[first[worst]], names[second[worst]]), float(ours[0, worst]), float(theirs[0, worst]), p)
+    return CorrelationChange(
+        (names[first[worst]], names[second[worst]]), float(ours[0, worst]), float(theirs[0, worst]), p
+    )
 
 
 def _some(table: pd.DataFrame) -> pd.DataFrame:
@@ -67,7 +69,7 @@ def _some(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _permuted(n: int, m: int) -> np.ndarray:
-    """Row by row, which m of n + m rows are the live ones."""
+    """Labels [permutations, n + m]: 1 for the m rows that are drawn as live."""
     generator = np.random.default_rng(SEED)
     drawn = generator.random((PERMUTATIONS, n + m), dtype=np.float32)
     return (drawn <= np.partition(drawn, m - 1, axis=1)[:, [m - 1]]).astype(float)
@@ -76,9 +78,9 @@ def _permuted(n: int, m: int) -> np.ndarray:
 def _terms(
     centred: np.ndarray, known: np.ndarray, first: np.ndarray, second: np.ndarray
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Columns [rows, terms] to sum up, and for each pair where its own are: rows with both values, values of the first
-    and of the second in them, their squares, products. A complete partner leaves out no row, so that such pairs share
-    their columns."""
+    """Columns [rows, terms] to sum up, and the places of each pair's own columns: rows with both values, values of the
+    first and of the second in them, their squares, and products. A partner without missing values leaves out no row,
+    so such pairs share their columns."""
     masks = np.column_stack([known, np.ones(len(known), dtype=bool)])
     partner = np.where(known.all(axis=0), -1, np.arange(known.shape[1]))
     both, of_both = np.unique(np.column_stack([partner[first], partner[second]]), axis=0, return_inverse=True)

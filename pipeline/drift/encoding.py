@@ -1,4 +1,5 @@
-"""A column's cells, typed or as text, to numbers: as `pipeline.tables.feature_matrix` codes them, but nothing strange is an error."""
+"""Numbers from the cells of a column, typed or text, with the codes of `pipeline.tables.feature_matrix`; a cell that
+cannot be read is counted and not an error."""
 
 import numpy as np
 import pandas as pd
@@ -8,8 +9,8 @@ from pipeline.tables import cell_values
 
 
 def to_numbers(values: pd.Series, column: Column) -> tuple[np.ndarray, np.ndarray]:
-    """Float64 [rows] with NaN where there is no usable value (the code of a bool or category), and where a cell holds
-    something, but nothing usable."""
+    """Return float64 [rows] (the code of a bool or category), NaN where there is no usable value; and a mask [rows] of
+    the cells that hold something unusable."""
     if column.dtype in ("bool", "category") or not pd.api.types.is_numeric_dtype(values.dtype):
         # Each distinct cell is read once, however many rows there are; code -1 is a missing cell.
         codes, distinct = pd.factorize(values, use_na_sentinel=True)

@@ -1,13 +1,17 @@
-"""What a shift costs: the reference's errors reweighted to the live mix, and the live errors where feedback knows them.
+"""The error that a model is expected to make on live rows, and the error that feedback shows.
 
-Reweighting assumes that the target depends on the features as before (covariate shift, Shimodaira 2000), and says
-nothing of live rows where the reference has none.
+The reference's residuals are reweighted to the live mix of features. That assumes that the target depends on the
+features as before (covariate shift, Shimodaira 2000), and says nothing about live rows where the reference has none.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
+
+from pipeline.drift import correlation_test
+from pipeline.drift.reference import Reference, expanded
+from pipeline.drift.sketch import Sketch
 
 SEED = 0
 RESAMPLES = 1_000
@@ -16,11 +20,13 @@ LEVEL = 0.95
 LARGEST = 20.0
 PENALTY = 1.0
 ROUNDS = 25
+# Effective rows below which a weighted RMSE is the error of a handful of rows.
+FEWEST = 30
 
 
 class Loss(NamedTuple):
-    """`ratio`: expected live RMSE by that of the reference, with a bootstrap interval; `effective`: how many equally
-    weighted reference rows know as much (Kish 1965)."""
+    """`ratio`: expected live RMSE divided by the reference's RMSE, with a bootstrap interval. `effective`: the number
+    of equally weighted reference rows with the same information (Kish 1965)."""
 
     ratio: float
     low: float
@@ -28,9 +34,9 @@ class Loss(NamedTuple):
     effective: float
 
 
-def expected(reference: np.ndarray, live: np.ndarray, residuals: np.ndarray) -> Loss:
-    """RMSE of the residuals [n] of reference rows [n, features] under weights that make them look like the live rows
-    [m, features], by their plain RMSE. Numbers without NaN.
+def reweighted(reference: np.ndarray, live: np.ndarray, residuals: np.ndarray) -> Loss:
+    """Reweight the residuals [n] of reference rows [n, features] so that these look like the live rows [m, features],
+    and compare the weighted RMSE with the plain one. Numbers without NaN.
 
     The weights are the odds of "live" by a logistic regression on the features and their squares (Bickel et al. 2009),
     which follows a change of mean or of spread.
@@ -46,10 +52,45 @@ def expected(reference: np.ndarray, live: np.ndarray, residuals: np.ndarray) -> 
     return Loss(float(ratio), float(low), float(high), float(weights.sum() ** 2 / np.square(weights).sum()))
 
 
-def observed(residuals: np.ndarray, errors: np.ndarray) -> tuple[float, float]:
-    """Have live errors [m] grown over the reference's residuals [n]? (RMSE over RMSE, one-sided p-value).
+def expected_loss(reference: Reference, live: Sketch, importance: dict[str, float] | None) -> dict[str, Any] | None:
+    """The expected error for the report: RMSE of the reference and expected RMSE of the live rows, their ratio with its
+    interval (see `reweighted`), and `beyond`: the share of live rows outside of the reference in a feature that
+    matters, about which the estimate says nothing.
 
-    Mann-Whitney's test of their absolute values: a rank test, so that one wild row alone is no alarm.
+    Ratio and interval are left out where less than FEWEST rows are effective or most live rows are beyond. None where
+    the reference has no residuals, or the model depends on no feature that both sides have.
+    """
+    names = [n for n in reference.ordered if importance is None or importance.get(n, 0.0) > 0]
+    if "residual" not in reference.table or not names or not len(live.sample):
+        return None
+    known = reference.table[reference.table["residual"].notna()]
+    part = Reference(reference.anchors, reference.sketch, reference.table, tuple(names))
+    ours, theirs = (expanded(part, table, correlation_test.FEATURES) for table in (known, live.sample))
+    usual = ours.median().fillna(0.0)
+    residuals = known["residual"].to_numpy()
+    result = reweighted(ours.fillna(usual).to_numpy(), theirs.fillna(usual).to_numpy(), residuals)
+    before = float(np.sqrt(np.square(residuals).mean()))
+    outside = (theirs < ours.min()) | (theirs > ours.max())
+    about = {
+        "rmse_reference": before,
+        "effective_rows": result.effective,
+        "beyond": float(outside.any(axis=1).mean()),
+    }
+    if result.effective < FEWEST or about["beyond"] > 0.5:
+        return about
+    return {
+        **about,
+        "rmse_expected": before * result.ratio,
+        "ratio": result.ratio,
+        "low": result.low,
+        "high": result.high,
+    }
+
+
+def observed(residuals: np.ndarray, errors: np.ndarray) -> tuple[float, float]:
+    """Compare live errors [m] with the reference's residuals [n]: (RMSE over RMSE, one-sided p-value that they grew).
+
+    Mann-Whitney's test of the absolute values: a rank test, so that one wild row alone is no alarm.
     """
     ours, theirs = np.abs(residuals), np.abs(errors)
     p = stats.mannwhitneyu(theirs, ours, alternative="greater").pvalue
@@ -57,7 +98,7 @@ def observed(residuals: np.ndarray, errors: np.ndarray) -> tuple[float, float]:
 
 
 def _weights(reference: np.ndarray, live: np.ndarray) -> np.ndarray:
-    """[n], with mean 1 but for the largest, which are cut."""
+    """Weights [n] of the reference rows, with mean 1; the largest are cut at LARGEST."""
     centre, spread = reference.mean(axis=0), np.maximum(reference.std(axis=0), 1e-12)
     # Far outside, a square would speak louder than all reference rows together.
     both = np.clip((np.vstack([reference, live]) - centre) / spread, -10, 10)

@@ -16,8 +16,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
-from pipeline.contract import paths, schema
+from pipeline.contract import paths
 from pipeline.contract.schema import Schema
+from pipeline.contract.schema import load as load_schema
 from pipeline.drift import live_rows
 from pipeline.drift.live_rows import Live
 from pipeline.tables import atomic_files, cell_parser, raw_table, row_hash
@@ -29,16 +30,16 @@ KEY = b"live_ids"
 
 
 class Labelled(NamedTuple):
-    """`table`: typed columns of rows that `clean` would take; `unusable`: the column and the reason of those that it
-    would reject. Both are indexed by id."""
+    """Live rows with a target, indexed by id. `table`: typed columns of the rows that `clean` would take. `unusable`:
+    the column and the reason of the rows that it would reject."""
 
     table: pd.DataFrame
     unusable: pd.Series
 
 
-def labelled(found: Live, schema: Schema) -> Labelled:
-    """The live rows with a target. Their id is that of the prediction, where there is one, else a hash of the row and
-    of how many equal ones are before it."""
+def labelled_rows(found: Live, schema: Schema) -> Labelled:
+    """The live rows with a target. A row's id is that of its prediction, else a hash of the row and of the number of
+    equal rows before it."""
     names = [column.name for column in schema.used]
     has_ids = ID in found.columns and ID not in {column.name for column in schema.columns}
     kept, ids, problems = [], [], []
@@ -60,8 +61,8 @@ def labelled(found: Live, schema: Schema) -> Labelled:
 
 
 def unseen(table: pd.DataFrame, raw: pd.DataFrame, schema: Schema) -> pd.DataFrame:
-    """Without the rows that equal a raw one, or one before them: there they are the same row, sent again. In a raw
-    table that has equal rows itself these are ordinary, and all stay."""
+    """Drop rows that equal a raw row or an earlier live row: they are the same row, sent again. Where the raw table has
+    equal rows itself, all rows stay."""
     known = row_hash.hash_rows(cell_parser.parse(raw, schema.used)[0], schema.used)
     if len(np.unique(known)) < len(known):
         return table
@@ -70,9 +71,9 @@ def unseen(table: pd.DataFrame, raw: pd.DataFrame, schema: Schema) -> pd.DataFra
 
 
 def collect(folders: list[Path], raw: Path = paths.RAW) -> str:
-    """Add to the raw table what the folders have beyond it, and say in one line what was done."""
-    table_schema = schema.load()
-    found = [labelled(live_rows.of_folder(folder, table_schema, (ID,)), table_schema) for folder in folders]
+    """Add the labelled rows of the folders that the raw table lacks, and say in one line what was done."""
+    table_schema = load_schema()
+    found = [labelled_rows(live_rows.of_folder(folder, table_schema, (ID,)), table_schema) for folder in folders]
     table, unusable = _once(pd.concat([f.table for f in found])), _once(pd.concat([f.unusable for f in found]))
     whole, parts = raw_table.read(raw), _parts(raw)
     corrected = sum(_correct(path, part, table[table_schema.target.name]) for path, part in parts.items())
@@ -92,7 +93,7 @@ def _once(found: Any) -> Any:
 
 
 def _correct(path: Path, part: pd.DataFrame, known: pd.Series) -> int:
-    """Where feedback is another one now; returns how often."""
+    """Write corrected feedback into its part; return the number of rows that changed."""
     target = str(known.name)
     now = known.reindex(part.index)
     changed = now.notna() & (now != part[target])

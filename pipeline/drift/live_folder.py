@@ -15,7 +15,7 @@ NAME = "predictions.parquet"
 
 
 def url() -> str:
-    """LIVE_URL, or the project's own folder."""
+    """The folder of live rows: LIVE_URL, or data/live."""
     return os.environ.get("LIVE_URL") or LIVE.as_posix()
 
 

@@ -1,4 +1,4 @@
-"""Live rows in batches, from a folder or a table, and their moments. Memory does not grow with the rows."""
+"""Live rows in batches, from a folder or a table, and their moments; memory does not grow with the rows."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ ARRIVAL = ("prediction_time", "time")
 
 @dataclass(frozen=True)
 class Live:
-    """A table that can be read again and again. `columns` are in every batch, as they were found (text of a CSV)."""
+    """A table that can be read repeatedly. Every batch has the `columns`, with the cells as found (text of a CSV)."""
 
     columns: tuple[str, ...]
     batches: Callable[[], Iterator[pd.DataFrame]]
@@ -32,10 +32,11 @@ def of_table(table: pd.DataFrame) -> Live:
 
 
 def of_folder(folder: Path, schema: Schema, also: tuple[str, ...] = ()) -> Live:
-    """The CSV and Parquet files of a folder, in the order of their names, as one table: what drift reads, and `also`.
+    """The CSV and Parquet files of a folder, in the order of their names, as one table with the columns that drift
+    reads and those of `also`.
 
-    A feature that a file does not have, and any other column that only some have, is missing in its rows. Raises
-    PipelineError where a file is no table, where some have a time and others have none, and where a cell holds a list.
+    A column that a file lacks is missing in its rows. Raises PipelineError where a file is not a table, where some
+    files have a time and others do not, and where a cell holds a list.
     """
     parts = [path for path in sorted(folder.glob("*")) if path.suffix.lower() in (".csv", ".parquet")]
     found = {path: _columns(path) for path in parts}
@@ -57,7 +58,7 @@ def of_folder(folder: Path, schema: Schema, also: tuple[str, ...] = ()) -> Live:
 
 
 def time_column(columns: tuple[str, ...], schema: Schema) -> Column | None:
-    """By which live rows are put in order: the arrival in the prediction log, or the schema's time."""
+    """The column that puts live rows in order: the arrival in the prediction log, else the schema's time."""
     own = schema.with_role("time")
     names = {column.name for column in schema.columns}
     arrival = [Column(name, "category", role="time") for name in ARRIVAL if name not in names]
@@ -65,7 +66,8 @@ def time_column(columns: tuple[str, ...], schema: Schema) -> Column | None:
 
 
 def moments(live: Live, column: Column) -> np.ndarray:
-    """[rows]: nanoseconds since 1970 as int64, the smallest integer where there is none; or numbers, then NaN."""
+    """The moment of each row [rows]: nanoseconds since 1970 as int64 (the smallest integer where there is none), or
+    float64 for a time that is a number (then NaN)."""
     parts = [_moments(batch[column.name], column) for batch in live.batches()]
     if len({part.dtype for part in parts}) > 1:
         raise PipelineError(f"column {column.name} of the live rows holds numbers in some files and dates in others")
@@ -73,7 +75,7 @@ def moments(live: Live, column: Column) -> np.ndarray:
 
 
 def shown(moment: np.int64 | np.float64) -> str:
-    """The moment for people: ISO 8601 in UTC, or the number."""
+    """Format a moment for people: ISO 8601 in UTC, or the number."""
     return f"{moment:.10g}" if isinstance(moment, np.floating) else f"{pd.Timestamp(moment):%Y-%m-%dT%H:%M:%SZ}"
 
 

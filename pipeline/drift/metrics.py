@@ -1,4 +1,4 @@
-"""What DVC compares and plots of a drift report: flat and small, for Git keeps every version."""
+"""The metrics and the plot data of a drift report: flat and small, because Git keeps every version."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ LISTED = 20  # features and findings
 
 
 def metrics(report: dict[str, Any]) -> dict[str, Any]:
-    """What `dvc metrics diff` compares: flat, and as small for 500 features as for one. DVC passes over the lists."""
+    """The content of metrics/drift.json: as small for 500 features as for one. `dvc metrics diff` skips the lists."""
     features = report["features"]
     loss, effects = (
         report.get("expected_loss") or {},
@@ -30,8 +30,8 @@ def metrics(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def plot_data(report: dict[str, Any]) -> pd.DataFrame:
-    """A row a feature, the largest change first: `effect` (KS distance or Cramer's V), its `floor` and `alarm`; empty
-    where nothing was tested, for DVC shows no plot without rows."""
+    """A row a feature, the largest change first: `effect` (KS distance or Cramer's V), its `floor` and `alarm`.
+    Features without a test have empty cells, because DVC shows no plot without rows."""
     found = [(name, feature.get("values", {})) for name, feature in report["features"].items()]
     found = sorted(found, key=lambda item: -abs(item[1].get("effect", 0.0)))[:LISTED]
     rows = [(name, *(test.get(key) for key in ("effect", "floor", "alarm"))) for name, test in found]

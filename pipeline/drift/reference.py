@@ -1,4 +1,4 @@
-"""The reference as drift compares with it: its sketch, and its rows as numbers."""
+"""The reference sample, prepared for comparison: its sketch, and its rows as numbers."""
 
 from dataclasses import dataclass
 
@@ -13,9 +13,8 @@ from pipeline.drift.sketch import Anchor, Sketch
 
 @dataclass(frozen=True)
 class Reference:
-    """What live rows are compared with: its own sketch, and the numbers of all its rows (features, and `prediction`
-    and `residual` where known). `ordered`: its features, those that the model depends on most first; `ignored`: those
-    that it does not take."""
+    """The reference sample: its sketch, and all its rows as numbers (features, and `prediction` and `residual` where
+    known). `ordered`: its features, most important first. `ignored`: features that the model does not take."""
 
     anchors: tuple[Anchor, ...]
     sketch: Sketch
@@ -25,7 +24,7 @@ class Reference:
 
 
 def prepare(table: pd.DataFrame, names: list[str], schema: Schema, importance: dict[str, float] | None) -> Reference:
-    """The reference of the features `names`; `importance` names those that the model takes."""
+    """Prepare the features `names` of the reference; `importance` names those that the model takes."""
     columns = [column for column in schema.features if column.name in names]
     anchors = tuple(sketch.anchor(table[column.name], column) for column in columns)
     own = sketch.take(table, np.arange(len(table)), anchors, schema)

@@ -1,12 +1,12 @@
-"""What a test found, in a sentence: what moved, how far, and whether the model depends on it."""
+"""Sentences about what a test found: what moved, how far, and whether the model depends on it."""
 
 from typing import Any
 
-from pipeline.drift.alarms import Result
+from pipeline.drift.alarms import TestResult
 
 
-def sentence(test: Result, features: dict[str, dict[str, Any]], importance: dict[str, float] | None) -> str:
-    """`features`: the details of the report."""
+def sentence(test: TestResult, features: dict[str, dict[str, Any]], importance: dict[str, float] | None) -> str:
+    """Say what an alarm means; `features`: the details of the report by feature."""
     said = {"values": _values, "missing": _rate, "invalid": _rate, "constant": _constant}
     if test.kind in said:
         moved = said[test.kind](test, features[test.subject])
@@ -20,16 +20,16 @@ def sentence(test: Result, features: dict[str, dict[str, Any]], importance: dict
     return f"live errors: RMSE {about['live']:.3g}, {1 + test.effect:.2f} times that of the reference"
 
 
-def weight(test: Result, importance: dict[str, float] | None) -> tuple[bool, float, float]:
-    """Larger is worth telling first: errors, then what the model depends on times how far it moved."""
+def weight(test: TestResult, importance: dict[str, float] | None) -> tuple[bool, float, float]:
+    """The order of alarms, largest first: errors, then importance times effect."""
     names = [str(v) for k, v in test.detail if k in ("first", "second")] if test.kind == "joint" else [test.subject]
     most = max((importance or {}).values(), default=1.0)
-    # A pair as much as the lesser of the two: a feature that changed takes its pairs with it.
+    # A pair counts as its less important feature: a feature that changed takes its pairs with it.
     matters = most if test.kind == "prediction" else min((importance or {}).get(name, 0.0) for name in names)
     return test.kind == "performance", matters * abs(test.effect), abs(test.effect)
 
 
-def _values(test: Result, detail: dict[str, Any]) -> str:
+def _values(test: TestResult, detail: dict[str, Any]) -> str:
     if detail["mean_shift"] is None and "labels" not in detail["histogram"]:
         return f"{test.subject} no longer has the one value that it had (KS {test.effect:.2f})"
     if detail["mean_shift"] is None:
@@ -46,13 +46,13 @@ def _share(detail: dict[str, Any]) -> str:
     return f"the share of {bars['labels'][most]} went from {bars['reference'][most]:.0%} to {bars['live'][most]:.0%}"
 
 
-def _rate(test: Result, detail: dict[str, Any]) -> str:
+def _rate(test: TestResult, detail: dict[str, Any]) -> str:
     what = "missing" if test.kind == "missing" else "unusable or out of bounds"
     before, now = detail["rates"][test.kind]
     return f"{test.subject}: {now:.0%} of the values are {what}, before {before:.0%}"
 
 
-def _constant(test: Result, detail: dict[str, Any]) -> str:
+def _constant(test: TestResult, detail: dict[str, Any]) -> str:
     return f"{test.subject} has one value only"
 
 

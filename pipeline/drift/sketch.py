@@ -1,7 +1,7 @@
-"""What drift keeps of a table: counts of each feature relative to the reference's values, and a bounded sample of rows.
+"""A sketch of a table: counts of each feature at the reference's values, and a bounded sample of rows.
 
-Counts add up over batches: any split of the live rows into batches gives the same sketch, and its size does not depend
-on how many they are. The counts at and below each reference value are all that the Kolmogorov-Smirnov distance needs.
+Sketches add up: any split of the live rows into batches gives the same sketch, of the same size however many rows there
+are. The counts at and below each reference value are all that the Kolmogorov-Smirnov distance needs.
 """
 
 from dataclasses import dataclass, fields
@@ -21,8 +21,8 @@ BINS = 20
 
 @dataclass(frozen=True)
 class Anchor:
-    """Where the values of a feature are counted: `values`, sorted, those of the reference (of a bool or category its
-    codes); `edges`, of a histogram over the middle 98 % of the reference."""
+    """The places at which a feature is counted. `values`: the sorted values of the reference, or the codes of a bool or
+    category. `edges`: of a histogram over the middle 98 % of the reference."""
 
     column: Column
     values: np.ndarray
@@ -34,10 +34,10 @@ class Anchor:
 
 
 @dataclass(frozen=True)
-class Counts:
-    """Of one feature. `unusable`: neither missing nor a value (text where a number should be, an unknown category);
-    `outside`: numbers beyond the schema's bounds, which count as values too; `less` and `at_most`: values below and up
-    to each anchor; `bins`: of the histogram, the first and the last without an outer edge."""
+class FeatureCounts:
+    """Counts of one feature. `unusable`: cells that are neither missing nor a value (text where a number should be, an
+    unknown category). `outside`: numbers beyond the schema's bounds, which count as values too. `less` and `at_most`:
+    values below and up to each anchor. `bins`: of the histogram; the first and the last have no outer edge."""
 
     rows: int
     missing: int
@@ -51,12 +51,12 @@ class Counts:
 
     @property
     def known(self) -> int:
-        """How many values there are."""
+        """The number of values."""
         return self.rows - self.missing - self.unusable
 
     @property
     def at(self) -> np.ndarray:
-        """How many values equal each anchor: for a bool or category, the count of each code."""
+        """The number of values equal to each anchor: for a bool or category, the count of each code."""
         return self.at_most - self.less
 
     @property
@@ -67,19 +67,19 @@ class Counts:
     def above(self) -> int:
         return self.known - int(self.at_most[-1]) if self.at_most.size else 0
 
-    def __add__(self, other: "Counts") -> "Counts":
+    def __add__(self, other: "FeatureCounts") -> "FeatureCounts":
         sums = {field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)}
         ends = {"lowest": min(self.lowest, other.lowest), "highest": max(self.highest, other.highest)}
-        return Counts(**{**sums, **ends})
+        return FeatureCounts(**{**sums, **ends})
 
 
 @dataclass(frozen=True)
 class Sketch:
-    """Of a table. `sample`: at most SAMPLE rows as float64 (codes of bools and categories), those whose numbers, the
-    index, have the smallest hashes; `labelled`: the same of the rows with a target."""
+    """Counts and samples of one table. `sample`: at most SAMPLE rows as float64 (codes of bools and categories),
+    indexed by their numbers. `labelled`: a sample of the same size of the rows with a target."""
 
     rows: int
-    counts: dict[str, Counts]
+    counts: dict[str, FeatureCounts]
     sample: pd.DataFrame
     labelled: pd.DataFrame
 
@@ -90,6 +90,7 @@ class Sketch:
 
 
 def anchor(values: pd.Series, column: Column) -> Anchor:
+    """The anchor of a feature of the reference."""
     if column.dtype in ("bool", "category"):
         codes = np.arange(2 if column.dtype == "bool" else len(column.categories), dtype=float)
         return Anchor(column, codes, codes[:-1] + 0.5)
@@ -102,8 +103,8 @@ def anchor(values: pd.Series, column: Column) -> Anchor:
 
 
 def take(table: pd.DataFrame, numbers: np.ndarray, anchors: tuple[Anchor, ...], schema: Schema) -> Sketch:
-    """The sketch of one batch. `numbers` [rows] are the rows' own in the whole table; columns that the anchors name
-    must be there, the target and `prediction` may be."""
+    """Sketch one batch. `numbers` [rows] are the rows' numbers in the whole table. The columns that the anchors name
+    must be there; the target and `prediction` may be."""
     counts, kept = {}, {}
     for each in anchors:
         values, unusable = to_numbers(table[each.column.name], each.column)
@@ -120,15 +121,15 @@ def take(table: pd.DataFrame, numbers: np.ndarray, anchors: tuple[Anchor, ...], 
     return Sketch(len(table), counts, sample, labelled)
 
 
-def count(values: np.ndarray, unusable: int, anchor: Anchor) -> Counts:
-    """Of numbers in any order, NaN where there is none, of which `unusable` are not just missing."""
+def count(values: np.ndarray, unusable: int, anchor: Anchor) -> FeatureCounts:
+    """Count numbers in any order; NaN where there is none, of which `unusable` hold something else."""
     # One sort makes every count a binary search, and NumPy sorts a million numbers in less than it looks them up.
     ordered = np.sort(values)
     ordered = ordered[: np.searchsorted(ordered, np.nan)]
     low, high = anchor.column.min, anchor.column.max
     outside = 0 if low is None else int(np.searchsorted(ordered, low))
     outside += 0 if high is None else int(ordered.size - np.searchsorted(ordered, high, side="right"))
-    return Counts(
+    return FeatureCounts(
         rows=values.size,
         missing=values.size - ordered.size - unusable,
         unusable=unusable,

@@ -1,9 +1,9 @@
-"""Tests of one feature: has its distribution changed, or the rate of something in it? All from counts."""
+"""Two-sample tests of one feature, from counts: its distribution, and the rates of missing and invalid cells."""
 
 import numpy as np
 from scipy import stats
 
-from pipeline.drift.sketch import Counts
+from pipeline.drift.sketch import FeatureCounts
 
 # The p-value of the KS distance is exact up to so many rows on the smaller and on the larger side. Beyond, that of one
 # sample of n m / (n + m) rows stands in for it, which docs/drift.md compares with the exact one.
@@ -12,7 +12,7 @@ EXACT = (500, 20_000)
 UNDOUBTED = 0.3
 
 
-def numbers(reference: Counts, live: Counts) -> tuple[float, float]:
+def numbers(reference: FeatureCounts, live: FeatureCounts) -> tuple[float, float]:
     """Two-sample Kolmogorov-Smirnov: (largest distance of the distribution functions, p-value).
 
     At least one value on each side; live values beyond the reference's count as far as they are. Ties make the
@@ -47,8 +47,8 @@ def distance_p_value(gap: int, n: int, m: int) -> float:
     return exact if exact > 1e-10 else min(near, 1e-10)
 
 
-def categories(reference: Counts, live: Counts) -> tuple[float, float]:
-    """Have the shares of the codes changed? (Cramer's V as if both sides had as many rows, p-value).
+def categories(reference: FeatureCounts, live: FeatureCounts) -> tuple[float, float]:
+    """Test whether the shares of the codes changed: (Cramer's V as if both sides had as many rows, p-value).
 
     Fisher's exact test for two codes; otherwise chi-square, or where it wants more rows (five expected in each cell,
     Cochran 1954) Fisher's test of each code against the rest, Bonferroni-corrected.
@@ -75,8 +75,9 @@ def rates(reference: tuple[int, int], live: tuple[int, int], alternative: str = 
     return live[0] / live[1] - reference[0] / reference[1], _fisher(table, alternative)
 
 
-def constant(reference: Counts, live: Counts, at: int) -> tuple[float, float]:
-    """The live values are all one, which `at` reference values equal: (share of the reference that differs, p-value).
+def constant(reference: FeatureCounts, live: FeatureCounts, at: int) -> tuple[float, float]:
+    """Test live values that are all equal to one value, which `at` reference values equal too: (share of the reference
+    that differs, p-value).
 
     Fisher's test of how often that value stands on each side, times the number of values that are frequent enough in
     both sides together to fill the live one.
@@ -86,7 +87,7 @@ def constant(reference: Counts, live: Counts, at: int) -> tuple[float, float]:
     return change, min(1.0, p * (n + m) / m)
 
 
-def psi(reference: Counts, live: Counts, alpha: float) -> tuple[float, float]:
+def psi(reference: FeatureCounts, live: FeatureCounts, alpha: float) -> tuple[float, float]:
     """(Population stability index over tenths of the reference, the value that it exceeds with probability `alpha`
     when nothing changed). For show: no fixed limit is right at every size.
 
@@ -111,8 +112,8 @@ def holm(p_values: list[float]) -> list[float]:
     return adjusted.tolist()
 
 
-def _cumulative(reference: Counts, live: Counts) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """Both distribution functions, as counts, just before and at each reference value: in between only one moves."""
+def _cumulative(reference: FeatureCounts, live: FeatureCounts) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """Both distribution functions, as counts, just before and at each reference value; in between only one changes."""
     return (reference.less, live.less), (reference.at_most, live.at_most)
 
 

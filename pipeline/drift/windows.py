@@ -1,4 +1,4 @@
-"""Live rows as sketches: all together, or by blocks of time."""
+"""Windows of live rows: all rows as one, or in the order of time, each as a sketch."""
 
 from typing import NamedTuple
 
@@ -10,36 +10,39 @@ from pipeline.drift.live_rows import Live
 from pipeline.drift.sketch import Anchor, Sketch
 
 
-class Block(NamedTuple):
-    """Rows that are judged together; `first` and `last`: their moments, empty without a time."""
+class Window(NamedTuple):
+    """Live rows that are judged together. `first` and `last`: their moments, empty without a time."""
 
     sketch: Sketch
     first: str = ""
     last: str = ""
 
 
-class Pool(NamedTuple):
-    """`blocks`: the complete ones, in order; `rest`: rows that fill none yet; `untimed`: how many rows have no moment
-    and are in neither; `timed`: whether there is a column of time at all."""
+class Windows(NamedTuple):
+    """All live rows. `windows`: the complete ones, in order. `rest`: the rows that do not fill a window yet. `rows`
+    counts all, `untimed` those without a moment, which are in no window. `timed`: whether the rows have a time."""
 
-    blocks: list[Block]
+    windows: list[Window]
     rest: Sketch | None
     rows: int
     untimed: int
     timed: bool
 
 
-def read(rows: Live, anchors: tuple[Anchor, ...], schema: Schema, window: int, least: int) -> Pool:
-    """Every live row once (twice with a time: first only its moment). Without a time all rows are one block, complete
-    from `least` rows on."""
+def read(rows: Live, anchors: tuple[Anchor, ...], schema: Schema, window: int, least: int) -> Windows:
+    """Read the live rows into windows of `window` rows and more (`alpha_spending.sizes`).
+
+    Each row is read once, or twice where it has a time: first its moment alone. Without a time all rows are one window,
+    complete from `least` rows on.
+    """
     time = live_rows.time_column(rows.columns, schema)
     if time is None:
         whole = _sketches(rows, anchors, schema, None, []).get(0)
         total = whole.rows if whole else 0
         return (
-            Pool([Block(whole)], None, total, 0, False)
+            Windows([Window(whole)], None, total, 0, False)
             if whole and total >= least
-            else Pool([], whole, total, 0, False)
+            else Windows([], whole, total, 0, False)
         )
     moments = live_rows.moments(rows, time)
     number = alpha_spending.order(moments)
@@ -51,22 +54,22 @@ def read(rows: Live, anchors: tuple[Anchor, ...], schema: Schema, window: int, l
         (live_rows.shown(known[start]), live_rows.shown(known[end - 1]))
         for start, end in zip(starts, ends, strict=False)
     ]
-    blocks = [Block(parts[place], *span) for place, span in enumerate(spans)]
-    return Pool(blocks, parts.get(len(ends)), len(moments), len(moments) - len(known), True)
+    found = [Window(parts[place], *span) for place, span in enumerate(spans)]
+    return Windows(found, parts.get(len(ends)), len(moments), len(moments) - len(known), True)
 
 
 def _sketches(
     rows: Live, anchors: tuple[Anchor, ...], schema: Schema, number: np.ndarray | None, ends: list[int]
 ) -> dict[int, Sketch]:
-    """A sketch for each block that has a row; `number`: that of each row in the order of time, -1 to leave it out."""
+    """A sketch for each window that has a row. `number`: of each row in the order of time, -1 to leave it out."""
     found: dict[int, Sketch] = {}
     start = 0
     for batch in rows.batches():
         own = np.arange(start, start + len(batch)) if number is None else number[start : start + len(batch)]
         start += len(batch)
-        block = np.where(own < 0, -1, np.searchsorted(ends, own, side="right"))
-        for place in np.unique(block[block >= 0]).tolist():
-            here = block == place
+        window = np.where(own < 0, -1, np.searchsorted(ends, own, side="right"))
+        for place in np.unique(window[window >= 0]).tolist():
+            here = window == place
             part = batch if here.all() else batch[here]
             taken = sketch.take(part, own[here], anchors, schema)
             found[place] = found[place] + taken if place in found else taken

@@ -24,7 +24,7 @@ MEANING = {
 }
 
 
-class Judgement(NamedTuple):
+class Evaluation(NamedTuple):
     """What the test split says: `metrics` of metrics/evaluate.json, the `intervals` of those that have one, the slices
     and the importance of each feature."""
 
@@ -41,7 +41,7 @@ def summary(metrics: dict[str, Any]) -> str:
     return f"{metrics['family']}: rmse {metrics['rmse']:.3f}{bounds}"
 
 
-def quality(judged: Judgement, target: str, unit: str, level: float, promised: float) -> list[str]:
+def quality(judged: Evaluation, target: str, unit: str, level: float, promised: float) -> list[str]:
     """The figures, their intervals at `level` and meanings; `promised`: the level of the prediction intervals."""
     metrics = judged.metrics
     figures = [
@@ -62,7 +62,7 @@ def quality(judged: Judgement, target: str, unit: str, level: float, promised: f
     ]
 
 
-def slices(judged: Judgement, target: str, level: float) -> list[str]:
+def slices(judged: Evaluation, target: str, level: float) -> list[str]:
     """The ROWS largest slices, in their own order."""
     largest = sorted(judged.slices, key=lambda s: -s.n)[:ROWS]
     shown = [s for s in judged.slices if s in largest]
@@ -95,7 +95,7 @@ def importance(importance: list[Importance], unit: str) -> list[str]:
     ]
 
 
-def limits(judged: Judgement) -> list[str]:
+def limits(judged: Evaluation) -> list[str]:
     """What the model and its judgement cannot promise."""
     weakest = max((s for s in judged.slices if s.n >= FEW), key=lambda s: s.rmse, default=None)
     limits = [

@@ -5,11 +5,11 @@ from typing import Any
 from pipeline.contract.onnx_model import Description
 from pipeline.contract.schema import Column
 from pipeline.evaluation import card_sections
-from pipeline.evaluation.card_sections import Judgement
+from pipeline.evaluation.card_sections import Evaluation
 from pipeline.evaluation.markdown import number, table
 
 
-def render(about: Description, judged: Judgement, level: float) -> str:
+def render(about: Description, judged: Evaluation, level: float) -> str:
     """The page for one model and its judgement; `level`: of the intervals of the metrics."""
     target, training = about.schema.target, about.training
     unit = target.unit or "the target's unit"

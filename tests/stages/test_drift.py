@@ -163,11 +163,11 @@ def test_reweighting_finds_the_error_of_the_live_mix() -> None:
     generator = np.random.default_rng(0)
     ours, theirs = generator.normal(0, 1, (4_000, 2)), generator.normal([0.7, 0], [0.8, 1], (2_000, 2))
     residuals, errors = (np.exp(side[:, 0] / 2) * generator.normal(size=len(side)) for side in (ours, theirs))
-    found = expected_loss.expected(ours, theirs, residuals)
+    found = expected_loss.reweighted(ours, theirs, residuals)
     truth = np.sqrt(np.square(errors).mean() / np.square(residuals).mean())
     assert found.ratio == pytest.approx(truth, rel=0.08)
     assert found.low < truth < found.high
-    assert expected_loss.expected(ours, ours, residuals).ratio == pytest.approx(1.0, abs=0.01)
+    assert expected_loss.reweighted(ours, ours, residuals).ratio == pytest.approx(1.0, abs=0.01)
 
 
 def test_huge_tables_alarm_by_effect_only() -> None:

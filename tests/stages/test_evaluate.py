@@ -54,7 +54,7 @@ class Constant:
         return around(np.nan_to_num(matrix[:, 0]))
 
 
-def evaluated(table: pd.DataFrame) -> tuple[card_sections.Judgement, plot_data.PlotData, str]:
+def evaluated(table: pd.DataFrame) -> tuple[card_sections.Evaluation, plot_data.PlotData, str]:
     model: Any = Constant()
     predictions = model.predict(to_matrix(table, model.description.columns))
     judged = judge(model, table, predictions, LIMITS)

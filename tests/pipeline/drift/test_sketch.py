@@ -18,7 +18,7 @@ from tests.weather import WEATHER, weather
 HEAT = Column("heat", "float", min=0, max=10)
 
 
-def counts_of(reference: list[float], values: list[float]) -> tuple[sketch.Counts, sketch.Counts]:
+def counts_of(reference: list[float], values: list[float]) -> tuple[sketch.FeatureCounts, sketch.FeatureCounts]:
     anchor = sketch.anchor(pd.Series(reference, dtype=float), HEAT)
     both = (sketch.count(np.array(side, dtype=float), 0, anchor) for side in (reference, values))
     return next(both), next(both)
