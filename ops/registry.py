@@ -36,18 +36,20 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m ops.registry", description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
-    promoting = commands.add_parser("promote", help="make models/model.onnx what production serves")
+
+    def command(name: str, sentence: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=sentence, description=sentence)
+
+    promoting = command("promote", "Make models/model.onnx what production serves.")
     promoting.add_argument("--force", action="store_true", help="promote without a verdict; the history records it")
-    returning = commands.add_parser("rollback", help="return to the version before")
+    returning = command("rollback", "Return to the version before.")
     returning.add_argument("--to", metavar="VERSION", help="a version, such as v1.0.0, in place of the one before")
-    commands.add_parser("keep", help="keep models/model.onnx as a DVC experiment named after its verdict")
-    fetching = commands.add_parser("fetch", help="copy the champion of a version or revision to a file of its own")
+    command("keep", "Keep models/model.onnx as a DVC experiment named after its verdict.")
+    fetching = command("fetch", "Copy the champion of a version or revision to a file of its own.")
     fetching.add_argument("--rev", required=True, help="a version (v1.0.0), prod, or any Git revision")
     fetching.add_argument("--out", type=Path, default=FETCHED, help="default: %(default)s")
-    commands.add_parser(
-        "restore", help="put the champion that HEAD records into the workspace, rebuilt if it is nowhere"
-    )
-    commands.add_parser("sign", help="sign the champion with the private key in MODEL_SIGNING_KEY")
+    command("restore", "Put the champion that HEAD records into the workspace, rebuilt if it is nowhere.")
+    command("sign", "Sign the champion with the private key in MODEL_SIGNING_KEY.")
     return parser.parse_args()
 
 

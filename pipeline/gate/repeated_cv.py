@@ -3,7 +3,7 @@
 It decides nothing: the challenger's settings were chosen on these rows. The test split takes no part in it.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import joblib
 import numpy as np
@@ -15,9 +15,8 @@ from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import Schema
 from pipeline.tables import parquet, sampling, splitting
 from pipeline.tables.feature_matrix import to_matrix
-
-if TYPE_CHECKING:
-    from pipeline.training.recipe import Recipe
+from pipeline.training import recipe
+from pipeline.training.recipe import Recipe
 
 # Training rows that take part: a gate should take seconds, whatever the table.
 ROWS = 2_000
@@ -64,9 +63,6 @@ def repeated(table: pd.DataFrame, schema: Schema) -> Splits:
 
 def sentence(champion: bytes, challenger: bytes) -> str:
     """Say the change of RMSE between two model files, or why there is none."""
-    # scikit-learn takes a second to import, and a first model needs none of this.
-    from pipeline.training import recipe
-
     recipes = [recipe.read(champion), recipe.read(challenger)]
     table = parquet.read(paths.TRAIN, numbers=sampling.sample_numbers(paths.TRAIN, ROWS))
     splits = repeated(table, recipes[1].schema)
@@ -84,12 +80,12 @@ def sentence(champion: bytes, challenger: bytes) -> str:
     )
 
 
-def errors(recipe: "Recipe", table: pd.DataFrame, splits: Splits) -> np.ndarray:
+def errors(model: Recipe, table: pd.DataFrame, splits: Splits) -> np.ndarray:
     """Return the mean squared error on the held rows of each split [splits], fitted to its other rows."""
-    matrix, target = to_matrix(table, recipe.schema.features), table[recipe.schema.target.name].to_numpy(float)
+    matrix, target = to_matrix(table, model.schema.features), table[model.schema.target.name].to_numpy(float)
 
     def fit(train: np.ndarray, held: np.ndarray) -> float:
-        predicted = recipe.pipeline(SEED).fit(matrix[train], target[train]).predict(matrix[held])
+        predicted = model.pipeline(SEED).fit(matrix[train], target[train]).predict(matrix[held])
         return float(np.square(predicted - target[held]).mean())
 
     found = joblib.Parallel(n_jobs=-1, prefer="threads")(joblib.delayed(fit)(*split) for split in splits)

@@ -4,8 +4,6 @@ The rules are those of api/requests/decoder.py: every column but the target is k
 unless nullable; the other columns may hold anything, or be absent.
 """
 
-import math
-
 from pipeline.contract.schema import Column, Schema
 
 
@@ -31,16 +29,7 @@ def _narrower(before: Column, after: Column) -> list[str]:
     lost = [f"{name} may no longer be missing"] if before.nullable and not after.nullable else []
     if gone := [category for category in before.categories if category not in after.categories]:
         lost.append(f"{name} may no longer be {', '.join(gone)}")
-    if _bound(after.min, -math.inf) > _bound(before.min, -math.inf):
-        lost.append(f"{name} must be at least {after.min:g}" + _was(before.min))
-    if _bound(after.max, math.inf) < _bound(before.max, math.inf):
-        lost.append(f"{name} must be at most {after.max:g}" + _was(before.max))
+    for word, sign, old, new in (("least", 1, before.min, after.min), ("most", -1, before.max, after.max)):
+        if new is not None and (old is None or sign * new > sign * old):
+            lost.append(f"{name} must be at {word} {new:g}, was {'unbounded' if old is None else f'{old:g}'}")
     return lost
-
-
-def _bound(bound: float | None, unbounded: float) -> float:
-    return unbounded if bound is None else bound
-
-
-def _was(bound: float | None) -> str:
-    return f", was {'unbounded' if bound is None else f'{bound:g}'}"

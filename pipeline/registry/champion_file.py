@@ -31,7 +31,7 @@ def fetch(name: str, out: Path) -> str:
     """
     if out.resolve() in (CHAMPION.resolve(), MODEL.resolve()):
         raise PipelineError(f"{out} is written by promote or `dvc repro` alone: choose another --out")
-    commit = versions.commit_named(name) or git.commit_of(name)
+    commit = versions.registered().get(versions.resolve(name) or "") or git.commit_of(name)
     content = champion_at(commit)
     if content is None:
         raise PipelineError(f"{name} has no champion: {CHAMPION_RECORD} is not in that commit")

@@ -5,9 +5,7 @@ run refuses. A dvc.lock that reads well is kept as a copy; one that does not is 
 of the last commit. The stages that the kill undid then run again.
 """
 
-import filecmp
 import json
-import shutil
 from pathlib import Path
 
 import psutil
@@ -55,24 +53,19 @@ def _repair_stage_lock() -> str | None:
 
 
 def _repair_dvc_lock() -> str | None:
-    if not paths.LOCK.exists() or (GOOD.exists() and filecmp.cmp(paths.LOCK, GOOD, shallow=False)):
+    good = GOOD.read_bytes() if GOOD.exists() else None
+    if not paths.LOCK.exists() or paths.LOCK.read_bytes() == good:
         return None
     if _is_whole(paths.LOCK):
-        with atomic_files.replacing(GOOD) as partial:
-            shutil.copyfile(paths.LOCK, partial)
+        atomic_files.write_bytes(GOOD, paths.LOCK.read_bytes())
         return None
-    damage = f"{paths.LOCK} was damaged (a killed run?)"
-    if GOOD.exists():
-        with atomic_files.replacing(paths.LOCK) as partial:
-            shutil.copyfile(GOOD, partial)
-        return f"{damage}: brought back the last good one"
-    committed = git.show("HEAD", paths.LOCK)
-    if committed is not None:
-        atomic_files.write_text(paths.LOCK, committed)
+    committed = (git.show("HEAD", paths.LOCK) or "").encode()
+    for content, name in ((good or b"", "the last good one"), (committed, "the one of the last commit")):
+        atomic_files.write_bytes(paths.LOCK, content)
         if _is_whole(paths.LOCK):
-            return f"{damage}: brought back the one of the last commit"
+            return f"{paths.LOCK} was damaged (a killed run?): brought back {name}"
     paths.LOCK.unlink()
-    return f"{damage} and there is no good one: removed it, all stages run again"
+    return f"{paths.LOCK} was damaged (a killed run?) and there is no good one: removed it, all stages run again"
 
 
 def _is_whole(path: Path) -> bool:

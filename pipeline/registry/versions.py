@@ -94,11 +94,6 @@ def resolve(name: str) -> str | None:
     return short if short in registered() else None
 
 
-def commit_named(name: str) -> str | None:
-    """Return the commit of the version that a name means; None where it means none."""
-    return registered().get(resolve(name) or "")
-
-
 def _events() -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = gto.api.history(".", artifact=artifact(), ascending=True)
     return events

@@ -62,6 +62,7 @@ def _released(_reproduced: Project, tmp_path_factory: pytest.TempPathFactory) ->
     made.ops("registry", "promote")
     weaken(made)
     made.ops("gate", code=3)
+    assert "is 'keep', expected 'promote'" in made.ops("registry", "promote", code=1).stderr
     made.path("README.md").write_text("mine\n")
     made.path("staged.txt").write_text("mine\n")
     made.run("git", "add", "staged.txt")

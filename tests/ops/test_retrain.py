@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from pipeline.tables import raw_table
-from tests.conftest import Project
+from tests.conftest import WEAK, Project
+from tests.ops.gating import history
 from tests.test_docs import follow
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -47,6 +47,17 @@ def moved(project: Project, seed: int, count: int = 150) -> pd.DataFrame:
     return table.assign(LSTAT=table["LSTAT"] + 5, RM=0.9 * table["RM"] + seed / 1000)
 
 
+def test_retrain_needs_a_reason(promoted: Project) -> None:
+    """Without drift, retrain says so and changes nothing; with --force it runs through to the gate's verdict."""
+    before = history(promoted)
+    assert "no reason (drift: insufficient)" in promoted.ops("retrain").stdout
+    assert history(promoted) == before
+    forced = promoted.ops("retrain", "--force").stdout
+    assert "retrain: asked for" in forced
+    assert "| keep" in forced
+
+
+@pytest.mark.slow
 def test_the_loop_as_the_page_tells_it(promoted: Project) -> None:
     """Every command of docs/loop.md prints what the page shows. After it the part is committed with the model and has
     the raw table's columns; the old rows are where they were, and no row is on both sides or there twice."""
@@ -64,6 +75,7 @@ def test_the_loop_as_the_page_tells_it(promoted: Project) -> None:
     assert not pd.concat(after.values()).duplicated(features).any()
 
 
+@pytest.mark.slow
 def test_a_challenger_that_is_kept_out_waits_for_feedback(promoted: Project) -> None:
     """Labelled rows whose model the gate does not promote stay beside it. Without news the next retrain asks nobody;
     with more feedback it adds that alone and asks the gate again."""
@@ -86,6 +98,7 @@ def test_a_challenger_that_is_kept_out_waits_for_feedback(promoted: Project) -> 
     assert [len(pd.read_parquet(part)) for part in live_parts(promoted)] == [150, 150]
 
 
+@pytest.mark.slow
 def test_what_the_model_ignores_retrains_nothing(promoted: Project) -> None:
     """A column that the model does not depend on, and one that it does not take, are reported where they shift;
     data/raw and the champion stay, though the rows have prices. An export alone retrains nothing."""
@@ -105,3 +118,36 @@ def test_what_the_model_ignores_retrains_nothing(promoted: Project) -> None:
     assert sum("does not depend on it" in finding for finding in report(promoted)["findings"]) >= 2
     assert live_parts(promoted) == []
     assert promoted.run("git", "rev-parse", "HEAD").stdout == head
+
+
+def add_a_time(project: Project) -> None:
+    """A column SOLD: a number, in no relation to the others."""
+    raw, schema = project.path("data/raw/housing.csv"), project.path("data/schema.yaml")
+    header, *rows = raw.read_text().splitlines()
+    sold = [f"{row},{place * 97 % len(rows)}" for place, row in enumerate(rows)]
+    raw.write_text("\n".join([f"{header},SOLD", *sold]) + "\n")
+    content = yaml.safe_load(schema.read_text())
+    content["columns"]["SOLD"] = {"dtype": "int", "role": "time"}
+    schema.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+@pytest.mark.slow
+def test_drift_asks_for_what_is_better_on_recent_rows(project: Project) -> None:
+    """With a time column, a retrain for drift promotes what is no worse on all rows and better on the most recent
+    ones; one that was asked for by --force takes gate.policy."""
+    add_a_time(project)
+    good = project.path("params.yaml").read_text()
+    project.edit_params(lambda p: p["train"].update(families=WEAK))
+    project.commit("a time, and a weak model")
+    assert "promoted: " in project.ops("retrain", "--force").stdout
+    assert history(project)[-2]["policy"] == "superior"
+    project.path("params.yaml").write_text(good)
+    # Rows that moved, with errors that grew.
+    live = pd.read_csv(project.path("data/raw/housing.csv"), nrows=199).assign(LSTAT=37)
+    live.to_csv(project.path("data/live/rows.csv"), index=False)
+    said = project.ops("retrain").stdout
+    assert "retrain: drift: " in said
+    assert "promoted: models/champion.onnx is now models/model.onnx" in said
+    verdict = history(project)[-2]
+    assert verdict["policy"] == "non_inferior"
+    assert {"non_inferior", "recent"} < set(verdict["checks"])
