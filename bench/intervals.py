@@ -57,7 +57,7 @@ def _split(seed: int) -> Iterator[tuple[str, tuple[float, float, float]]]:
     for fit, held in folds.split(known):
         out_of_fold[held] = make().fit(known[fit], answers[fit]).predict(known[held])
     predicted = make().fit(known, answers).predict(matrix[test])
-    half = half_width(out_of_fold, answers - out_of_fold, level).at(predicted)
+    half = np.interp(predicted, *half_width(out_of_fold, answers - out_of_fold, level))
     yield "ours", _figures(target[test], predicted, predicted - half, predicted + half)
     for name, method in (("MAPIE base (one width)", "base"), ("MAPIE CV+", "plus")):
         peer = CrossConformalRegressor(make(), confidence_level=level, method=method, cv=folds)

@@ -1,32 +1,31 @@
-"""The interval around a prediction: as wide as out-of-fold residuals are where the model predicts the like."""
+"""Conformal prediction intervals, as wide as the out-of-fold residuals of similar predictions are large."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-PARTS = 5  # of the predictions, from low to high; more follow the noise (docs/decisions/0009-intervals.md)
+PARTS = 5  # of the predictions, from low to high; more parts follow the noise (docs/decisions/0009-intervals.md)
 ROWS_PER_PART = 50
-FLOOR = 0.2  # of the mean residual, added everywhere, so that no part promises next to nothing
+FLOOR = 0.2  # of the mean residual; added everywhere, so that no part has a width near zero
 
 
 class HalfWidth(NamedTuple):
-    """Half the width of the interval as a function of the prediction: `values` at `knots` (ascending), linear between
-    them, constant beyond; in the target's unit."""
+    """Half the width of the interval at a prediction, in the target's unit.
+
+    It is `values` at `knots` (ascending), linear between them and constant beyond.
+    """
 
     knots: np.ndarray
     values: np.ndarray
 
-    def at(self, predictions: np.ndarray) -> np.ndarray:
-        return np.interp(predictions, self.knots, self.values)
-
 
 def half_width(predictions: np.ndarray, residuals: np.ndarray, level: float) -> HalfWidth:
-    """The half-width that covers at least `level` of new rows if these out-of-fold residuals are like theirs.
+    """The half-width that covers at least `level` of new rows if their residuals are like these out-of-fold ones.
 
     Locally weighted conformal prediction (Lei, G'Sell, Rinaldo, Tibshirani and Wasserman 2018, section 5.2) with
-    out-of-fold residuals in place of a split: residuals are measured in units of their mean size near the prediction,
-    and the ceil((n + 1) level)-th smallest of them (the largest where n is too small) scales that size.
-    NaN residuals, of rows that no fold held, are left out.
+    out-of-fold residuals in place of a split: residuals are divided by their mean size near the prediction, and the
+    ceil((n + 1) level)-th smallest of them (the largest where n is too small) scales that size.
+    Residuals that are NaN, of rows that no fold held, are left out.
     """
     held = ~np.isnan(residuals)
     predictions, sizes = predictions[held], np.abs(residuals[held])
@@ -34,7 +33,7 @@ def half_width(predictions: np.ndarray, residuals: np.ndarray, level: float) -> 
         return HalfWidth(np.zeros(1), np.zeros(1))
     by_prediction = np.argsort(predictions, kind="stable")
     parts = np.array_split(by_prediction, min(PARTS, max(1, len(sizes) // ROWS_PER_PART)))
-    # A model that predicts the same for many rows may give two parts the same place: the first stands for both.
+    # Two parts have the same knot where a model predicts the same for many rows: the first one stays.
     knots, first = np.unique([predictions[part].mean() for part in parts], return_index=True)
     local = np.array([sizes[part].mean() for part in parts])[first] + FLOOR * sizes.mean()
     scores = np.sort(sizes / np.interp(predictions, knots, local))

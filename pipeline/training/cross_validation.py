@@ -1,4 +1,4 @@
-"""Out-of-fold predictions of every combination of settings, with no fit done twice."""
+"""Cross-validation: the out-of-fold predictions of a family with each of several settings."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,100 +8,89 @@ from typing import Any
 import joblib
 import numpy as np
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from pipeline.contract.errors import PipelineError
 from pipeline.distributed.shared_files import Lendable, lendable
-from pipeline.training.shared_trees import Sharing
+from pipeline.training.shared_trees import Prefixes
 
-Settings = dict[str, Any]
-Split = tuple[np.ndarray, np.ndarray]
-Make = Callable[[Settings], Pipeline]
+Hyperparameters = dict[str, Any]
+Split = tuple[np.ndarray, np.ndarray]  # the positions of the rows to train on, and of those held out
+MakePipeline = Callable[[Hyperparameters], Pipeline]
 
 
 def cross_validate(
-    tried: list[Settings],
-    make: Make,
-    sharing: Sharing | None,
+    tried: list[Hyperparameters],
+    make: MakePipeline,
+    prefixes: Prefixes | None,
     matrix: np.ndarray,
     target: np.ndarray,
     splits: list[Split],
-    label: str,
+    family: str,
     folder: Path | None = None,
 ) -> np.ndarray:
-    """Out-of-fold predictions [settings, rows]: each row's by the fit that did not see it, NaN where no fold holds it.
+    """Out-of-fold predictions [settings, rows], each by the fit that did not see the row; NaN where no fold holds it.
 
-    `make(settings)` gives an unfitted pipeline; settings that differ in `sharing.settings` alone share their fits.
+    `make(settings)` makes an unfitted pipeline of the family. With `prefixes`, settings that differ in `n_estimators`
+    alone share a fit.
     `folder`: where workers of Dask, if joblib hands the fits to some, find the rows.
-    Raises PipelineError naming settings that the model refuses.
+    Raises PipelineError that names settings which the model refuses.
     """
-    shared = sharing.settings if sharing else frozenset[str]()
-    tasks = [(group, split) for group in groups(tried, shared) for split in splits]
+    groups = by_size(tried) if prefixes else [[position] for position in range(len(tried))]
+    tasks = [(group, split) for group in groups for split in splits]
     predictions = np.full((len(tried), len(target)), np.nan)
     # Threads: fitting releases Python's lock, and a process would first have to import what this one has.
     run = joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator")
-    with lendable((matrix, target), folder) as data:
+    # One BLAS thread in each of them: they occupy the cores already.
+    with lendable((matrix, target), folder) as data, threadpool_limits(1):
         results = run(
-            joblib.delayed(_predict)([tried[place] for place in group], make, sharing, data, split, label)
+            joblib.delayed(_predict)([tried[position] for position in group], make, prefixes, data, split, family)
             for group, split in tasks
         )
         for (group, (_, held)), values in tqdm(
-            zip(tasks, results, strict=True), total=len(tasks), desc=f"{label}: fits", disable=None
+            zip(tasks, results, strict=True), total=len(tasks), desc=f"{family}: fits", disable=None
         ):
             predictions[np.ix_(group, held)] = values
     return predictions
 
 
 def _predict(
-    settings: list[Settings],
-    make: Make,
-    sharing: Sharing | None,
+    group: list[Hyperparameters],
+    make: MakePipeline,
+    prefixes: Prefixes | None,
     data: Lendable,
     split: Split,
-    label: str,
+    family: str,
 ) -> np.ndarray:
-    """Predictions [settings, held rows] of settings that may share their fits; `data`: of a matrix and a target."""
+    """Predictions [settings of the group, held rows], of one fit; `data` holds the matrix and the target."""
     (matrix, target), (train, held) = data.content, split
-    pipelines = [make(each) for each in settings]
-    prepare, models = pipelines[0][:-1], [pipeline[-1] for pipeline in pipelines]
+    largest = max(group, key=lambda settings: settings["n_estimators"]) if len(group) > 1 else group[0]
     # Sequential: within a fit scikit-learn would hand parts of it to Dask, which forgets them where a worker dies.
-    with naming(label, settings[-1]), joblib.parallel_config("sequential"):
-        prepared = prepare.fit_transform(matrix[train])
-        if sharing and _may_share(settings[0], sharing.settings):
-            return sharing.predict(models, prepared, target[train], prepare.transform(matrix[held]))
-        return models[0].fit(prepared, target[train]).predict(prepare.transform(matrix[held]))[None, :]
+    with named_refusal(family, largest), joblib.parallel_config("sequential"):
+        pipeline = make(largest).fit(matrix[train], target[train])
+        if len(group) == 1 or prefixes is None:
+            return pipeline.predict(matrix[held])[None, :]
+        prepared = pipeline[:-1].transform(matrix[held])
+        return prefixes(pipeline[-1], prepared, [settings["n_estimators"] for settings in group])
 
 
 @contextmanager
-def naming(family: str, settings: Settings) -> Iterator[None]:
-    """Raises PipelineError naming the settings that a model refuses in the block."""
+def named_refusal(family: str, settings: Hyperparameters) -> Iterator[None]:
+    """Raise PipelineError that names the settings where a model refuses them in the block."""
     try:
         yield
-    except (ValueError, TypeError) as error:  # of scikit-learn and xgboost: a setting that is out of range
+    except (ValueError, TypeError) as error:  # of scikit-learn and xgboost: a value that is out of range
         reason = str(error).strip().splitlines()[0]
         raise PipelineError(f"params.yaml: train.families.{family}: {settings} cannot be fitted: {reason}") from error
 
 
-def groups(tried: list[Settings], shared: frozenset[str]) -> Iterator[list[int]]:
-    """The places of settings that share their fits: those that have the same value of all that is not `shared`."""
-    found: dict[str, list[int]] = {}
-    for place, settings in enumerate(tried):
-        mine = sorted(name for name in settings if name in shared)
-        # What the model may refuse is fitted alone, so that the message names it.
-        alone = None if _may_share(settings, shared) else place
-        rest = {name: value for name, value in settings.items() if name not in shared}
-        found.setdefault(repr((rest, mine, alone)), []).append(place)
-    yield from found.values()
-
-
-def _may_share(settings: Settings, shared: frozenset[str]) -> bool:
-    """None is no limit, but no number of trees."""
-    return all(
-        _is_count(value) or (value is None and name != "n_estimators")
-        for name, value in settings.items()
-        if name in shared
-    )
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+def by_size(tried: list[Hyperparameters]) -> list[list[int]]:
+    """The positions of settings in groups that differ in `n_estimators` alone."""
+    groups: dict[str, list[int]] = {}
+    for position, settings in enumerate(tried):
+        size = settings.get("n_estimators")
+        # A size that the model may refuse has a group of its own, so that the message names it.
+        key = {**settings, "n_estimators": None} if type(size) is int and size >= 1 else position
+        groups.setdefault(repr(key), []).append(position)
+    return list(groups.values())

@@ -7,31 +7,32 @@ from sklearn.base import RegressorMixin
 from sklearn.pipeline import Pipeline
 
 from pipeline.contract.errors import PipelineError
+from pipeline.contract.params import Grid
 from pipeline.contract.schema import Column
 from pipeline.contract.yaml_config import nearest
 from pipeline.training import shared_trees
 from pipeline.training.preprocessing import prepare
 
 
-def _unbounded(grid: shared_trees.Grid, n_rows: int, max_leaves: int) -> shared_trees.Grid:
-    return grid
-
-
 class Family(NamedTuple):
-    """`model(seed)` makes the estimator. `scale`: only for models that need it, for trees behind a scaler differ
-    in float32 from trees before it (rows near a threshold switch sides). `sharing` saves fits, `bounded(grid, rows,
-    max_leaves)` keeps models that grow with the rows servable; `also`: settings that the best of the grid is tried with
-    once more, where it does not name them. Most families need none of these. `by_parts()` gives the class
-    (pipeline.training.in_parts.fitting.Learner) that fits a table too large for memory; without it the rows must fit there."""
+    """A kind of model. The first two fields are all that most families need.
+
+    `model(seed)` makes the unfitted estimator.
+    `scale`: standardise the features. Trees must not have it: behind a scaler their thresholds differ in float32.
+    `prefixes`: predictions with the first trees of a fitted ensemble. With it, settings that differ in `n_estimators`
+    alone share one fit.
+    `limit(grid, rows, max_leaves)` bounds models that grow with the rows.
+    `refine`: settings that the search tries once more with the best of the grid, unless the grid names them.
+    """
 
     model: Callable[[int], RegressorMixin]
     scale: bool
-    sharing: shared_trees.Sharing | None = None
-    bounded: Callable[[shared_trees.Grid, int, int], shared_trees.Grid] = _unbounded
-    also: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
+    prefixes: shared_trees.Prefixes | None = None
+    limit: Callable[[Grid, int, int], Grid] = lambda grid, rows, max_leaves: grid
+    refine: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
 
 
-# Imports are inside, so that training one family does not pay for the libraries of the others.
+# The imports are inside the functions, so that training one family does not load the libraries of the others.
 
 
 def _linear(seed: int) -> RegressorMixin:
@@ -55,42 +56,23 @@ def _random_forest(seed: int) -> RegressorMixin:
 def _xgboost(seed: int) -> RegressorMixin:
     from xgboost import XGBRegressor
 
-    # One thread a fit: the search runs the fits side by side. On small tables most of XGBoost's time goes into empty
-    # bins: with 64 in place of 256 the shipped search takes 0.6 of the time, at an RMSE that is no higher. Not so where
-    # a feature has a heavy tail, hence `also` (docs/decisions/0013).
+    # One thread: the search runs fits side by side. 64 bins take 0.6 of the time of 256 on a small table, and cost
+    # accuracy only where a feature has a heavy tail; hence `refine` (docs/decisions/0013-bins.md).
     return XGBRegressor(random_state=seed, n_jobs=1, max_bin=64)
-
-
-def _xgboost_forest(seed: int) -> RegressorMixin:
-    from xgboost import XGBRFRegressor
-
-    # 256 bins, for a forest has no later rounds that make up for what coarse ones miss.
-    return XGBRFRegressor(random_state=seed, n_jobs=1)
 
 
 FAMILIES = {
     "linear": Family(_linear, scale=True),
     "ridge": Family(_ridge, scale=True),
-    "random_forest": Family(
-        _random_forest,
-        scale=False,
-        sharing=shared_trees.Sharing(frozenset({"n_estimators", "max_depth"}), shared_trees.forest),
-        bounded=shared_trees.bounded,
-    ),
-    "xgboost": Family(
-        _xgboost,
-        scale=False,
-        sharing=shared_trees.Sharing(frozenset({"n_estimators"}), shared_trees.boosting),
-        also={"max_bin": 256},
-    ),
-    "xgboost_forest": Family(_xgboost_forest, scale=False),
+    "random_forest": Family(_random_forest, scale=False, prefixes=shared_trees.forest, limit=shared_trees.limit_leaves),
+    "xgboost": Family(_xgboost, scale=False, prefixes=shared_trees.boosting, refine={"max_bin": 256}),
 }
 
 
 def get(name: str) -> Family:
     """The family of that name.
 
-    Raises PipelineError naming the known ones.
+    Raises PipelineError that lists the known families.
     """
     if name not in FAMILIES:
         raise PipelineError(
@@ -108,10 +90,10 @@ def numeric_pipeline(
     indicators: tuple[int, ...] = (),
     device: str = "cpu",
 ) -> Pipeline:
-    """Unfitted; from the float matrix of `pipeline.tables.feature_matrix` to a prediction. This is the part that becomes ONNX.
+    """The unfitted pipeline from a feature matrix to a prediction: what becomes the ONNX graph.
 
-    `indicators`: places of the columns whose missing values get a column of their own. `device`: cpu or cuda, for
-    models that can use either.
+    `settings`: the model's hyperparameters. `indicators`: positions of the columns that get a missing indicator.
+    `device`: cpu or cuda; models that cannot use a GPU ignore it.
     Raises PipelineError for a setting that the model does not have.
     """
     kind = get(family)

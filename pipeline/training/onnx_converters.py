@@ -1,5 +1,6 @@
-"""A fitted pipeline to an ONNX graph."""
+"""Conversion of a fitted pipeline and its interval to an ONNX graph."""
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ OPSET = {"": 17, "ai.onnx.ml": 3}
 
 
 def to_onnx(pipeline: Pipeline, n_features: int, half: HalfWidth) -> onnx.ModelProto:
-    """One float32 matrix `features` in; `prediction`, `lower`, `upper` out, each [rows, 1].
+    """The graph of a fitted numeric pipeline: input `features` [rows, n_features], outputs `prediction`, `lower` and
+    `upper` [rows, 1], all float32.
 
     Names inside the graph are fixed, so that the same fit gives the same bytes.
     """
@@ -39,9 +41,12 @@ def to_onnx(pipeline: Pipeline, n_features: int, half: HalfWidth) -> onnx.ModelP
 
 
 def _add_interval(graph: onnx.GraphProto, half: HalfWidth) -> None:
-    """Prediction -/+ half-width. The half-width is a sum of ramps: one starts at each knot but the last, and bends the
-    line by the change of its slope there."""
-    # A knot beyond the last one, at the same value: one knot alone has no slope.
+    """Add prediction -/+ half-width to the graph.
+
+    The piecewise linear half-width is its first value plus a sum of ramps: one starts at each knot but the last, and
+    its weight is the change of slope there.
+    """
+    # One more knot behind the last, at the same value: a single knot has no slope.
     knots = np.append(half.knots, half.knots[-1] + max(1.0, abs(half.knots[-1])))
     values = np.append(half.values, half.values[-1])
     slopes = np.diff(values) / np.diff(knots)
@@ -83,16 +88,13 @@ def _register_is_missing() -> None:
 
 
 def _register_xgboost() -> None:
-    import sys
-
     # Only where the family is in use: importing xgboost takes longer than a linear fit.
     if "xgboost" not in sys.modules:
         return
     from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost
     from skl2onnx.common.shape_calculator import calculate_linear_regressor_output_shapes
-    from xgboost import XGBRegressor, XGBRFRegressor
+    from xgboost import XGBRegressor
 
-    options: dict[str, Any] = {"overwrite": True}
-    for kind in (XGBRegressor, XGBRFRegressor):
-        name = f"XGBoost{kind.__name__}"
-        update_registered_converter(kind, name, calculate_linear_regressor_output_shapes, convert_xgboost, **options)
+    update_registered_converter(
+        XGBRegressor, "XGBoostXGBRegressor", calculate_linear_regressor_output_shapes, convert_xgboost, overwrite=True
+    )

@@ -1,9 +1,17 @@
-"""Rows where float32 could bite: what a served model is compared with its fit on, beside the training rows."""
+"""Parity: a served ONNX form must predict what its fit predicts, above all where float32 could change a prediction."""
+
+from collections.abc import Iterable
 
 import numpy as np
 import onnx
+from sklearn.pipeline import Pipeline
 
-MOST_THRESHOLDS = 2_000  # spread evenly over those of a model, so that the check stays quick
+from pipeline.contract.errors import PipelineError
+from pipeline.contract.onnx_model import Model
+from pipeline.contract.params import Select
+
+MAX_THRESHOLDS = 2_000  # that are tried, spread evenly over those of a model: the check stays quick
+ROWS_AT_ONCE = 4_096  # a comparison needs several times the memory of its rows
 
 
 def extremes(matrix: np.ndarray) -> np.ndarray:
@@ -14,43 +22,59 @@ def extremes(matrix: np.ndarray) -> np.ndarray:
     return np.vstack([np.full_like(low, np.nan), one_missing, low, middle, high])
 
 
-def at_thresholds(matrix: np.ndarray, model: onnx.ModelProto, order: list[int]) -> np.ndarray:
-    """Rows [n, features] with one feature at exactly a threshold of the model's trees, if it has trees.
+def at_thresholds(matrix: np.ndarray, model: onnx.ModelProto, features: list[int]) -> np.ndarray:
+    """Rows [n, features] with one feature exactly at a threshold of the model's trees; none where it has no trees.
 
-    `order`: the feature behind each of the trees' first columns. The rest of a row is that of the training row with the
-    nearest value, which is likely to come by the threshold.
+    `features`: the position of the feature behind each of the trees' first columns. The other values are those of the
+    training row with the nearest value of that feature, for such a row is likely to reach the threshold.
     """
-    split = _thresholds(model)
-    split = split[split[:, 0] < len(order)]
-    split = split[np.linspace(0, len(split) - 1, min(len(split), MOST_THRESHOLDS)).astype(int)]
-    made = [matrix[:0]]
-    for column in np.unique(split[:, 0]).astype(int):
-        values, place = split[split[:, 0] == column, 1], order[column]
-        near = matrix[_nearest(matrix[:, place], values)]
-        near[:, place] = values
-        made.append(near)
-    return np.vstack(made)
+    thresholds = _thresholds(model)
+    thresholds = thresholds[thresholds[:, 0] < len(features)]
+    thresholds = thresholds[np.linspace(0, len(thresholds) - 1, min(len(thresholds), MAX_THRESHOLDS)).astype(int)]
+    probes = [matrix[:0]]
+    for column in np.unique(thresholds[:, 0]).astype(int):
+        values, position = thresholds[thresholds[:, 0] == column, 1], features[column]
+        rows = matrix[_nearest(matrix[:, position], values)]
+        rows[:, position] = values
+        probes.append(rows)
+    return np.vstack(probes)
+
+
+def largest_gap(model: Model, fitted: Pipeline, probes: Iterable[np.ndarray]) -> float:
+    """The largest difference between the predictions of a model file and of its numeric pipeline, in the target's unit;
+    NaN where one of them is not a number."""
+    pieces = (rows[start : start + ROWS_AT_ONCE] for rows in probes for start in range(0, len(rows), ROWS_AT_ONCE))
+    return float(np.max([np.abs(model.predict(rows)[:, 0] - fitted.predict(rows)).max() for rows in pieces]))
+
+
+def check_gap(gap: float, family: str, target_std: float, limits: Select) -> None:
+    """Raise PipelineError where the largest gap, in the target's unit, is above the tolerance."""
+    if not gap <= (tolerance := limits.onnx_tolerance * target_std):
+        raise PipelineError(
+            f"{family}: ONNX and the fitted model differ by {gap:.3g}, more than select.onnx_tolerance "
+            f"x the target's standard deviation = {tolerance:.3g}: raise it in params.yaml, or scale the features less"
+        )
 
 
 def _nearest(column: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The places in the column, which may have NaN, of what is nearest to each of the values; the first of equals."""
+    """The positions in the column, which may have NaN, that are nearest to each of the values; the first of equals."""
     known = np.flatnonzero(~np.isnan(column))
     levels, first = np.unique(column[known], return_index=True)
     above = np.searchsorted(levels, values).clip(max=len(levels) - 1)
     below = (above - 1).clip(min=0)
     up, down = np.abs(levels[above] - values), np.abs(levels[below] - values)
     lower = (down < up) | ((down == up) & (first[below] < first[above]))
-    places: np.ndarray = known[first[np.where(lower, below, above)]]
-    return places
+    nearest: np.ndarray = known[first[np.where(lower, below, above)]]
+    return nearest
 
 
 def _thresholds(model: onnx.ModelProto) -> np.ndarray:
     """The distinct pairs [n, 2] of a column of the trees and a threshold."""
-    found = [np.empty((0, 2))]
+    pairs = [np.empty((0, 2))]
     for node in model.graph.node:
         if node.op_type == "TreeEnsembleRegressor":
-            holds = {attribute.name: attribute for attribute in node.attribute}
-            inner = np.array([mode != b"LEAF" for mode in holds["nodes_modes"].strings])
-            pairs = np.column_stack([holds["nodes_featureids"].ints, holds["nodes_values"].floats])
-            found.append(np.unique(pairs[inner], axis=0))
-    return np.vstack(found)
+            attributes = {attribute.name: attribute for attribute in node.attribute}
+            inner = np.array([mode != b"LEAF" for mode in attributes["nodes_modes"].strings])
+            splits = np.column_stack([attributes["nodes_featureids"].ints, attributes["nodes_values"].floats])
+            pairs.append(np.unique(splits[inner], axis=0))
+    return np.vstack(pairs)

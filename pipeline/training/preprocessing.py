@@ -1,4 +1,4 @@
-"""What happens to a feature before a model sees it. All of it is learned inside the pipeline, so from training rows."""
+"""Imputation, scaling and encoding of features, as steps of the pipeline: so they learn from training rows only."""
 
 from typing import Any, Self
 
@@ -10,8 +10,10 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from pipeline.contract.schema import Column
+from pipeline.contract.schema import Column, Schema
 from pipeline.tables.feature_matrix import to_matrix
+
+IMPUTED = ("numbers", "booleans", "categories")  # the transformers whose first step replaces missing values
 
 
 class ToMatrix(TransformerMixin, BaseEstimator):
@@ -29,7 +31,7 @@ class ToMatrix(TransformerMixin, BaseEstimator):
 
 
 class IsMissing(TransformerMixin, BaseEstimator):
-    """1 where a value is missing, else 0. (skl2onnx drops the indicators of SimpleImputer without a word.)"""
+    """1 where a value is missing, else 0. (skl2onnx drops the indicators of SimpleImputer without an error.)"""
 
     def fit(self, matrix: np.ndarray, y: Any = None) -> Self:
         self.n_features_in_ = matrix.shape[1]
@@ -40,30 +42,43 @@ class IsMissing(TransformerMixin, BaseEstimator):
 
 
 def prepare(columns: tuple[Column, ...], scale: bool, indicators: tuple[int, ...]) -> ColumnTransformer:
-    """Median for numbers, the most frequent value for booleans and categories, one column a category, and one that
-    says whether the value is missing for each place in `indicators`.
+    """The unfitted preparation of a matrix with these columns.
 
-    A feature that a fold has no value of is 0 there (`keep_empty_features`), so that every fold has the same columns.
+    Missing numbers become the median; missing booleans and categories become the most frequent value. Categories are
+    one-hot encoded. Each position in `indicators` adds a column that is 1 where its value is missing.
+    A feature without any value in a fold is 0 there (`keep_empty_features`), so that every fold has the same columns.
     """
     at: dict[str, list[int]] = {"numbers": [], "booleans": [], "categories": [], "missing": list(indicators)}
-    for place, column in enumerate(columns):
+    for position, column in enumerate(columns):
         kind = {"bool": "booleans", "category": "categories"}.get(column.dtype, "numbers")
-        at[kind].append(place)
+        at[kind].append(position)
     mode = SimpleImputer(strategy="most_frequent", keep_empty_features=True)
     scaler = [StandardScaler()] if scale else []
+    codes = [list(range(len(columns[position].categories))) for position in at["categories"]]
     steps = {
         "numbers": make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), *scaler),
         "booleans": make_pipeline(mode, *scaler),
-        "categories": make_pipeline(
-            mode,
-            OneHotEncoder(
-                categories=[list(range(len(columns[place].categories))) for place in at["categories"]],
-                sparse_output=False,
-            ),
-        ),
+        "categories": make_pipeline(mode, OneHotEncoder(categories=codes, sparse_output=False)),
         "missing": IsMissing(),
     }
-    return ColumnTransformer([(kind, steps[kind], places) for kind, places in at.items() if places])
+    return ColumnTransformer([(kind, steps[kind], positions) for kind, positions in at.items() if positions])
+
+
+def imputed_values(preparation: ColumnTransformer, schema: Schema) -> dict[str, float]:
+    """The value that replaces a missing one, by feature, as a fitted preparation learned it."""
+    return {
+        schema.features[position].name: float(value)
+        for kind, _, positions in preparation.transformers_
+        if kind in IMPUTED
+        for position, value in zip(positions, preparation.named_transformers_[kind][0].statistics_, strict=True)
+    }
+
+
+def unencoded_features(preparation: ColumnTransformer) -> list[int]:
+    """The position of the feature behind each of the first columns that a fitted preparation makes: of the numbers and
+    booleans, which stay one column each."""
+    positions = {kind: places for kind, _, places in preparation.transformers_}
+    return [*positions.get("numbers", []), *positions.get("booleans", [])]
 
 
 def teach(
@@ -72,16 +87,16 @@ def teach(
     mean: np.ndarray | None = None,
     variance: np.ndarray | None = None,
 ) -> None:
-    """Give a fitted preparation what was learned elsewhere: `imputed` [features] in place of missing values, and, where
-    it scales, the `mean` and `variance` of the numbers and the booleans, in this order."""
+    """Replace what a fitted preparation has learned: by `imputed` [features] for missing values and, where it scales,
+    by the `mean` and `variance` of the numbers and then the booleans."""
     start = 0
-    for kind, _, places in preparation.transformers_:
-        if kind not in ("numbers", "booleans", "categories"):
+    for kind, _, positions in preparation.transformers_:
+        if kind not in IMPUTED:
             continue
         steps = preparation.named_transformers_[kind]
-        steps[0].statistics_ = imputed[places].astype(float)
+        steps[0].statistics_ = imputed[positions].astype(float)
         if mean is not None and variance is not None and kind != "categories":
-            mine = slice(start, start := start + len(places))
+            mine = slice(start, start := start + len(positions))
             deviation = np.sqrt(variance[mine])
             steps[1].mean_, steps[1].var_ = mean[mine], variance[mine]
             steps[1].scale_ = np.where(deviation == 0, 1.0, deviation)

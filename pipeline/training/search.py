@@ -8,37 +8,41 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import Train
 from pipeline.contract.schema import Schema
 from pipeline.training import families
-from pipeline.training.cross_validation import Settings, Split, cross_validate
+from pipeline.training.cross_validation import Hyperparameters, Split, cross_validate
 
 
 class FitRecord(NamedTuple):
-    """How a fit came about. RMSEs are in the target's unit; `out_of_fold` is aligned with the training rows, each
-    predicted by a model that saw none of its fold; `tried` counts the settings; `indicators` names the features whose
-    missing values the model is told of, beside the value that replaces them."""
+    """How a fit was found. RMSE and its standard error are in the target's unit.
+
+    `out_of_fold` [training rows]: predictions by models that saw none of the row's fold; NaN where no fold holds it.
+    `tried` counts the settings. `indicators`: positions of the features with a missing indicator.
+    `diverged`: settings that lost because a prediction was not finite.
+    """
 
     family: str
-    settings: dict[str, Any]
+    settings: Hyperparameters
     cv_rmse: float
     cv_rmse_se: float
     out_of_fold: np.ndarray
     tried: int
-    indicators: tuple[str, ...]
+    indicators: tuple[int, ...]
+    diverged: tuple[Hyperparameters, ...] = ()
 
 
 class Choice(NamedTuple):
-    """What cross-validation chose: settings, the places of the features with a missing indicator, and its out-of-fold
-    predictions [rows]; `tried` counts the settings."""
+    """The winner of a grid search: its settings, the positions of the features with a missing indicator; and the
+    settings that `diverged`."""
 
-    settings: Settings
+    settings: Hyperparameters
     indicators: tuple[int, ...]
-    out_of_fold: np.ndarray
-    tried: int
+    diverged: tuple[Hyperparameters, ...]
 
 
-def search_grid(
+def grid_search(
     matrix: np.ndarray,
     target: np.ndarray,
     splits: list[Split],
@@ -46,56 +50,70 @@ def search_grid(
     params: Train,
     family: str,
     folder: Path | None,
-) -> Choice:
-    """What `choose` finds of the family's grid, by the squared error over all held rows together."""
-    kind, grid = families.get(family), params.families[family]
-    tried = combinations(kind.bounded(grid, len(target), params.max_leaves))
+) -> FitRecord:
+    """The family's best settings, by the squared error over all held rows together; `folder` as for `cross_validate`.
+
+    Raises PipelineError for an unknown family or setting, and where every setting diverged.
+    """
+    kind = families.get(family)
+    tried = combinations(kind.limit(params.families[family], len(target), params.max_leaves))
+    # With a time column no fold holds the first block.
+    held = np.sort(np.concatenate([rows for _, rows in splits]))
     out_of_fold: dict[str, np.ndarray] = {}
 
-    def errors(settings: list[Settings], indicators: tuple[int, ...]) -> list[float]:
+    def squared_errors(each: list[Hyperparameters], indicators: tuple[int, ...]) -> list[float]:
         make = partial(
-            families.numeric_pipeline,
-            schema.features,
-            family,
-            params.seed,
-            indicators=indicators,
-            device=params.device,
+            families.numeric_pipeline, schema.features, family, params.seed, indicators=indicators, device=params.device
         )
-        predictions = cross_validate(settings, make, kind.sharing, matrix, target, splits, family, folder)
-        out_of_fold.update(zip((repr((each, indicators)) for each in settings), predictions, strict=True))
-        # With a time, the first block is never held: its predictions are NaN.
-        return [float(error) for error in np.nanmean(np.square(predictions - target), axis=1)]
+        found = cross_validate(each, make, kind.prefixes, matrix, target, splits, family, folder)
+        out_of_fold.update(zip((repr((settings, indicators)) for settings in each), found, strict=True))
+        with np.errstate(over="ignore", invalid="ignore"):  # of models that diverged
+            return [float(np.square(predictions[held] - target[held]).mean()) for predictions in found]
 
-    missing = tuple(np.flatnonzero(np.isnan(matrix).any(axis=0)).tolist())
-    chosen = choose(errors, tried, kind.also, missing)
-    return Choice(*chosen, out_of_fold[repr(chosen)], len(tried))
+    with_missing = tuple(np.flatnonzero(np.isnan(matrix).any(axis=0)).tolist())
+    settings, indicators, diverged = choose(family, squared_errors, tried, kind.refine, with_missing)
+    predictions = out_of_fold[repr((settings, indicators))]
+    squared = np.square(predictions[held] - target[held])
+    cv_rmse = float(np.sqrt(squared.mean()))
+    # The standard error of a root of a mean, by the delta method.
+    error = float(squared.std(ddof=1) / np.sqrt(len(squared)) / (2 * cv_rmse)) if cv_rmse else 0.0
+    return FitRecord(family, settings, cv_rmse, error, predictions, len(tried), indicators, diverged)
 
 
-def combinations(grid: dict[str, list[Any]]) -> list[Settings]:
-    """Every combination of a grid's settings, the last one changing fastest."""
+def combinations(grid: dict[str, list[Any]]) -> list[Hyperparameters]:
+    """Every combination of a grid's values; the last name changes fastest."""
     return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 
 
 def choose(
-    errors: Callable[[list[Settings], tuple[int, ...]], Sequence[float]],
-    tried: list[Settings],
-    also: Settings,
-    missing: tuple[int, ...],
-) -> tuple[Settings, tuple[int, ...]]:
-    """The settings with the lowest error, the first of equals; then, where that lowers it further, with those of `also`
-    that they do not name; then, where that does, with a missing indicator for the features at the places `missing`.
+    family: str,
+    squared_errors: Callable[[list[Hyperparameters], tuple[int, ...]], Sequence[float]],
+    tried: list[Hyperparameters],
+    refine: Hyperparameters,
+    with_missing: tuple[int, ...],
+) -> Choice:
+    """The settings with the lowest error, the first of equals.
 
-    `errors(settings, indicators)` cross-validates each of the settings with these missing indicators.
+    Two further trials replace them where they lower the error: with the values of `refine` that the settings do not
+    name, then with a missing indicator for the features at the positions `with_missing`.
+    `squared_errors(settings, indicators)` cross-validates each of the settings. One that is not finite loses.
+    Raises PipelineError where all of `tried` lose.
     """
-    found = errors(tried, ())
-    # So the order of the grid and not the order of finishing decides.
-    best = int(np.argmin(found))
-    settings, lowest = tried[best], found[best]
-    if not also.keys() <= settings.keys():
-        finer = {**also, **settings}
-        (error,) = errors([finer], ())
+    errors = np.array(squared_errors(tried, ()))
+    diverged = tuple(tried[position] for position in np.flatnonzero(~np.isfinite(errors)))
+    if len(diverged) == len(tried):
+        raise PipelineError(
+            f"params.yaml: train.families.{family}: no setting can be used, for each one predicts values that are not "
+            f"finite in cross-validation: {', '.join(map(str, diverged))}; try others, such as a lower learning rate"
+        )
+    # The first of equals in the order of the grid: the order in which fits end has no say.
+    best = int(np.argmin(np.where(np.isfinite(errors), errors, np.inf)))
+    settings, lowest = tried[best], errors[best]
+    refined = {**refine, **settings}
+    if refined != settings:
+        (error,) = squared_errors([refined], ())
         if error < lowest:
-            settings, lowest = finer, error
-    if missing and errors([settings], missing)[0] < lowest:
-        return settings, missing
-    return settings, ()
+            settings, lowest = refined, error
+    if with_missing and squared_errors([settings], with_missing)[0] < lowest:
+        return Choice(settings, with_missing, diverged)
+    return Choice(settings, (), diverged)

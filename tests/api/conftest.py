@@ -21,7 +21,7 @@ from api.settings import Settings
 from pipeline.contract import params, schema
 from pipeline.contract.schema import Schema
 from pipeline.tables.splitting import TEST
-from pipeline.training.onnx_export import served_form
+from pipeline.training.onnx_export import describe_training, served_form
 from stages.clean import clean
 from stages.train import fit
 
@@ -102,7 +102,8 @@ def dearer(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Exampl
 def fitted(table: pd.DataFrame, schema: Schema, path: Path) -> Example:
     pipeline, record = fit(table, schema, params.Train(1, 0.9, 1000, "cpu", {"linear": {}}), "linear")
     training = table[table["fold"] != TEST]
-    served = served_form(pipeline, record, training, schema, 0.9, "0" * 64, params.Select("min", 1e-4, 50, 100))
+    described = describe_training(training["price"].to_numpy(float), "0" * 64, record.cv_rmse)
+    served = served_form(pipeline, record, training, schema, described, 0.9, params.Select("min", 1e-4, 50, 100))
     path.write_bytes(served.content)
     return Example(schema, table, pipeline, path)
 

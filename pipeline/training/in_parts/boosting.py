@@ -1,4 +1,4 @@
-"""Boosted trees and forests of xgboost on a training table in parts: the search, over fits by all workers together."""
+"""Boosted trees of xgboost on a training table in parts: the search, over fits by all workers together."""
 
 import uuid
 from collections.abc import Callable
@@ -22,7 +22,7 @@ Settings = dict[str, Any]
 
 
 class ByXgboost:
-    """`make(settings, indicators)` gives an unfitted numeric pipeline that ends in XGBRegressor or XGBRFRegressor."""
+    """`make(settings, indicators)` gives an unfitted numeric pipeline that ends in XGBRegressor."""
 
     def __init__(self, engine: Executor, known: Facts, make: Callable[[Settings, tuple[int, ...]], Pipeline]) -> None:
         self.engine, self.known, self.make = engine, known, make
@@ -38,8 +38,7 @@ class ByXgboost:
         """Of each settings the sum of the squared errors over all held rows. Of models that differ in their number of
         rounds alone the largest is fitted: the others are its beginning."""
         rounds = [_rounds(self.make(settings, indicators)) for settings in tried]
-        boosted = len(set(rounds)) > 1  # the trees of a forest are one round
-        groups = list(cross_validation.groups(tried, frozenset({"n_estimators"} if boosted else ())))
+        groups = cross_validation.by_size(tried)
         largest = [tried[max(group, key=rounds.__getitem__)] for group in groups]
         counts = [[rounds[place] for place in group] for group in groups]
         totals = np.zeros(len(tried), dtype=object)

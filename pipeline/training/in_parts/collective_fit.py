@@ -34,7 +34,7 @@ STUCK = 2 * MEETING  # seconds until a worker that waits for others all the same
 
 
 class Fit(NamedTuple):
-    """Unfitted `models` (XGBRegressor, XGBRFRegressor), all to be fitted to the rows of `folds` as `prepare`, fitted or
+    """Unfitted `models` (XGBRegressor), all to be fitted to the rows of `folds` as `prepare`, fitted or
     taught, gives them."""
 
     models: list[Any]

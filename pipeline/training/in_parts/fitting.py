@@ -22,7 +22,7 @@ from pipeline.training.search import FitRecord
 Settings = dict[str, Any]
 
 # The families that fit a table in parts, and by what: sums of products, or xgboost on all workers together.
-IN_PARTS = {"linear": "moments", "ridge": "moments", "xgboost": "boosting", "xgboost_forest": "boosting"}
+IN_PARTS = {"linear": "moments", "ridge": "moments", "xgboost": "boosting"}
 
 
 class Learner(Protocol):
@@ -65,24 +65,24 @@ def fit(
             f"or take it out of train.families in params.yaml; in parts there are {able}"
         )
     known = column_statistics.gather(run, parts, schema)
-    run.map(device.check, [params.device], "train: device")
     make = partial(families.numeric_pipeline, schema.features, family, params.seed, device=params.device)
-    tried = search.combinations(kind.bounded(grid, known.rows, params.max_leaves))
+    run.map(device.check, [make({})[-1]], "train: device")
+    tried = search.combinations(kind.limit(grid, known.rows, params.max_leaves))
     # On two rows of nothing: a setting that a model refuses is named before the workers read anything.
     blank = np.zeros((2, len(schema.features)))
     for settings in tried:
-        with cross_validation.naming(family, settings):
+        with cross_validation.named_refusal(family, settings):
             make(settings).fit(blank, np.zeros(2))
     missing = tuple(np.flatnonzero(known.missing).tolist())
     learner: Learner = _learner(IN_PARTS[family])(run, known, make)
     with closing(learner):
-        settings, indicators = search.choose(learner.squared_errors, tried, kind.also, missing)
+        settings, indicators, diverged = search.choose(family, learner.squared_errors, tried, kind.refine, missing)
         *models, model = learner.fits(settings, indicators)
     errors = hold_out(run, known, models, folder)
     pipeline = Pipeline([("matrix", preprocessing.ToMatrix(schema.features).fit(errors.sample)), *model.steps])
-    names = tuple(schema.features[place].name for place in indicators)
     predictions = errors.sample["prediction"].to_numpy(float)
-    record = FitRecord(family, settings, errors.cv_rmse, errors.cv_rmse_se, predictions, len(tried), names)
+    figures = (errors.cv_rmse, errors.cv_rmse_se, predictions, len(tried))
+    record = FitRecord(family, settings, *figures, indicators, diverged)
     training = Training(known.rows, sha256, known.target_median, errors.target_std, record.cv_rmse)
     return Fitted(pipeline, record, errors.sample, training)
 

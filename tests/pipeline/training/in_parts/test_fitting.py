@@ -14,7 +14,7 @@ from pipeline.contract.params import Select, Train
 from pipeline.distributed.executor import Executor
 from pipeline.tables import atomic_files, parquet, sampling
 from pipeline.tables.feature_matrix import to_matrix
-from pipeline.training import onnx_export
+from pipeline.training import onnx_export, parity
 from pipeline.training.in_parts import fitting, out_of_fold
 from stages.train import fit
 from tests.pipeline.training.in_parts.test_moments import HOMES, cut, homes
@@ -38,7 +38,7 @@ def in_parts(run: Executor, table: pd.DataFrame, folder: Path, parts: int, famil
     """A fit of the table cut into parts, and its model file."""
     found = fitting.fit(run, cut(table, folder / "table", parts), HOMES, PARAMS, family, "sha", folder / "oof")
     served = onnx_export.served_form(
-        found.pipeline, found.record, found.sample, HOMES, 0.9, "sha", LIMITS, found.training
+        found.pipeline, found.record, found.sample, HOMES, found.training, 0.9, LIMITS
     )
     return found, served.content
 
@@ -57,7 +57,8 @@ def test_parts_answer_as_memory_does(table: pd.DataFrame, tmp_path: Path, family
     assert oof["row"].tolist() == table["row"].tolist()
     assert oof["prediction"].to_numpy() == pytest.approx(record.out_of_fold, rel=1e-8)
     assert (oof["prediction"] + oof["residual"]).to_numpy() == pytest.approx(table["price"].to_numpy())
-    served = onnx_export.served_form(pipeline, record, table, HOMES, 0.9, "sha", LIMITS).content
+    described = onnx_export.describe_training(table["price"].to_numpy(float), "sha", record.cv_rmse)
+    served = onnx_export.served_form(pipeline, record, table, HOMES, described, 0.9, LIMITS).content
     ours, theirs = (Model(file, "m").description.training for file in (content, served))
     assert (ours.rows, ours.target_median) == (theirs.rows, theirs.target_median)
     assert ours.target_std == pytest.approx(theirs.target_std, rel=1e-12)
@@ -98,7 +99,7 @@ def test_every_row_is_compared_with_the_served_form(table: pd.DataFrame, tmp_pat
         answers = Model(content, "m").predict(to_matrix(each, HOMES.features))[:, 0]
         assert gap == pytest.approx(np.abs(answers - found.pipeline.predict(each)).max())
         with pytest.raises(PipelineError, match="linear: ONNX and the") if refused else nullcontext():
-            onnx_export.check_gap(gap, "linear", found.training.target_std, LIMITS)
+            parity.check_gap(gap, "linear", found.training.target_std, LIMITS)
 
 
 def test_a_family_that_needs_the_rows_says_so(table: pd.DataFrame, tmp_path: Path) -> None:

@@ -34,7 +34,6 @@ pytestmark = [
 GRIDS = {
     "ridge": {"alpha": [0.1, 1, 100]},
     "xgboost": {"n_estimators": [20, 60], "max_depth": [3, 5], "subsample": [0.8]},
-    "xgboost_forest": {"n_estimators": [60], "max_depth": [8]},
 }
 PARAMS = Train(seed=1, interval_level=0.9, max_leaves=1000, device="cpu", families=GRIDS)
 
@@ -64,7 +63,7 @@ def served(run: Executor, parts: list[Path], family: str, folder: str, seed: int
     params = msgspec.structs.replace(PARAMS, seed=seed)
     found = fitting.fit(run, parts, HOMES, params, family, "sha", Path("models/candidates") / folder)
     file = onnx_export.served_form(
-        found.pipeline, found.record, found.sample, HOMES, 0.9, "sha", LIMITS, found.training
+        found.pipeline, found.record, found.sample, HOMES, found.training, 0.9, LIMITS
     )
     gap = out_of_fold.largest_gap(run, parts, HOMES, found.pipeline, file.content, Path("models/candidates"))
     assert gap <= LIMITS.onnx_tolerance * found.training.target_std
@@ -116,8 +115,7 @@ def test_workers_give_what_one_process_gives(client: Client, table: pd.DataFrame
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["xgboost", "xgboost_forest"])
-def test_trees_in_parts_are_as_good(client: Client, table: pd.DataFrame, in_a_folder: Path, family: str) -> None:
+def test_trees_in_parts_are_as_good(client: Client, table: pd.DataFrame, in_a_folder: Path) -> None:
     """The cross-validated RMSE of xgboost in parts is within the spread that seeds have in memory: no farther from
     their mean than three standard deviations of ten seeds."""
     in_memory = np.array(
