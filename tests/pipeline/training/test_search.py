@@ -24,10 +24,8 @@ def test_the_best_setting_is_chosen_by_cross_validation() -> None:
     """The chosen settings are those of the grid with the lowest out-of-fold error, and cv_rmse is that error."""
     table, _ = homes()
     _, record = fit(table, HOMES, PARAMS, "random_forest")
-    alone = [
-        fit(table, HOMES, with_grid("random_forest", {"n_estimators": [5], "min_samples_leaf": [leaf]}), "random_forest")
-        for leaf in (1, 30)
-    ]
+    grids = [{"n_estimators": [5], "min_samples_leaf": [leaf]} for leaf in (1, 30)]
+    alone = [fit(table, HOMES, with_grid("random_forest", grid), "random_forest") for grid in grids]
     assert alone[0][1].cv_rmse < alone[1][1].cv_rmse
     assert record.settings == {"n_estimators": 5, "min_samples_leaf": 1}
     assert record.cv_rmse == alone[0][1].cv_rmse

@@ -37,9 +37,7 @@ def table() -> pd.DataFrame:
 def in_parts(run: Executor, table: pd.DataFrame, folder: Path, parts: int, family: str) -> tuple[fitting.Fitted, bytes]:
     """A fit of the table cut into parts, and its model file."""
     found = fitting.fit(run, cut(table, folder / "table", parts), HOMES, PARAMS, family, "sha", folder / "oof")
-    served = onnx_export.served_form(
-        found.pipeline, found.record, found.sample, HOMES, found.training, 0.9, LIMITS
-    )
+    served = onnx_export.served_form(found.pipeline, found.record, found.sample, HOMES, found.training, 0.9, LIMITS)
     return found, served.content
 
 

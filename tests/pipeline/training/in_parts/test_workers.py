@@ -62,9 +62,7 @@ def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def served(run: Executor, parts: list[Path], family: str, folder: str, seed: int = 1) -> tuple[fitting.Fitted, bytes]:
     params = msgspec.structs.replace(PARAMS, seed=seed)
     found = fitting.fit(run, parts, HOMES, params, family, "sha", Path("models/candidates") / folder)
-    file = onnx_export.served_form(
-        found.pipeline, found.record, found.sample, HOMES, found.training, 0.9, LIMITS
-    )
+    file = onnx_export.served_form(found.pipeline, found.record, found.sample, HOMES, found.training, 0.9, LIMITS)
     gap = out_of_fold.largest_gap(run, parts, HOMES, found.pipeline, file.content, Path("models/candidates"))
     assert gap <= LIMITS.onnx_tolerance * found.training.target_std
     return found, file.content
@@ -119,11 +117,11 @@ def test_trees_in_parts_are_as_good(client: Client, table: pd.DataFrame, in_a_fo
     """The cross-validated RMSE of xgboost in parts is within the spread that seeds have in memory: no farther from
     their mean than three standard deviations of ten seeds."""
     in_memory = np.array(
-        [fit(table, HOMES, msgspec.structs.replace(PARAMS, seed=s), family)[1].cv_rmse for s in range(10)]
+        [fit(table, HOMES, msgspec.structs.replace(PARAMS, seed=s), "xgboost")[1].cv_rmse for s in range(10)]
     )
-    found, _ = served(Executor(client), cut(table, in_a_folder / "table", 5), family, "oof")
+    found, _ = served(Executor(client), cut(table, in_a_folder / "table", 5), "xgboost", "oof")
     mean, spread = in_memory.mean(), in_memory.std(ddof=1)
-    print(f"{family}: in parts {found.record.cv_rmse:.3f}, in memory {mean:.3f} +- {spread:.3f}")
+    print(f"xgboost: in parts {found.record.cv_rmse:.3f}, in memory {mean:.3f} +- {spread:.3f}")
     assert abs(found.record.cv_rmse - mean) <= 3 * spread
 
 
