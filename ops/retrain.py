@@ -20,9 +20,9 @@ from pipeline.registry.champion_record import recorded_md5
 from pipeline.registry.repair import repair
 from pipeline.tables import atomic_files
 
-# Where drift is the reason, a model that is as good on all rows and better on the most recent ones is what is wanted.
+# After drift, a model must be as good on all rows and better on the most recent ones.
 DRIFT_POLICY = ("--policy", "non_inferior")
-# Its labelled rows are in data/raw and not in Git. Drift cannot tell: it compares with the challenger's rows by now.
+# Said where labelled rows are in data/raw and not in Git: drift now compares with the challenger's rows, and is over.
 UNANSWERED = "drift that no promotion has answered"
 
 

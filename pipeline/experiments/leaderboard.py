@@ -1,11 +1,14 @@
-"""The experiments of a sweep, from best to worst by cross-validation, as a table that ends with the best one's name."""
+"""The experiments of a sweep as a table, from best to worst by cross-validation."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
 
 
 class Run(NamedTuple):
-    """One experiment, or the workspace; `cv_rmse` is None where there is none, `reason` says why it failed."""
+    """One experiment, or the workspace.
+
+    `cv_rmse` is None for an experiment that failed; `reason` then says why.
+    """
 
     name: str
     values: list[str]
@@ -15,7 +18,7 @@ class Run(NamedTuple):
 
 
 def read(shown: list[dict[str, Any]], sweep: str, keys: list[str]) -> list[Run]:
-    """The workspace, then the experiments whose names begin with `sweep`, best first and the failed ones last.
+    """Return the workspace, then the experiments whose names begin with `sweep`, best first and the failed ones last.
 
     `shown` is what `dvc exp show --json` prints, `keys` are the parameters that the sweep varies.
     """
@@ -36,16 +39,16 @@ def render(runs: list[Run], keys: list[str]) -> str:
     failed = [f"{run.name} failed: {run.reason}" for run in experiments if run.reason]
     best = next((run for run in experiments if run.cv_rmse is not None), None)
     if best is None or best.cv_rmse is None:
-        verdict = "none came to its end"
+        verdict = "no experiment succeeded"
     elif before.cv_rmse is not None and before.cv_rmse <= best.cv_rmse:
-        verdict = f"none is better than the workspace; the best of them is {best.name}, cv_rmse {_figure(best)}"
+        verdict = f"no experiment is better than the workspace; the best is {best.name}, cv_rmse {_figure(best)}"
     else:
         verdict = f"best: {best.name}, cv_rmse {_figure(best)}; take it with `dvc exp apply {best.name}`"
     return "\n".join([*table, *failed, verdict])
 
 
 def _experiment(shown: dict[str, Any], keys: list[str]) -> Run:
-    """DVC gives a failed experiment the metrics of the commit that it started from: they are not taken."""
+    # DVC gives a failed experiment the metrics of the commit that it started from: they are not taken.
     run = _run(shown["name"], shown["revs"][0]["data"], keys)
     executor = shown["executor"] or {"state": "success"}
     if executor["state"] == "success":
@@ -67,7 +70,7 @@ def _value(params: Any, key: str) -> str:
 
 
 def _reason(log: Path) -> str:
-    """The error of a stage in an experiment's log, else its last line."""
+    """Return the error of a stage in an experiment's log, else its last line."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:

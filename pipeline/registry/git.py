@@ -12,7 +12,18 @@ from pathlib import Path
 
 from pipeline.contract.errors import PipelineError
 
-# What Git keeps while the user is in the middle of something; a commit of ours would end or spoil it.
+# Questions to Git that must succeed before a commit, and what is wrong where one fails.
+_IDENTITY = (
+    "Git does not know who you are, and a version says who made it: `git config user.name NAME` and "
+    "`git config user.email ADDRESS`"
+)
+NEEDED = {
+    "rev-parse --verify --quiet HEAD": "this repository has no commit yet: commit the project first",
+    "symbolic-ref --quiet HEAD": "HEAD is on no branch, so a commit would be lost: run `git switch BRANCH`",
+    "var GIT_COMMITTER_IDENT": _IDENTITY,
+    "var GIT_AUTHOR_IDENT": _IDENTITY,
+}
+# Files that Git keeps while the user is in the middle of something; a commit of ours would end or spoil it.
 UNFINISHED = {"MERGE_HEAD": "a merge", "CHERRY_PICK_HEAD": "a cherry-pick", "REVERT_HEAD": "a revert"}
 PATIENCE = 3.0  # seconds; Git holds its index for milliseconds
 
@@ -75,21 +86,12 @@ def _check_repository() -> None:
 def check_ready() -> None:
     """Raise PipelineError, with the way out, where a commit could not be made or would not stay."""
     _check_repository()
-    if _git("rev-parse", "--verify", "--quiet", "HEAD").returncode:
-        raise PipelineError("this repository has no commit yet: commit the project first")
-    if _git("symbolic-ref", "--quiet", "HEAD").returncode:
-        raise PipelineError(
-            "HEAD is on no branch and a commit would be lost: `git switch BRANCH`, or `git switch -c NEW`"
-        )
+    for question, message in NEEDED.items():
+        if _git(*question.split()).returncode:
+            raise PipelineError(message)
     for name, what in UNFINISHED.items():
         if _file(name).exists():
             raise PipelineError(f"{what} is under way: finish or abort it first (`git status` says how)")
-    identity = _git("var", "GIT_COMMITTER_IDENT")
-    if identity.returncode or _git("var", "GIT_AUTHOR_IDENT").returncode:
-        raise PipelineError(
-            "Git does not know who you are, and a version says who made it: "
-            "`git config user.name NAME` and `git config user.email ADDRESS`"
-        )
     index = _file("index.lock")
     deadline = time.monotonic() + PATIENCE
     while index.exists():

@@ -68,7 +68,7 @@ def test_a_lost_champion_is_rebuilt(challenged: Project, lose: Callable[[Project
     challenged.path(CHAMPION).unlink()
     done = challenged.ops("gate")
     assert done.stdout.splitlines()[0].endswith("| promote")
-    assert "gate: rebuilding models/model.onnx of" in done.stderr
+    assert "rebuilding models/model.onnx of" in done.stderr
     assert "as recorded" in done.stderr
     assert worktrees(challenged) == 1
 

@@ -44,7 +44,7 @@ def test_equals_are_ranked_by_name() -> None:
 
 def test_no_better_than_before() -> None:
     """Where no experiment has a lower figure than the workspace, that is what is said."""
-    assert "none is better than the workspace; the best of them is sweep-1-a" in board(experiment("sweep-1-a", 3.0))
+    assert "no experiment is better than the workspace; the best is sweep-1-a" in board(experiment("sweep-1-a", 3.0))
 
 
 def test_a_failed_one_is_last_with_its_reason(tmp_path: Path) -> None:
@@ -62,4 +62,4 @@ def test_all_failed() -> None:
     """Where every experiment failed there is no best one, and each still has its line."""
     said = board(experiment("sweep-1-a", 0.1, "failed"))
     assert "sweep-1-a failed: it has no log" in said
-    assert said.endswith("none came to its end")
+    assert said.endswith("no experiment succeeded")
