@@ -1,9 +1,9 @@
-"""The client of docs/loop.md: asks a running server for prices, and tells it what they turned out to be.
+"""The client of docs/loop.md: asks a running server for predictions, and sends it the actual values.
 
 python docs/loop.py serving v1.0.0      # wait until it serves this version
 python docs/loop.py ask 100             # rows of the test split, as they are
-python docs/loop.py ask 300 --moved     # rows of the training split: LSTAT 8 percent higher, a fifth of the rooms fewer
-python docs/loop.py tell                # the actual values of the rows that were asked last
+python docs/loop.py ask 300 --moved     # rows of the training split: LSTAT 8 points higher, a fifth fewer rooms
+python docs/loop.py tell                # the actual values of the last rows
 """
 
 import argparse
@@ -38,7 +38,7 @@ def serving(version: str) -> str:
 
 
 def ask(count: int, moved: bool) -> str:
-    # Moved rows will be learned from, so none of them may derive from a row that judges.
+    # The next model learns from moved rows, so none may derive from a test row.
     table = pd.read_parquet(f"data/clean/{'train' if moved else 'test'}.parquet").sample(count, random_state=count)
     if moved:
         table = table.assign(LSTAT=table["LSTAT"] + 8, RM=0.8 * table["RM"])
