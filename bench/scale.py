@@ -91,7 +91,7 @@ def _run(folder: Path, command: list[str]) -> Cost | str:
 
 def _project(folder: Path, rows: int, features: int) -> None:
     """A project with that table; nothing of it is in Git or DVC."""
-    for name in ("stages", "api", "bench"):
+    for name in ("stages", "pipeline", "api", "bench"):
         shutil.copytree(ROOT / name, folder / name)
     for name in ("data/raw", "data/live"):
         (folder / name).mkdir(parents=True)

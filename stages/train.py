@@ -8,7 +8,6 @@ and metrics/train/<family>.json. It never reads the test split.
 
 import argparse
 import time
-from pathlib import Path
 
 import joblib
 import pandas as pd
@@ -17,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.contract import errors, paths
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.params import Select, Train
+from pipeline.contract.params import Engine, Features, Select, Train
 from pipeline.contract.params import load as load_params
 from pipeline.contract.schema import Schema
 from pipeline.contract.schema import load as load_schema
@@ -32,12 +31,12 @@ from pipeline.training.search import FitRecord
 
 
 def fit(
-    table: pd.DataFrame, schema: Schema, params: Train, family: str, folder: Path | None = None
+    table: pd.DataFrame, schema: Schema, params: Train, family: str, run: Executor | None = None
 ) -> tuple[Pipeline, FitRecord]:
     """The family's best pipeline, fitted to the training rows of `table`, and the record of its search.
 
     `table` comes from `stages.clean`: the schema's columns and `fold`. Rows of the test split (fold -1) are left out.
-    `folder`: as for `cross_validate`. The pipeline predicts from a table with the schema's feature columns.
+    `run`: as for `cross_validate`. The pipeline predicts from a table with the schema's feature columns.
     Raises PipelineError for an unknown family or setting, a table without `fold`, and a GPU that is not there.
     """
     if "fold" not in table:
@@ -49,7 +48,7 @@ def fit(
     matrix = to_matrix(training, schema.features)
     target = training[schema.target.name].to_numpy(float)
     splits = splitting.splits(training["fold"].to_numpy(), schema)
-    record = search.grid_search(matrix, target, splits, schema, params, family, folder)
+    record = search.grid_search(matrix, target, splits, schema, params, family, run)
     model = families.numeric_pipeline(
         schema.features, family, params.seed, record.settings, record.indicators, params.device
     )
@@ -61,11 +60,11 @@ def fit(
 
 def main() -> None:
     family = _arguments().family
-    params, limits, engine = load_params("train"), load_params("select"), load_params("engine")
-    schema = load_schema().excluding(load_params("features").exclude)
+    params, limits, engine = load_params(Train), load_params(Select), load_params(Engine)
+    schema = load_schema().excluding(load_params(Features).exclude)
     started = time.perf_counter()
     with executor.start(engine) as run:
-        fits_in_memory = run.client is None or parquet.count(paths.TRAIN) <= engine.in_memory_rows
+        fits_in_memory = parquet.count(paths.TRAIN) <= engine.in_memory_rows or run.client is None
         train = in_memory if fits_in_memory else in_parts
         record = train(run, schema, params, limits, family)
     for settings in record.diverged:
@@ -77,8 +76,7 @@ def main() -> None:
 def in_memory(run: Executor, schema: Schema, params: Train, limits: Select, family: str) -> FitRecord:
     training = parquet.read(paths.TRAIN)
     target = training[schema.target.name].to_numpy(float)
-    with run.fan_out():
-        pipeline, record = fit(training, schema, params, family, paths.CANDIDATES if run.client else None)
+    pipeline, record = fit(training, schema, params, family, run)
     # Of a table in parts, the hash that it would have as one file: the model file does not depend on the engine.
     sha256 = atomic_files.digest(paths.TRAIN) if paths.TRAIN.is_file() else parquet.digest(training)
     described = onnx_export.describe_training(target, sha256, record.cv_rmse)
@@ -95,7 +93,7 @@ def in_parts(run: Executor, schema: Schema, params: Train, limits: Select, famil
         found = fitting.fit(run, parts, schema, params, family, sha256, folder)
     pipeline, record, sample, training = found
     served = onnx_export.served_form(pipeline, record, sample, schema, training, params.interval_level, limits)
-    gap = out_of_fold.largest_gap(run, parts, schema, pipeline, served.content, paths.CANDIDATES)
+    gap = out_of_fold.largest_gap(run, parts, schema, pipeline, served.content)
     parity.check_gap(gap, family, training.target_std, limits)
     save(pipeline, record, served._replace(max_abs_diff=max(gap, served.max_abs_diff)))
     return record

@@ -52,7 +52,13 @@ def generated(n: int = 200_000) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 
 @pytest.fixture
-def scheduler(tmp_path: Path) -> Iterator[str]:
+def workers() -> list[subprocess.Popen[bytes]]:
+    """The processes of `scheduler`'s workers: each a nanny, which leads the process group of its worker."""
+    return []
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path, workers: list[subprocess.Popen[bytes]]) -> Iterator[str]:
     """The address of a scheduler with two workers of one thread each."""
     file = tmp_path / "scheduler.json"
     program = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
@@ -60,7 +66,9 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     commands = [[*program, "--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(file)], worker, worker]
-    run = [subprocess.Popen(c, cwd=elsewhere, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for c in commands]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    run = [subprocess.Popen(command, cwd=elsewhere, **quiet) for command in commands]
+    workers += run[1:]
     try:
         waited = time.monotonic() + 60
         while not file.exists() and time.monotonic() < waited:
@@ -101,13 +109,15 @@ def clean_until_rows(project: Project, client: Client) -> tuple[subprocess.Popen
     """A clean that is just in the middle, and since when."""
     command = [sys.executable, "-m", "stages.clean"]
     run = subprocess.Popen(command, cwd=project.folder, env=project.env, stderr=subprocess.PIPE)
-    waited = time.monotonic() + 120
-    while time.monotonic() < waited and run.poll() is None:
-        if "clean: rows" in str(client.processing()):
-            break
-        time.sleep(0.02)
-    assert run.poll() is None
+    wait_for_task(client, run, "clean: rows")
     return run, time.monotonic()
+
+
+def wait_for_task(client: Client, run: subprocess.Popen[bytes], label: str) -> None:
+    """Return when a task whose key holds the label is with a worker."""
+    while label not in str(client.processing()):
+        assert run.poll() is None
+        time.sleep(0.02)
 
 
 def test_a_worker_killed_during_clean_changes_nothing(project: Project, scheduler: str, tmp_path: Path) -> None:
@@ -137,6 +147,31 @@ def test_a_worker_killed_during_clean_changes_nothing(project: Project, schedule
     error = project.stage("clean", code=1).stderr
     assert "error: data/raw/table-49.csv is no table: row 4002 (the header is row 1) has 3 cells, expected 8" in error
     assert "Traceback" not in error
+
+
+def test_a_worker_gone_for_good_is_done_without(
+    project: Project, scheduler: str, workers: list[subprocess.Popen[bytes]]
+) -> None:
+    """Of two workers started by hand one is killed for good, nanny and all, while xgboost is fitted in parts: the stage
+    ends with the other, over all rows."""
+    table, schema = generated(20_000)
+    replace_table(project, table, schema)
+    split_raw(project, 4)
+    on_dask(project, scheduler)
+    grid = {"xgboost": {"n_estimators": [30], "max_depth": [3]}}
+    project.edit_params(lambda p: (p["engine"].update(in_memory_rows=1), p["train"].update(families=grid)))
+    project.stage("clean")
+    command = [sys.executable, "-m", "stages.train", "xgboost"]
+    run = subprocess.Popen(command, cwd=project.folder, env=project.env, stderr=subprocess.PIPE)
+    with Client(scheduler) as client:
+        wait_for_task(client, run, "fn-")  # xgboost.dask's name of its part of a fit
+    os.killpg(workers[0].pid, signal.SIGKILL)
+    _, said = run.communicate(timeout=400)
+    assert run.returncode == 0, said
+    rows = len(parquet.read(project.path("data/clean/train.parquet")))
+    assert len(parquet.read(project.path("models/candidates/xgboost.oof.parquet"))) == rows
+    with Client(scheduler) as client:
+        assert len(client.nthreads()) == 1
 
 
 def test_a_scheduler_that_dies_is_named(project: Project, scheduler: str) -> None:

@@ -70,7 +70,7 @@ def _check_place(source: Path, target: Path) -> None:
 
 
 def _key(names: list[str], scorer: Model) -> Column:
-    """What names a row: the schema's id where the table has it, else its number.
+    """Return the column that names a row: the schema's id where the table has it, else its number.
 
     Raises PipelineError where the table lacks a feature that may not be missing; names those that may on stderr.
     """
@@ -106,7 +106,7 @@ def main() -> None:
     chosen = settings.load()
     served = loader.load(arguments.model or loader.find(chosen), chosen)
     if arguments.engine == "dask":
-        shared = msgspec.structs.replace(params.load("engine"), name="dask")
+        shared = msgspec.structs.replace(params.load(params.Engine), name="dask")
         with executor.start(shared) as workers:
             total, refused = run(arguments.source, arguments.target, served, workers)
     else:

@@ -1,4 +1,4 @@
-"""The workers of Dask: those of the scheduler at DASK_SCHEDULER_ADDRESS, or processes of our own on the cores."""
+"""Connect to Dask: to the scheduler at DASK_SCHEDULER_ADDRESS, or to processes started here on the cores."""
 
 import hashlib
 import importlib.util
@@ -17,7 +17,7 @@ from pipeline.contract.errors import PipelineError
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
 PACKAGES = ("stages", "pipeline", "api")  # that workers may run functions of
 TIMEOUT = 5  # seconds until a scheduler that does not answer counts as away
-# Run on each worker before new code comes: of a module that is imported already it would take no notice.
+# Run on each worker before new code comes: a module that is already imported would stay as it was.
 _FORGET = """
 import sys
 if "{name}" not in str(getattr(sys.modules.get("pipeline"), "__file__", "")):
@@ -35,12 +35,13 @@ _LOCAL = {
     "distributed.worker.profile.enabled": False,
 }
 
-_LOGGERS = ("distributed.client", "tornado.application")  # the second logs what the client's callbacks raise
+_LOGGERS = ("distributed.client", "tornado.application")  # the second logs errors of the client's callbacks
 
 
 @contextmanager
 def connect(memory_share: float) -> Iterator[Any]:
-    """A `distributed.Client`; processes of our own have this share of the machine's memory and end with the block.
+    """Yield a `distributed.Client`; processes started here share this part of the machine's memory and end with the
+    block.
 
     Raises PipelineError where Dask is not installed or the scheduler is away.
     """
@@ -48,7 +49,7 @@ def connect(memory_share: float) -> Iterator[Any]:
         raise PipelineError(
             "params.yaml: engine.name is dask, which is not installed: pip install '.[scale]', or set it to pandas"
         )
-    # What goes wrong is said once, by the error; Dask would log it on both sides, with a traceback.
+    # One error says what went wrong; Dask would log it on both sides, with a traceback.
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_is_critical)
@@ -56,6 +57,24 @@ def connect(memory_share: float) -> Iterator[Any]:
     with _remote(address) if address else _local(memory_share) as client:
         print(f"dask: {len(client.nthreads())} workers, dashboard {client.dashboard_link}", flush=True)
         yield client
+
+
+@contextmanager
+def named_failures(client: Any) -> Iterator[None]:
+    """Turn what Dask raises in the block, where it cannot go on, into a PipelineError with the way out."""
+    from dask.distributed import CancelledError, KilledWorker
+
+    try:
+        yield
+    except KilledWorker as error:
+        raise PipelineError(
+            f"dask gave up: {error.allowed_failures + 1} workers died of one task (the last was "
+            f"{error.last_worker.address}): give them more memory (engine.memory_share)"
+        ) from None
+    except (CancelledError, OSError) as error:
+        if client.status == "running" and isinstance(error, OSError):
+            raise
+        raise PipelineError(_away(client.scheduler.address, error)) from None
 
 
 def _is_critical(record: logging.LogRecord) -> bool:
@@ -70,7 +89,7 @@ def _local(share: float) -> Iterator[Any]:
     from distributed.system import MEMORY_LIMIT
 
     limit = int(MEMORY_LIMIT * share / CPU_COUNT)
-    # Of one thread each: most of the work is Python's, where threads wait for each other.
+    # One thread each: most of the work is Python's, where threads wait for each other.
     with (
         dask.config.set(_LOCAL),
         LocalCluster(
@@ -92,7 +111,7 @@ def _remote(address: str) -> Iterator[Any]:
     try:
         client = Client(address, timeout=TIMEOUT)
     except (OSError, ValueError) as error:
-        raise PipelineError(away(address, error)) from None
+        raise PipelineError(_away(address, error)) from None
     with client:
         if not client.nthreads():
             raise PipelineError(f"the dask scheduler at {address} has no workers: start some with `dask worker`")
@@ -101,12 +120,12 @@ def _remote(address: str) -> Iterator[Any]:
 
 
 def _upload(client: Any) -> None:
-    """Bring the workers, also those that come later, this code; they need the libraries alone."""
+    """Send this code to the workers, also to those that come later; they need only the libraries."""
     content, root = io.BytesIO(), Path(__file__).parents[2]
     with zipfile.ZipFile(content, "w") as archive:
         for path in sorted(path for package in PACKAGES for path in (root / package).rglob("*.py")):
             archive.writestr(zipfile.ZipInfo(str(path.relative_to(root))), path.read_bytes())
-    # Named by what is in it, so that workers can tell new code from old.
+    # Named by its hash, so that workers can tell new code from old.
     name = f"stages-{hashlib.sha256(content.getvalue()).hexdigest()[:16]}.zip"
     client.run(exec, _FORGET.format(name=name, packages=PACKAGES), {})
     with tempfile.TemporaryDirectory() as folder:
@@ -115,6 +134,6 @@ def _upload(client: Any) -> None:
         client.upload_file(str(path))
 
 
-def away(address: str, error: Exception) -> str:
+def _away(address: str, error: Exception) -> str:
     reason = " ".join(str(error).split()) or type(error).__name__
     return f"the dask scheduler at {address} does not answer ({reason}): start it, or unset {ADDRESS} to use the cores"

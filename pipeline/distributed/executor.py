@@ -1,7 +1,7 @@
-"""Where the work on the parts of a table is done: in this process (pandas), or by the workers of Dask.
+"""The one handle on workers: runs functions in this process (engine pandas) or on the workers of Dask.
 
-Workers see the project's folder under the same path as this process. They hold nothing that the files do not: what a
-dead worker was doing, another does again.
+Workers see the project's folder under the same path as this process, and hold nothing that cannot be made again: Dask
+repeats the work of a worker that died.
 """
 
 import os
@@ -13,164 +13,148 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
 
+import joblib
 from tqdm import tqdm
 
 from pipeline.contract import params
 from pipeline.contract.errors import PipelineError
-from pipeline.distributed.client import away, connect
+from pipeline.distributed.client import connect, named_failures
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+TRIES = 4  # of fits in memory, when all workers with a copy of the rows died
+NEIGHBOURS = 8  # results that one task adds up
 
 
 class Executor:
-    """`client`: the `distributed.Client` of Dask; None for pandas. `workers`: how many it had at the start."""
+    """`client`: the `distributed.Client`; None runs everything in this process."""
 
     def __init__(self, client: Any = None) -> None:
         self.client = client
-        self.workers = len(client.nthreads()) if client else 0
 
-    def map(
-        self, function: Callable[[Item], Result], items: Iterable[Item], label: str, where: Sequence[str] = ()
-    ) -> list[Result]:
-        """The results in the order of the items, under a progress bar; the first failure is raised as it is. `where`:
-        the address of the worker for each item; another does it where that one is gone.
+    def map(self, function: Callable[..., Result], items: Iterable[Item], label: str, *shared: Any) -> list[Result]:
+        """Return `function(item, *shared)` of each item in their order, under a progress bar with the label.
 
+        The first failure is raised as it is.
         Raises PipelineError where Dask cannot go on: the scheduler is away, or an item has killed several workers.
         """
         todo = list(items)
         with tqdm(total=len(todo), desc=label, disable=None) as progress:
-            if self.client is None:
-                return [_step(function(item), progress) for item in todo]
-            return _distributed(self.client, function, todo, label, progress, where=where)
+            if self.client is not None:
+                with named_failures(self.client):
+                    return _map_on_workers(self.client, function, todo, shared, label, progress)
+            results = []
+            for item in todo:
+                results.append(function(item, *shared))
+                progress.update()
+            return results
 
     def fold(
-        self,
-        function: Callable[[Item], Result],
-        items: Iterable[Item],
-        label: str,
-        add: Callable[[Result, Result], Result],
+        self, function: Callable[[Item], Result], items: Sequence[Item], add: Callable[[Result, Result], Result]
     ) -> Result:
-        """The results added up in the order of the items, with the errors of `map`; workers add neighbours, so that
-        this process sees nothing but the sum. At least one item."""
-        todo = list(items)
-        with tqdm(total=len(todo), desc=label, disable=None) as progress:
-            if self.client is None:
-                return reduce(add, (_step(function(item), progress) for item in todo))
-            return _distributed(self.client, function, todo, label, progress, add)[0]
+        """Return the sum of `function(item)` over at least one item, with the errors of `map`.
 
-    @contextmanager
-    def fan_out(self) -> Iterator[None]:
-        """What joblib runs in parallel in the block runs on the workers, where there are some."""
+        The workers add neighbours, so that no process holds many results. The order of the sums depends on the number
+        of items alone.
+        """
         if self.client is None:
-            yield
+            return reduce(add, map(function, items))
+        from dask import bag
+
+        results = bag.from_sequence(items, partition_size=1).map(InFolder(function, Path.cwd()))
+        with named_failures(self.client):
+            total: Result = self.client.compute(results.fold(add, split_every=NEIGHBOURS)).result()
+        return total
+
+    def fan_out(
+        self, function: Callable[..., Result], calls: Sequence[tuple[Any, ...]], shared: Sequence[Any]
+    ) -> Iterator[Result]:
+        """Yield `function(*shared, *call)` of each call in their order, by threads or by workers; each worker gets one
+        copy of the objects in `shared`."""
+        run = joblib.delayed(function)
+        if self.client is None:
+            # Threads: fitting releases Python's lock, and a process would first have to import what this one has.
+            threads = joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator")
+            yield from threads(run(*shared, *call) for call in calls)
             return
-        import joblib
+        from dask.distributed import CancelledError
 
-        with joblib.parallel_config("dask", client=self.client):
-            yield
-
-
-def _distributed(
-    client: Any,
-    function: Callable[[Item], Result],
-    items: list[Item],
-    label: str,
-    progress: tqdm,
-    add: Callable[[Result, Result], Result] | None = None,
-    where: Sequence[str] = (),
-) -> list[Result]:
-    from dask.distributed import CancelledError, KilledWorker, as_completed
-
-    task = InFolder(function, Path.cwd())
-    # Keys of their own: Dask would take equal ones of an earlier run on the same scheduler for the same work.
-    run = uuid.uuid4().hex
-    futures = [
-        client.submit(task, item, key=(f"{label} {run}", number), **_at(where[number : number + 1]))
-        for number, item in enumerate(items)
-    ]
-    total = [] if add is None else [_sum(client, add, futures, f"{label}, sums {run}")]
-    found: dict[int, Result] = {}
-    try:
-        # Not with_results: of a scheduler that went away it would hand out the errors as results.
-        for future in as_completed(futures):
-            if not total or future.status != "finished":
-                found[future.key[1]] = future.result()
-            if future not in total:  # as it is of one part
-                future.release()
-            progress.update()
-        if total:
-            return [total[0].result()]
-    except KilledWorker as error:
-        raise PipelineError(
-            f"dask gave up: {error.allowed_failures + 1} workers died of one part ({error.last_worker.address} was "
-            "the last): give them more memory (engine.memory_share), or cut the raw table into smaller files"
-        ) from None
-    except (CancelledError, OSError) as error:
-        if client.status == "running" and isinstance(error, OSError):
-            raise
-        raise PipelineError(away(client.scheduler.address, error)) from None
-    finally:
-        _stop(client, [*futures, *total])
-    return [found[number] for number in range(len(items))]
-
-
-def _at(workers: Sequence[str]) -> dict[str, Any]:
-    return {"workers": list(workers), "allow_other_workers": True} if workers else {}
-
-
-def _sum(client: Any, add: Callable[[Result, Result], Result], futures: list[Any], label: str) -> Any:
-    """The future of their sum: of neighbours, two at a time, before more parts are begun."""
-    sums, made = futures, 0
-    while len(sums) > 1:
-        pairs = list(zip(sums[::2], sums[1::2], strict=False))
-        keys = [(label, made + number) for number in range(len(pairs))]
-        made += len(pairs)
-        added = [client.submit(add, *pair, key=key, priority=1) for pair, key in zip(pairs, keys, strict=True)]
-        sums = [*added, *sums[2 * len(pairs) :]]
-    return sums[0]
-
-
-def _stop(client: Any, futures: list[Any]) -> None:
-    """After a failure: cancel what waits, and wait for what runs, which nothing stops and which may write files."""
-    from dask.distributed import wait
-
-    if client.status == "running":
-        running = {key for keys in client.processing().values() for key in keys}
-        # Not what is released already: with some of that, which a sum still needs, the scheduler would hang up.
-        client.cancel([future for future in futures if future.status == "pending" and future.key not in running])
-        wait([future for future in futures if future.key in running])
+        done = 0
+        with named_failures(self.client):
+            for attempt in range(TRIES):
+                self.client.wait_for_workers(1)
+                try:
+                    with joblib.parallel_config("dask", client=self.client, scatter=list(shared)):
+                        workers = joblib.Parallel(n_jobs=-1, return_as="generator")
+                        for result in workers(run(*shared, *call) for call in calls[done:]):
+                            yield result
+                            done += 1
+                    return
+                except CancelledError:  # every worker with a copy of `shared` is gone
+                    if attempt == TRIES - 1 or self.client.status != "running":
+                        raise
 
 
 class InFolder:
     """A function that runs in the project's folder, wherever the worker was started."""
 
-    def __init__(self, function: Callable[[Any], Any], folder: Path) -> None:
+    def __init__(self, function: Callable[..., Any], folder: Path) -> None:
         self.function, self.folder = function, folder
 
-    def __call__(self, item: Any) -> Any:
+    def __call__(self, *arguments: Any) -> Any:
         try:
             os.chdir(self.folder)
         except OSError as error:
             raise PipelineError(
                 f"a worker on {platform.node()} does not see {self.folder} ({error.strerror}): mount it there too"
             ) from None
-        return self.function(item)
+        return self.function(*arguments)
 
 
 @contextmanager
-def start(settings: params.Engine) -> Iterator[Executor]:
-    """The engine of params.yaml; what it started ends with the block.
+def start(engine: params.Engine) -> Iterator[Executor]:
+    """Yield the executor of the engine in params.yaml; the processes that it started end with the block.
 
     Raises PipelineError where Dask is not installed, and where the scheduler at DASK_SCHEDULER_ADDRESS is away.
     """
-    if settings.name == "pandas":
+    if engine.name == "pandas":
         yield Executor()
         return
-    with connect(settings.memory_share) as client:
+    with connect(engine.memory_share) as client:
         yield Executor(client)
 
 
-def _step(result: Result, progress: tqdm) -> Result:
-    progress.update()
-    return result
+def _map_on_workers(
+    client: Any, function: Callable[..., Result], items: list[Item], shared: Sequence[Any], label: str, progress: tqdm
+) -> list[Result]:
+    from dask.distributed import as_completed
+
+    # The scheduler keeps what a task is made of, so that `shared` outlives the workers, which `scatter` would not.
+    given = [client.submit(_same, each, pure=False) for each in shared]
+    # Keys of their own: Dask would take equal ones of an earlier run on the same scheduler for the same work.
+    task, run = InFolder(function, Path.cwd()), uuid.uuid4().hex
+    futures = [client.submit(task, item, *given, key=(f"{label} {run}", number)) for number, item in enumerate(items)]
+    try:
+        for future in as_completed(futures):
+            if future.status != "finished":
+                future.result()
+            progress.update()
+        results: list[Result] = client.gather(futures)
+        return results
+    except BaseException:
+        _stop(client, futures)
+        raise
+
+
+def _stop(client: Any, futures: list[Any]) -> None:
+    """Cancel the futures that wait, and wait for those that run: nothing stops them, and they may write files."""
+    from dask.distributed import wait
+
+    if client.status == "running":
+        running = {key for keys in client.processing().values() for key in keys}
+        client.cancel([future for future in futures if future.status == "pending" and future.key not in running])
+        wait([future for future in futures if future.key in running])
+
+
+def _same(value: Result) -> Result:
+    return value

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import joblib
@@ -12,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from pipeline.contract.errors import PipelineError
-from pipeline.distributed.shared_files import Lendable, lendable
+from pipeline.distributed.executor import Executor
 from pipeline.training.shared_trees import Prefixes
 
 Hyperparameters = dict[str, Any]
@@ -28,43 +27,41 @@ def cross_validate(
     target: np.ndarray,
     splits: list[Split],
     family: str,
-    folder: Path | None = None,
+    run: Executor | None = None,
 ) -> np.ndarray:
     """Out-of-fold predictions [settings, rows], each by the fit that did not see the row; NaN where no fold holds it.
 
     `make(settings)` makes an unfitted pipeline of the family. With `prefixes`, settings that differ in `n_estimators`
     alone share a fit.
-    `folder`: where workers of Dask, if joblib hands the fits to some, find the rows.
+    `run`: makes the fits side by side, by threads here (None) or by the workers of Dask.
     Raises PipelineError that names settings which the model refuses.
     """
     groups = by_size(tried) if prefixes else [[position] for position in range(len(tried))]
-    tasks = [(group, split) for group in groups for split in splits]
+    tasks = [(group, split) for group in groups for split in range(len(splits))]
     predictions = np.full((len(tried), len(target)), np.nan)
-    # Threads: fitting releases Python's lock, and a process would first have to import what this one has.
-    run = joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator")
+    fits = [([tried[position] for position in group], split, make, prefixes, family) for group, split in tasks]
     # One BLAS thread in each of them: they occupy the cores already.
-    with lendable((matrix, target), folder) as data, threadpool_limits(1):
-        results = run(
-            joblib.delayed(_predict)([tried[position] for position in group], make, prefixes, data, split, family)
-            for group, split in tasks
-        )
-        for (group, (_, held)), values in tqdm(
+    with threadpool_limits(1):
+        results = (run or Executor()).fan_out(_predict, fits, (matrix, target, splits))
+        for (group, split), values in tqdm(
             zip(tasks, results, strict=True), total=len(tasks), desc=f"{family}: fits", disable=None
         ):
-            predictions[np.ix_(group, held)] = values
+            predictions[np.ix_(group, splits[split][1])] = values
     return predictions
 
 
 def _predict(
+    matrix: np.ndarray,
+    target: np.ndarray,
+    splits: list[Split],
     group: list[Hyperparameters],
+    split: int,
     make: MakePipeline,
     prefixes: Prefixes | None,
-    data: Lendable,
-    split: Split,
     family: str,
 ) -> np.ndarray:
-    """Predictions [settings of the group, held rows], of one fit; `data` holds the matrix and the target."""
-    (matrix, target), (train, held) = data.content, split
+    """Predictions [settings of the group, held rows], of one fit to the split at this position."""
+    train, held = splits[split]
     largest = max(group, key=lambda settings: settings["n_estimators"]) if len(group) > 1 else group[0]
     # Sequential: within a fit scikit-learn would hand parts of it to Dask, which forgets them where a worker dies.
     with named_refusal(family, largest), joblib.parallel_config("sequential"):

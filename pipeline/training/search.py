@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import Train
 from pipeline.contract.schema import Schema
+from pipeline.distributed.executor import Executor
 from pipeline.training import families
 from pipeline.training.cross_validation import Hyperparameters, Split, cross_validate
 
@@ -49,9 +49,9 @@ def grid_search(
     schema: Schema,
     params: Train,
     family: str,
-    folder: Path | None,
+    run: Executor | None,
 ) -> FitRecord:
-    """The family's best settings, by the squared error over all held rows together; `folder` as for `cross_validate`.
+    """The family's best settings, by the squared error over all held rows together; `run` as for `cross_validate`.
 
     Raises PipelineError for an unknown family or setting, and where every setting diverged.
     """
@@ -65,7 +65,7 @@ def grid_search(
         make = partial(
             families.numeric_pipeline, schema.features, family, params.seed, indicators=indicators, device=params.device
         )
-        found = cross_validate(each, make, kind.prefixes, matrix, target, splits, family, folder)
+        found = cross_validate(each, make, kind.prefixes, matrix, target, splits, family, run)
         out_of_fold.update(zip((repr((settings, indicators)) for settings in each), found, strict=True))
         with np.errstate(over="ignore", invalid="ignore"):  # of models that diverged
             return [float(np.square(predictions[held] - target[held]).mean()) for predictions in found]

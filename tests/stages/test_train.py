@@ -90,7 +90,7 @@ def test_an_unknown_category_is_refused() -> None:
     """A fitted pipeline refuses a category that its schema does not have, instead of imputing it."""
     table, _ = homes()
     pipeline, _ = fit(table, HOMES, PARAMS, "linear")
-    with pytest.raises(PipelineError, match="column street: expected one of .*, found 'west'"):
+    with pytest.raises(PipelineError, match=r"column street: expected one of .*, found 'west'"):
         pipeline.predict(table.head(2).assign(street="west"))
 
 

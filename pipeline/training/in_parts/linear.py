@@ -1,9 +1,8 @@
-"""Linear and ridge regression on a training table in parts: one pass for the sums, the rest is small algebra here."""
+"""Linear and ridge regression on a training table in parts: one pass sums products of columns, the rest is algebra."""
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -12,76 +11,67 @@ from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import Schema
 from pipeline.distributed.executor import Executor
 from pipeline.training import preprocessing
-from pipeline.training.in_parts import column_statistics, exact_sums, moments
-from pipeline.training.in_parts.column_statistics import Facts
-from pipeline.training.in_parts.moments import Fit, Grid
-
-Settings = dict[str, Any]
-
-
-class BySums:
-    """`make(settings, indicators)` gives an unfitted numeric pipeline that ends in LinearRegression or Ridge.
-
-    Raises PipelineError for a setting that the sums cannot follow.
-    """
-
-    def __init__(self, engine: Executor, known: Facts, make: Callable[[Settings, tuple[int, ...]], Pipeline]) -> None:
-        self.known, self.make = known, make
-        self.grid = moments.grid(known.schema.features, known.missing, known.low, known.high)
-        summing = partial(_sums, schema=known.schema, at=self.grid)
-        self.by_fold = engine.fold(summing, known.parts, "train: sums", _add)
-
-    def squared_errors(self, tried: list[Settings], indicators: tuple[int, ...]) -> list[float]:
-        """Of each settings the sum of the squared errors over all held rows."""
-        errors = [0.0] * len(tried)
-        for split, (train, held) in enumerate(self.known.splits):
-            learned, judged = self._products(train, split), self._products(held, split)
-            for place, settings in enumerate(tried):
-                fit = moments.solve(self.grid, learned, indicators, _alpha(settings))
-                errors[place] += moments.squared_error(self.grid, judged, fit)
-        return errors
-
-    def fits(self, settings: Settings, indicators: tuple[int, ...]) -> list[Pipeline]:
-        """Fitted: one of each split, and last the one of all rows."""
-        everything = np.array(sorted(self.by_fold))
-        sets = [train for train, _ in self.known.splits] + [everything]
-        return [self._pipeline(settings, indicators, members, place) for place, members in enumerate(sets)]
-
-    def close(self) -> None:
-        """The workers hold nothing of it."""
-
-    def _products(self, folds: np.ndarray, split: int) -> np.ndarray:
-        empty = np.zeros((3, self.grid.width, self.grid.width), dtype=np.int64)
-        limbs = sum((self.by_fold[fold] for fold in folds if fold in self.by_fold), empty)
-        return moments.impute(self.grid, exact_sums.whole(limbs), self.known.imputed[split])
-
-    def _pipeline(self, settings: Settings, indicators: tuple[int, ...], folds: np.ndarray, split: int) -> Pipeline:
-        products = self._products(folds, split)
-        fit = moments.solve(self.grid, products, indicators, _alpha(settings))
-        # Two rows of nothing, so that scikit-learn checks the settings and sets up what does not depend on the rows.
-        blank = np.zeros((2, len(self.known.schema.features)))
-        pipeline = self.make(settings, indicators).fit(blank, np.zeros(2))
-        preprocessing.teach(pipeline[0], self.known.imputed[split], fit.mean, fit.variance)
-        _teach(pipeline[-1], fit)
-        return pipeline
+from pipeline.training.cross_validation import Hyperparameters
+from pipeline.training.in_parts import least_squares, partition_rows
+from pipeline.training.in_parts.column_statistics import TableStatistics
+from pipeline.training.in_parts.least_squares import Layout
 
 
-def _sums(part: Path, schema: Schema, at: Grid) -> dict[int, np.ndarray]:
-    block = column_statistics.read(part, schema)
-    return moments.sums(at, block.matrix, block.target, block.fold)
+class Linear:
+    """`make(settings, indicators)` makes an unfitted numeric pipeline that ends in LinearRegression or Ridge."""
+
+    def __init__(
+        self,
+        run: Executor,
+        parts: list[Path],
+        schema: Schema,
+        statistics: TableStatistics,
+        make: Callable[[Hyperparameters, tuple[int, ...]], Pipeline],
+    ) -> None:
+        self.statistics, self.make = statistics, make
+        self.layout = least_squares.layout(schema.features, statistics)
+        self.by_fold = run.fold(partial(_sums, schema=schema, layout=self.layout), parts, _add)
+
+    def fit(self, tried: list[Hyperparameters], indicators: tuple[int, ...], number: int) -> list[Pipeline]:
+        """Fit each of the settings to the rows that split `number` trains on, or after the last split to all rows.
+
+        Raises PipelineError for a setting that the sums cannot follow.
+        """
+        folds, imputed = self.statistics.training_folds[number], self.statistics.imputed[number]
+        empty = np.zeros((self.layout.width, self.layout.width))
+        summed = sum((self.by_fold.get(int(fold), empty) for fold in folds), empty)
+        products = least_squares.impute(self.layout, summed, imputed)
+        blank = np.zeros((2, len(self.layout.columns)))
+        pipelines = []
+        for settings in tried:
+            solved = least_squares.solve(self.layout, products, indicators, _alpha(settings))
+            # A fit to two blank rows checks the settings and sets up what does not depend on the rows.
+            pipeline = self.make(settings, indicators).fit(blank, np.zeros(2))
+            preprocessing.teach(pipeline[0], imputed, solved.mean, solved.variance)
+            model = pipeline[-1]
+            model.coef_, model.intercept_ = solved.coef, solved.intercept
+            if hasattr(model, "singular_"):
+                model.rank_, model.singular_ = solved.rank, solved.singular
+            pipelines.append(pipeline)
+        return pipelines
+
+
+def _sums(part: Path, schema: Schema, layout: Layout) -> dict[int, np.ndarray]:
+    """Return the products [width, width] of the columns, summed over a part's rows of each fold."""
+    rows = partition_rows.read(part, schema)
+    values = least_squares.design(layout, rows.matrix, rows.target)
+    found = {}
+    for fold in np.unique(rows.fold):
+        mine = values[rows.fold == fold]
+        found[int(fold)] = mine.T @ mine
+    return found
 
 
 def _add(some: dict[int, np.ndarray], more: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
     return {**some, **{fold: some[fold] + products if fold in some else products for fold, products in more.items()}}
 
 
-def _teach(model: Any, fit: Fit) -> None:
-    model.coef_, model.intercept_ = fit.coef, fit.intercept
-    if hasattr(model, "singular_"):
-        model.rank_, model.singular_ = fit.rank, fit.singular
-
-
-def _alpha(settings: Settings) -> float:
+def _alpha(settings: Hyperparameters) -> float:
     if other := sorted(set(settings) - {"alpha"}):
         raise PipelineError(
             f"params.yaml: train.families: {other[0]!r} of a linear model needs the rows in memory: leave it out, or "

@@ -1,11 +1,5 @@
-"""Out-of-fold predictions of a training table in parts, and how far the served form is from the fit.
+"""Passes over a training table in parts that predict: cross-validated errors, out-of-fold predictions, parity."""
 
-What a pass needs (models) lies in a folder that the workers see, what it gives adds up exactly, so that neither the
-parts nor the workers change the result, and a worker that dies takes nothing along.
-"""
-
-from fractions import Fraction
-from functools import partial
 from math import isqrt
 from pathlib import Path
 from typing import NamedTuple
@@ -17,24 +11,24 @@ from sklearn.pipeline import Pipeline
 from pipeline.contract.onnx_model import Model
 from pipeline.contract.schema import Schema
 from pipeline.distributed.executor import Executor
-from pipeline.distributed.shared_files import borrowed, lent
 from pipeline.tables import parquet, sampling
-from pipeline.training.in_parts import column_statistics, exact_sums
-from pipeline.training.in_parts.column_statistics import Facts
+from pipeline.training.in_parts import partition_rows
+from pipeline.training.in_parts.column_statistics import Split, TableStatistics
 
 
 class HeldOut(NamedTuple):
-    """Of a part: `held` counts its held rows; the four sums, as of `exact.total`, are of their squared errors, of the
-    squares of these, of the target's distances from its median, and of the squares of these. `sample`: its rows of the
-    table's sample, with `prediction` and `residual`."""
+    """Results of a part: `held` counts its held rows; `sums` of their squared errors, of the squares of these, of the
+    target's distances from its median, and of the squares of these; `sample`: its rows of the table's sample, with
+    `prediction` and `residual`."""
 
     held: int
-    sums: list[int]
+    sums: np.ndarray
     sample: pd.DataFrame
 
 
 class Errors(NamedTuple):
-    """Of the out-of-fold predictions: RMSE and its standard error; of the target: its standard deviation."""
+    """`cv_rmse` and its standard error, of the out-of-fold predictions; `target_std`: the target's standard deviation;
+    `sample`: a sample of the training rows with `prediction` and `residual`."""
 
     cv_rmse: float
     cv_rmse_se: float
@@ -42,68 +36,77 @@ class Errors(NamedTuple):
     sample: pd.DataFrame
 
 
-def hold_out(engine: Executor, known: Facts, models: list[Pipeline], folder: Path) -> Errors:
-    """Predict every held row by the model of its split; write `row`, `prediction`, `residual` in parts to a folder."""
+def squared_errors(
+    run: Executor, parts: list[Path], schema: Schema, splits: list[Split], models: list[list[Pipeline]]
+) -> list[float]:
+    """Return the sum of the squared errors over all held rows of each settings; `models` [splits][settings]."""
+    found = run.map(_squared_errors, parts, "train: errors", schema, splits, models)
+    return [float(total) for total in np.sum(found, axis=0)]
+
+
+def hold_out(
+    run: Executor, parts: list[Path], schema: Schema, statistics: TableStatistics, models: list[Pipeline], folder: Path
+) -> Errors:
+    """Predict every held row by the model of its split, and write `row`, `prediction` and `residual` to a new folder, a
+    file a part."""
     folder.mkdir(parents=True)
-    with lent(models, folder.parent) as path:
-        judging = partial(_hold_out, known=known._replace(parts=[]), models=path, folder=folder)
-        found = engine.map(judging, known.parts, "train: out-of-fold")
+    folder = folder.resolve()
+    found = run.map(_hold_out, parts, "train: out-of-fold", schema, statistics, models, folder)
     held = sum(part.held for part in found)
-    sums = [sum(column) for column in zip(*(part.sums for part in found), strict=True)]
-    squared, fourth = (Fraction(total, held << exact_sums.UNIT) for total in sums[:2])
-    distance, spread = (Fraction(total, known.rows << exact_sums.UNIT) for total in sums[2:])
+    sums = np.sum([part.sums for part in found], axis=0)
+    (squared, fourth), (distance, spread) = sums[:2] / held, sums[2:] / statistics.rows
     sample = pd.concat([part.sample for part in found], ignore_index=True)
     sample = sample.iloc[sampling.sample(sample["row"], sampling.MAX_JUDGED_ROWS)].sort_values("row", ignore_index=True)
     cv_rmse = float(squared) ** 0.5
-    # As in stages.train: the variance of the squared errors, and the delta method.
-    error = (float(fourth - squared**2) / (held - 1)) ** 0.5 / (2 * cv_rmse) if cv_rmse else 0.0
+    # As in pipeline.training.search: the variance of the squared errors, and the delta method.
+    error = (max(float(fourth - squared**2), 0.0) / (held - 1)) ** 0.5 / (2 * cv_rmse) if cv_rmse else 0.0
     return Errors(cv_rmse, error, float(spread - distance**2) ** 0.5, sample)
 
 
-def largest_gap(
-    engine: Executor, parts: list[Path], schema: Schema, pipeline: Pipeline, content: bytes, folder: Path
-) -> float:
-    """How far a model file's predictions are at most from its fit's over all training rows, in the target's unit."""
-    with lent((pipeline[1:], content), folder) as path:
-        return max(engine.map(partial(_gap, schema=schema, models=path), parts, "train: served form"))
+def largest_gap(run: Executor, parts: list[Path], schema: Schema, pipeline: Pipeline, content: bytes) -> float:
+    """Return how far a model file's predictions are at most from the pipeline's over all training rows, in the target's
+    unit."""
+    return max(run.map(_gap, parts, "train: served form", schema, pipeline[1:], content))
 
 
-def predict(model: Pipeline, matrix: np.ndarray) -> np.ndarray:
-    """Of the same bits whatever rows stand beside a row; the matrix product of a linear model does not promise that."""
-    if not hasattr(model[-1], "coef_"):
-        return np.asarray(model.predict(matrix), dtype=float) if len(matrix) else np.empty(0)
-    predictions = np.full(len(matrix), float(model[-1].intercept_))
-    if len(matrix):
-        for column, weight in zip(model[:-1].transform(matrix).T, model[-1].coef_, strict=True):
-            predictions += column * weight
-    return predictions
+def _squared_errors(part: Path, schema: Schema, splits: list[Split], models: list[list[Pipeline]]) -> np.ndarray:
+    rows = partition_rows.read(part, schema)
+    totals = np.zeros(len(models[0]))
+    for (_, held), pipelines in zip(splits, models, strict=True):
+        here = np.isin(rows.fold, held)
+        if here.any():
+            # Pipelines of one split differ in the model alone.
+            prepared = pipelines[0][:-1].transform(rows.matrix[here])
+            with np.errstate(over="ignore", invalid="ignore"):  # of models that diverged
+                totals += [
+                    np.square(pipeline[-1].predict(prepared) - rows.target[here]).sum() for pipeline in pipelines
+                ]
+    return totals
 
 
-def _hold_out(part: Path, known: Facts, models: Path, folder: Path) -> HeldOut:
-    frame = column_statistics.table(part, known.schema)
-    block = column_statistics.block(frame, known.schema)
-    prediction = np.full(len(frame), np.nan)
-    for (_, held), model in zip(known.splits, borrowed(models), strict=False):
-        here = np.isin(block.fold, held)
-        prediction[here] = predict(model, block.matrix[here])
-    frame = frame.drop(columns="fold").assign(prediction=prediction, residual=block.target - prediction)
-    parquet.write(frame[["row", "prediction", "residual"]], folder / part.name)
-    squared = np.square(frame["residual"].dropna().to_numpy())
-    distance = block.target - known.target_median
-    sums = [exact_sums.total(values) for values in (squared, np.square(squared), distance, np.square(distance))]
-    sample = frame.iloc[sampling.sample(frame["row"], _share(len(frame), known.rows))]
-    return HeldOut(len(squared), sums, sample)
+def _hold_out(part: Path, schema: Schema, statistics: TableStatistics, models: list[Pipeline], folder: Path) -> HeldOut:
+    rows = partition_rows.read(part, schema)
+    prediction = np.full(len(rows.target), np.nan)
+    for (_, held), model in zip(statistics.splits, models, strict=True):
+        if (here := np.isin(rows.fold, held)).any():
+            prediction[here] = model.predict(rows.matrix[here])
+    table = rows.table.drop(columns="fold").assign(prediction=prediction, residual=rows.target - prediction)
+    parquet.write(table[["row", "prediction", "residual"]], folder / part.name)
+    squared = np.square(table["residual"].dropna().to_numpy())
+    distance = rows.target - statistics.target_median
+    sums = np.array([values.sum() for values in (squared, np.square(squared), distance, np.square(distance))])
+    return HeldOut(len(squared), sums, table.iloc[sampling.sample(table["row"], _share(len(table), statistics.rows))])
 
 
 def _share(n: int, of: int) -> int:
-    """Rows of a part of `n` of `of` rows that surely hold its rows of the sample: hashes spread evenly, and this is
-    eight standard deviations above what falls on the part."""
+    """Return how many rows of a part with `n` of `of` rows surely hold its rows of the sample: hashes spread evenly,
+    and this is eight standard deviations above what falls on the part."""
     expected = sampling.MAX_JUDGED_ROWS * n // of + 1
     return n if of <= sampling.MAX_JUDGED_ROWS else min(n, expected + 8 * isqrt(expected) + 8)
 
 
-def _gap(part: Path, schema: Schema, models: Path) -> float:
-    matrix = column_statistics.read(part, schema).matrix
-    model, content = borrowed(models)
-    served = Model(content, str(part)).predict(matrix)[:, 0]
-    return float(np.abs(served - predict(model, matrix)).max(initial=0.0))
+def _gap(part: Path, schema: Schema, pipeline: Pipeline, content: bytes) -> float:
+    matrix = partition_rows.read(part, schema).matrix
+    if not len(matrix):
+        return 0.0
+    return float(np.abs(Model(content, str(part)).predict(matrix)[:, 0] - pipeline.predict(matrix)).max())

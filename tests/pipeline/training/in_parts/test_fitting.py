@@ -17,7 +17,7 @@ from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training import onnx_export, parity
 from pipeline.training.in_parts import fitting, out_of_fold
 from stages.train import fit
-from tests.pipeline.training.in_parts.test_moments import HOMES, cut, homes
+from tests.pipeline.training.in_parts.test_linear import HOMES, cut, homes
 
 PARAMS = Train(
     seed=1,
@@ -64,15 +64,6 @@ def test_parts_answer_as_memory_does(table: pd.DataFrame, tmp_path: Path, family
     assert Model(content, "m").predict(matrix) == pytest.approx(Model(served, "m").predict(matrix), rel=1e-5)
 
 
-def test_the_number_of_parts_changes_no_byte(table: pd.DataFrame, tmp_path: Path) -> None:
-    """1, 3 and 7 parts give the same bytes of the model file and the same metrics."""
-    found = {}
-    for parts in (1, 3, 7):
-        fitted, content = in_parts(Executor(), table, tmp_path / str(parts), parts, "ridge")
-        found[(content, fitted.record.cv_rmse, fitted.record.cv_rmse_se)] = parts
-    assert len(found) == 1
-
-
 def test_a_large_table_is_judged_on_a_sample(
     table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,7 +84,7 @@ def test_every_row_is_compared_with_the_served_form(table: pd.DataFrame, tmp_pat
     odd.loc[odd.index[-1], "built"] = 123_456_789_123.0
     for each, refused in ((table, False), (odd, True)):
         parts = cut(each, tmp_path / str(refused), 3)
-        gap = out_of_fold.largest_gap(Executor(), parts, HOMES, found.pipeline, content, tmp_path)
+        gap = out_of_fold.largest_gap(Executor(), parts, HOMES, found.pipeline, content)
         answers = Model(content, "m").predict(to_matrix(each, HOMES.features))[:, 0]
         assert gap == pytest.approx(np.abs(answers - found.pipeline.predict(each)).max())
         with pytest.raises(PipelineError, match="linear: ONNX and the") if refused else nullcontext():

@@ -1,0 +1,121 @@
+"""Least squares and ridge regression from sums of products of columns.
+
+A missing value is 0 in its column, with a 1 in a column of its own. Whatever replaces it, in whichever folds, is then a
+linear change of the same sums, so that one pass over the rows serves all folds, settings and missing indicators.
+Numbers and the target are taken as distances from their medians, which keeps the digits that a large offset would cost.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.contract.schema import Column
+from pipeline.training.in_parts.column_statistics import TableStatistics
+
+# Directions with less than this share of the largest variance count as none: the rounding of the sums is below it.
+_RANK_TOLERANCE = 1e-12
+
+
+class Layout(NamedTuple):
+    """The columns of the sums: ones first, the target last.
+
+    `first` [features]: the position of a feature's first column (a category has one for each code); `missing`
+    [features]: that of the column of its missing values, or -1. `centre` [features + 1] is subtracted from the numbers
+    and, last, from the target. `width` counts the columns.
+    """
+
+    columns: tuple[Column, ...]
+    first: np.ndarray
+    missing: np.ndarray
+    centre: np.ndarray
+    width: int
+
+
+class Fit(NamedTuple):
+    """A solution: `mean` and `variance` of the numbers and then the booleans; `coef` of the model's inputs, per
+    standard deviation where they are scaled; `intercept`; `rank` and `singular` values of the centred inputs."""
+
+    mean: np.ndarray
+    variance: np.ndarray
+    coef: np.ndarray
+    intercept: float
+    rank: int
+    singular: np.ndarray
+
+
+def layout(columns: tuple[Column, ...], statistics: TableStatistics) -> Layout:
+    """Lay out the sums for these features."""
+    widths = [len(column.categories) if column.dtype == "category" else 1 for column in columns]
+    first = 1 + np.cumsum([0, *widths])
+    has_missing = statistics.missing > 0
+    missing = np.where(has_missing, first[-1] + np.cumsum(has_missing) - 1, -1)
+    is_number = [column.dtype not in ("bool", "category") for column in columns]
+    centre = np.append(np.where(is_number, statistics.imputed[-1], 0.0), statistics.target_median)
+    return Layout(columns, first[:-1], missing, centre, int(first[-1] + has_missing.sum()) + 1)
+
+
+def design(layout: Layout, matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return the columns of the sums [rows, width] of a feature matrix and its target."""
+    values = np.zeros((len(matrix), layout.width))
+    values[:, 0] = 1
+    values[:, -1] = target - layout.centre[-1]
+    for position, column in enumerate(layout.columns):
+        known = np.flatnonzero(~np.isnan(matrix[:, position]))
+        first, cells = layout.first[position], matrix[known, position]
+        if column.dtype == "category":
+            values[known, first + cells.astype(np.int64)] = 1
+        else:
+            values[known, first] = cells - layout.centre[position]
+        if layout.missing[position] >= 0:
+            values[:, layout.missing[position]] = 1
+            values[known, layout.missing[position]] = 0
+    return values
+
+
+def impute(layout: Layout, products: np.ndarray, imputed: np.ndarray) -> np.ndarray:
+    """Return the products [width, width] of the table with `imputed` [features] in place of missing values."""
+    changed = products.copy()
+    for position in np.flatnonzero(layout.missing >= 0):
+        is_category = layout.columns[position].dtype == "category"
+        into = layout.first[position] + (int(imputed[position]) if is_category else 0)
+        times = 1.0 if is_category else imputed[position] - layout.centre[position]
+        changed[into] += changed[layout.missing[position]] * times
+        changed[:, into] += changed[:, layout.missing[position]] * times
+    return changed
+
+
+def solve(layout: Layout, products: np.ndarray, indicators: tuple[int, ...], alpha: float) -> Fit:
+    """Solve least squares with the penalty alpha |coef|², for the inputs that pipeline.training.preprocessing makes
+    with a scaler. Of many solutions, return that of the smallest coefficients, as scikit-learn does."""
+    kinds = [{"bool": "bool", "category": "category"}.get(column.dtype, "number") for column in layout.columns]
+    scaled = [position for kind in ("number", "bool") for position, each in enumerate(kinds) if each == kind]
+    coded = [
+        int(layout.first[position]) + code
+        for position, column in enumerate(layout.columns)
+        if column.dtype == "category"
+        for code in range(len(column.categories))
+    ]
+    inputs = [*layout.first[scaled].tolist(), *coded, *(int(layout.missing[position]) for position in indicators)]
+    n, mean, covariance = _moments(products, [*inputs, layout.width - 1])
+    variance = np.diag(covariance)[: len(scaled)].clip(0)
+    deviation = np.ones(len(inputs))
+    deviation[: len(scaled)] = np.sqrt(np.where(variance > 0, variance, 1.0))
+    eigenvalues, vectors = np.linalg.eigh(covariance[:-1, :-1] / np.outer(deviation, deviation))
+    kept = eigenvalues > _RANK_TOLERANCE * max(eigenvalues.max(initial=0), 0)
+    inverse = np.divide(1, eigenvalues + alpha / n, where=kept, out=np.zeros_like(eigenvalues))
+    coef = vectors @ (inverse * (vectors.T @ (covariance[:-1, -1] / deviation)))
+    unscaled = slice(len(scaled), None)
+    return Fit(
+        mean=layout.centre[scaled] + mean[: len(scaled)],
+        variance=variance,
+        coef=coef,
+        intercept=layout.centre[-1] + mean[-1] - float(coef[unscaled] @ mean[:-1][unscaled]),
+        rank=int(kept.sum()),
+        singular=np.sqrt(n * np.where(kept, eigenvalues, 0))[::-1],
+    )
+
+
+def _moments(products: np.ndarray, positions: list[int]) -> tuple[float, np.ndarray, np.ndarray]:
+    """Rows, means and covariances of the columns at these positions."""
+    n, mean = products[0, 0], products[0, positions] / products[0, 0]
+    return n, mean, products[np.ix_(positions, positions)] / n - np.outer(mean, mean)
