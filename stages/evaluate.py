@@ -72,7 +72,7 @@ def draw(judged: Evaluation, numbers: pd.Series, actual: np.ndarray, predictions
 
 
 def main() -> None:
-    limits = params.load("evaluate")
+    limits = params.load(params.Evaluate)
     model, test = Model.load(paths.MODEL), sampling.judged_rows(paths.TEST)
     about = model.description
     predictions = model.predict(to_matrix(test, about.columns))
