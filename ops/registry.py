@@ -1,4 +1,4 @@
-"""Promote, roll back, keep, fetch, restore or sign: the only commands that change what production serves.
+"""Manage the champion: promote and rollback are the only commands that change what production serves.
 
 python -m ops.registry promote [--force]
 python -m ops.registry rollback [--to VERSION]

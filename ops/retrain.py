@@ -22,7 +22,7 @@ from pipeline.tables import atomic_files
 
 # After drift, a model must be as good on all rows and better on the most recent ones.
 DRIFT_POLICY = ("--policy", "non_inferior")
-# Said where labelled rows are in data/raw and not in Git: drift now compares with the challenger's rows, and is over.
+# The reason where labelled rows in data/raw are not in Git: drift, which compares with the challenger's rows, is over.
 UNANSWERED = "drift that no promotion has answered"
 
 

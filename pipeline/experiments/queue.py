@@ -8,7 +8,7 @@ from pipeline.registry import module_runner
 
 JOBS = 2
 POLL = 3  # seconds; one answer of DVC takes a second of computing
-# So many answers in a row that there is no worker mean that they were killed, and not that they are still starting.
+# Answers in a row without a worker, until the workers count as killed: at first they are still starting.
 PATIENCE = 10
 TRIES = 3  # of one question to DVC, until its failure counts
 

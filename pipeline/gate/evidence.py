@@ -39,7 +39,7 @@ def gather(revision: str) -> Evidence:
 
     Raises PipelineError where a file or a metric is missing or contradicts another.
     """
-    # What costs nothing comes first: without the recorded metrics of both there is no verdict.
+    # The recorded metrics come first: they cost nothing, and without both there is no verdict.
     written = recorded_rmse(None)
     written_before = None if recorded_md5(revision) is None else recorded_rmse(revision)
     table, challenger = sampling.judged_rows(paths.TEST), Model.load(paths.MODEL)

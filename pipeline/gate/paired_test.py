@@ -9,7 +9,7 @@ import numpy as np
 from scipy import special
 
 POWER = 0.8  # with which the smallest improvement that could have been seen would have been
-# More rows are drawn in so many groups: as exact, and the time stays flat in the rows.
+# More rows than this are drawn in groups: equally exact, and the time does not grow with the rows.
 MOST_UNITS = 10_000
 
 
@@ -80,7 +80,7 @@ def bounds(new: np.ndarray, current: np.ndarray, alpha: float) -> tuple[float, f
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = new / current
-    # An empty half, or one without an error, speaks against every bound.
+    # A half that is empty, or in which a model makes no error, must tighten no bound.
     up, down = np.sort(np.nan_to_num(ratio, nan=np.inf)), np.sort(np.nan_to_num(ratio, nan=0.0))
     rank = int(np.floor(alpha * (len(ratio) + 1) + 1e-9))
     if rank < 1:

@@ -64,9 +64,9 @@ def reason(decision: Decision) -> str:
     failed, undecided = (_names(decision, passed) for passed in (False, None))
     if failed:
         worse = decision.comparison is not None and decision.comparison.low > 0
-        return f"The champion stays, for {failed} failed{': the new model is worse beyond doubt' if worse else ''}."
+        return f"The champion stays: {failed} failed{'; the new model is worse beyond doubt' if worse else ''}."
     if undecided:
-        return f"The champion stays, for {decision.n} test rows are too few to decide {undecided}."
+        return f"The champion stays: {decision.n} test rows are too few to decide {undecided}."
     return "All checks pass." if decision.comparison else "All checks pass, and there is no champion yet."
 
 

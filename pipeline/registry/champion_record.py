@@ -56,7 +56,7 @@ def install(content: bytes, record: ChampionRecord, signature: bytes | None = No
         written.write_text(yaml.safe_dump({"outs": [out], "meta": meta}, sort_keys=False), encoding="utf-8")
         if signature:
             stack.enter_context(atomic_files.replacing(signing.SIGNATURE)).write_bytes(signature)
-        # From here on only renames, the last file of the block first: no champion, its signature, its record, itself.
+        # Only renames follow: the champion goes, then come its signature, its record and itself.
         paths.CHAMPION.unlink(missing_ok=True)
 
 

@@ -14,8 +14,7 @@ from pipeline.contract.errors import PipelineError
 
 # Questions to Git that must succeed before a commit, and what is wrong where one fails.
 _IDENTITY = (
-    "Git does not know who you are, and a version says who made it: `git config user.name NAME` and "
-    "`git config user.email ADDRESS`"
+    "Git does not know who made this version: run `git config user.name NAME` and `git config user.email ADDRESS`"
 )
 NEEDED = {
     "rev-parse --verify --quiet HEAD": "this repository has no commit yet: commit the project first",
@@ -103,7 +102,7 @@ def check_ready() -> None:
 def changed(paths: Iterable[str]) -> list[str]:
     """Return the files under `paths` that differ from the last commit or are new; not those that Git ignores."""
     command = ("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", *paths)
-    # Two letters, a space and the path, from the repository's top.
+    # An entry is two letters, a space, and the path from the top of the repository.
     return [f":(top,literal){entry[3:]}" for entry in _checked(*command).split("\0") if entry]
 
 
@@ -153,7 +152,6 @@ def _git(*arguments: str, index: Path | None = None, own_session: bool = False) 
             ["git", *arguments],
             env=settings,
             capture_output=True,
-            text=True,
             encoding="utf-8",
             check=False,
             start_new_session=own_session,

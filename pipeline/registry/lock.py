@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# DVC's own: an advisory lock of the system, on Windows too, that ends with the process, however that ends.
+# What DVC uses: a lock of the operating system, which ends with its process, also after a kill.
 import zc.lockfile
 
 from pipeline.contract.errors import PipelineError
@@ -41,5 +41,5 @@ def _holder(path: Path) -> str:
     with path.open("rb", buffering=0) as file:
         file.seek(1)  # Windows lets nobody read the locked byte, the first one; it is a blank
         text = file.read(200).decode(errors="replace").strip()
-    # DVC writes its process alone.
+    # DVC writes the number of its process and nothing else.
     return f"dvc (process {text})" if text.isdecimal() else text or "another command"
