@@ -15,8 +15,8 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from api import settings
-from api.prediction_log import schema
-from api.telemetry import access_log
+from api.prediction_log import database
+from api.telemetry import logging_config
 from pipeline.contract import errors
 
 # Seconds that requests may take to end once the process is told to stop, and that a busy worker may be silent before
@@ -35,7 +35,8 @@ class Workers(Multiprocess):
 
 
 def main() -> None:
-    port = settings.whole_number(os.environ, "PORT", 8000, 1, 65535)
+    # Read here too: a setting that is not valid then ends the start with one line and no traceback.
+    chosen = settings.load()
     parser = argparse.ArgumentParser(
         prog="python -m api",
         description="Serve predictions over HTTP.",
@@ -43,11 +44,9 @@ def main() -> None:
         f"variables, explained in docs/serving.md: {', '.join(settings.NAMES)}.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", default=port, type=int, help="port to listen on (default: $PORT or 8000)")
+    parser.add_argument("--port", default=chosen.port, type=int, help="port to listen on (default: $PORT or 8000)")
     arguments = parser.parse_args()
-    # Read here too: a setting that is not valid then ends the start with one line and no traceback.
-    chosen = settings.load()
-    schema.connect(chosen.log_url)
+    database.connect(chosen.prediction_log_url)
     # Uvicorn stops in good order and then raises the signal again; without this the exit code would be -15.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if hasattr(signal, "SIGHUP"):
@@ -58,7 +57,7 @@ def main() -> None:
         host=arguments.host,
         port=arguments.port,
         workers=chosen.workers,
-        log_config=access_log.config(chosen),
+        log_config=logging_config.config(chosen),
         access_log=False,  # api.http.middleware writes a line for each request
         timeout_graceful_shutdown=GRACE,
         timeout_worker_healthcheck=GRACE,

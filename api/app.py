@@ -23,7 +23,7 @@ from api.model.micro_batcher import Predictor
 from api.model.reloader import Swapper
 from api.prediction_log.writer import Log
 from api.settings import Settings
-from api.telemetry import access_log, metrics
+from api.telemetry import access_log, logging_config, metrics
 from api.telemetry.metrics import Metrics
 
 VERSION = "1"  # of the HTTP contract
@@ -53,7 +53,7 @@ def create_app(given: Settings | None = None) -> Litestar:
         ),
         logging_config=None,
     )
-    lines = access_log.RequestLines(access_log.is_json(chosen))
+    lines = access_log.RequestLines(logging_config.is_json(chosen))
     app.asgi_handler = Edge(Fast(app.asgi_handler, serving, predictor), counted, lines, chosen.allowed_hosts)
     app.on_shutdown += [lines.close, counted.close]
     return app
@@ -76,7 +76,7 @@ async def _lifespan(app: Litestar) -> AsyncIterator[None]:
 
 
 def _closed() -> Router:
-    """Where Litestar mounts pages of its own: shut, for they answer with HTML, and ours is /openapi.json."""
+    """A closed router in the place of Litestar's own OpenAPI pages: the document is at /openapi.json."""
     return Router("/schema", route_handlers=[], include_in_schema=False, guards=[_not_found])
 
 

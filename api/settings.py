@@ -1,9 +1,12 @@
-"""The server's settings: from the environment only, read once, typed; what is not valid stops the start by name."""
+"""The server's settings: environment variables only, read once into one typed structure.
+
+A field of `Settings` is the variable of the same name in capitals; its type holds what is allowed.
+"""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -11,125 +14,104 @@ from api.http import auth
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.yaml_config import nearest
 
-LogLevel = Literal["debug", "info", "warning", "error"]
-LogFormat = Literal["text", "json"]
-Synchronous = Literal["FULL", "NORMAL", "OFF"]
-
-LOG_URL = "sqlite:///data/log/predictions.db"
-NAMES = (
-    "MODEL_PATH",
-    "MODEL_PUBLIC_KEY",
-    "GIT_REVISION",
-    "PORT",
-    "WORKERS",
-    "ALLOWED_HOSTS",
-    "LOG_LEVEL",
-    "LOG_FORMAT",
-    "API_MAX_BODY",
-    "API_MAX_BATCH",
-    "API_MAX_BATCH_BODY",
-    "API_KEYS",
-    "PREDICTION_LOG_URL",
-    "LOG_SYNCHRONOUS",
-    "LOG_REQUIRED",
-    "LOG_MAX_DAYS",
-    "LOG_MAX_ROWS",
-)
 # A variable that begins so and is nearly one of ours is a slip. Others may belong to another program.
 PREFIX = "API_"
 
+Bytes = Annotated[int, msgspec.Meta(ge=1, le=2**30)]
+
 
 class Settings(msgspec.Struct, frozen=True):
-    """`model_path` (MODEL_PATH): the file to serve in place of the project's own models. `public_key`
-    (MODEL_PUBLIC_KEY): the file with the key that must have signed it. `max_body` (API_MAX_BODY): the largest request
-    body in bytes. `git_revision` (GIT_REVISION): the commit that the code was built from.
-    `api_keys` (API_KEYS): SHA-256 of each key, none for a server that is open to all. `allowed_hosts` (ALLOWED_HOSTS):
-    the Host headers that are answered, all where empty. `log_format` (LOG_FORMAT): by default text at a terminal and
-    JSON elsewhere. `max_batch` (API_MAX_BATCH), `max_batch_body` (API_MAX_BATCH_BODY): the rows and bytes of a batch.
+    """All settings with their defaults.
 
-    The prediction log: `log_url` (PREDICTION_LOG_URL), `log_synchronous` (LOG_SYNCHRONOUS, of SQLite), `log_required`
-    (LOG_REQUIRED) say where predictions are logged, how surely, and whether one may be answered without that;
-    `log_max_days` (LOG_MAX_DAYS), `log_max_rows` (LOG_MAX_ROWS) what is kept, 0 for all."""
+    `model_path`: the file to serve in place of the project's own models; `model_public_key`: the file with the key that
+    must have signed it; `git_revision`: the commit that the code was built from. `api_max_body`, `api_max_batch_body`:
+    the largest request bodies, in bytes; `api_max_batch`: the rows of a batch. `api_keys`: SHA-256 of each key, none
+    for a server that is open to all; `allowed_hosts`: the Host headers that are answered, none for all. `log_format`:
+    text at a terminal and JSON elsewhere, where it is not set.
+
+    The prediction log: `prediction_log_url` and `log_synchronous` (of SQLite) say where and how durably predictions are
+    logged, `log_required` whether a prediction may be answered without; `log_max_days` and `log_max_rows` limit what is
+    kept, 0 for no limit.
+    """
 
     model_path: Path | None = None
-    max_body: int = 65536
+    api_max_body: Bytes = 2**16
     git_revision: str | None = None
     api_keys: tuple[bytes, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
-    log_level: LogLevel = "info"
-    log_format: LogFormat | None = None
-    workers: int = 1
-    max_batch: int = 1000
-    max_batch_body: int = 2**23
-    log_url: str = LOG_URL
-    log_synchronous: Synchronous = "FULL"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] | None = None
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    api_max_batch: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
+    api_max_batch_body: Bytes = 2**23
+    prediction_log_url: str = "sqlite:///data/log/predictions.db"
+    log_synchronous: Literal["FULL", "NORMAL", "OFF"] = "FULL"
     log_required: bool = True
-    log_max_days: int = 0
-    log_max_rows: int = 0
-    public_key: Path | None = None
+    log_max_days: Annotated[int, msgspec.Meta(ge=0, le=36_500)] = 0
+    log_max_rows: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
+    model_public_key: Path | None = None
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 8000
+
+
+_FIELDS = {field.name.upper(): field for field in msgspec.structs.fields(Settings)}
+NAMES = tuple(_FIELDS)
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of this process; a variable that is empty counts as absent, as images and shells set such.
+    """Return the settings of this process. An empty variable counts as absent: images and shells set such.
 
-    Raises PipelineError naming the variable, its value (but for keys) and what is allowed.
+    Raises PipelineError naming the variable, its value (not of keys) and what is allowed.
     """
-    _check_names(environment)
-    path, key = environment.get("MODEL_PATH"), environment.get("MODEL_PUBLIC_KEY")
-    return Settings(
-        model_path=Path(path) if path else None,
-        public_key=Path(key) if key else None,
-        max_body=whole_number(environment, "API_MAX_BODY", 65536, 1, 2**30),
-        git_revision=environment.get("GIT_REVISION") or None,
-        api_keys=tuple(map(auth.digest, _listed(environment, "API_KEYS", secret=True))),
-        allowed_hosts=_hosts(environment, "ALLOWED_HOSTS"),
-        log_level=_one_of(environment, "LOG_LEVEL", get_args(LogLevel), "info"),
-        log_format=_one_of(environment, "LOG_FORMAT", get_args(LogFormat), None),
-        workers=whole_number(environment, "WORKERS", 1, 1, 64),
-        max_batch=whole_number(environment, "API_MAX_BATCH", 1000, 1, 100_000),
-        max_batch_body=whole_number(environment, "API_MAX_BATCH_BODY", 2**23, 1, 2**30),
-        log_url=environment.get("PREDICTION_LOG_URL") or LOG_URL,
-        log_synchronous=_one_of(environment, "LOG_SYNCHRONOUS", get_args(Synchronous), "FULL"),
-        log_required=_one_of(environment, "LOG_REQUIRED", ("true", "false"), "true") == "true",
-        log_max_days=whole_number(environment, "LOG_MAX_DAYS", 0, 0, 36_500),
-        log_max_rows=whole_number(environment, "LOG_MAX_ROWS", 0, 0, 2**53),
-    )
+    for name in environment:
+        if name.startswith(PREFIX) and name not in NAMES and (question := nearest(name, NAMES)):
+            raise PipelineError(
+                f"environment variable {name}: no such setting{question}; correct its name or unset it. The settings "
+                f"are {', '.join(NAMES)}"
+            )
+    given = {name: field for name, field in _FIELDS.items() if environment.get(name)}
+    return Settings(**{field.name: _parse(name, field, environment[name]) for name, field in given.items()})
 
 
-def whole_number(environment: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
-    """The variable as a whole number from `low` to `high`, or `default` where it is absent.
+def _parse(name: str, field: msgspec.structs.FieldInfo, text: str) -> Any:
+    """The typed value of a variable."""
+    kinds = [kind for kind in get_args(field.type) if kind is not type(None)]
+    if name == "API_KEYS":
+        return tuple(map(auth.digest, _words(name, text, secret=True)))
+    if name == "ALLOWED_HOSTS":
+        return _hosts(name, text)
+    if field.type is bool:
+        return _one_of(name, text, ("true", "false")) == "true"
+    if get_origin(field.type) is Literal or (kinds and get_origin(kinds[0]) is Literal):
+        return _one_of(name, text, kinds if get_origin(field.type) is Literal else get_args(kinds[0]))
+    if get_origin(field.type) is Annotated:
+        return _whole_number(name, text, field)
+    return Path(text) if Path in kinds else text
 
-    Raises PipelineError for anything else.
-    """
-    text = environment.get(name)
-    if not text:
-        return default
-    # isdecimal and not int(): that would also take `1_000` and spaces.
-    if not (text.isascii() and text.isdecimal() and len(text) < 20 and low <= int(text) <= high):
+
+def _whole_number(name: str, text: str, field: msgspec.structs.FieldInfo) -> int:
+    try:
+        return int(msgspec.convert(text, field.type, strict=False))
+    except msgspec.ValidationError:
+        bounds = get_args(field.type)[1]
         raise PipelineError(
-            f"environment variable {name}: expected a whole number from {low} to {high}, found {text!r}; "
-            f"correct it, or unset it for {default}"
-        )
-    return int(text)
+            f"environment variable {name}: expected a whole number from {bounds.ge} to {bounds.le}, found {text!r}; "
+            f"correct it, or unset it for {field.default}"
+        ) from None
 
 
-def _one_of(environment: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str | None) -> Any:
-    """The variable as one of these words, in capitals or not."""
-    text = environment.get(name)
-    if not text:
-        return default
+def _one_of(name: str, text: str, allowed: Any) -> str:
+    """The word of `allowed` that the text is, in capitals or not."""
     for word in allowed:
         if text.lower() == word.lower():
-            return word
+            return str(word)
     raise PipelineError(
         f"environment variable {name}: expected one of {', '.join(allowed)}, found {text!r}; correct or unset it"
     )
 
 
-def _listed(environment: Mapping[str, str], name: str, secret: bool = False) -> tuple[str, ...]:
-    """Words between commas. An empty one is a slip: what was meant to be there would be missing."""
-    text = environment.get(name)
-    words = [word.strip() for word in text.split(",")] if text else []
+def _words(name: str, text: str, secret: bool = False) -> tuple[str, ...]:
+    """The words between commas. An empty one is a slip: what was meant to be there would be missing."""
+    words = tuple(word.strip() for word in text.split(","))
     for word in words:
         if not word.isascii() or not word.isprintable() or not word or " " in word:
             found = "" if secret else f", found {text!r}"
@@ -137,11 +119,11 @@ def _listed(environment: Mapping[str, str], name: str, secret: bool = False) -> 
                 f"environment variable {name}: expected words of visible ASCII between commas, none empty and none "
                 f"with a space{found}; correct or unset it"
             )
-    return tuple(words)
+    return words
 
 
-def _hosts(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
-    hosts = _listed(environment, name)
+def _hosts(name: str, text: str) -> tuple[str, ...]:
+    hosts = _words(name, text)
     for host in hosts:
         if "*" in host.removeprefix("*.") and host != "*":
             raise PipelineError(
@@ -149,12 +131,3 @@ def _hosts(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
                 "correct or unset it"
             )
     return hosts
-
-
-def _check_names(environment: Mapping[str, str]) -> None:
-    for name in environment:
-        if name.startswith(PREFIX) and name not in NAMES and (question := nearest(name, NAMES)):
-            raise PipelineError(
-                f"environment variable {name}: no such setting{question}; correct its name or unset it. The settings "
-                f"are {', '.join(NAMES)}"
-            )

@@ -93,7 +93,7 @@ def test_a_table_with_everything(project: Project) -> None:
     rows = test.tail(40)
     expected = pipeline.predict(rows)
     log_url = f"sqlite:///{project.path('log.db')}"
-    with TestClient(create_app(Settings(project.path("models/model.onnx"), log_url=log_url))) as client:
+    with TestClient(create_app(Settings(project.path("models/model.onnx"), prediction_log_url=log_url))) as client:
         for place, (_, row) in enumerate(rows.iterrows()):
             body = {name: None if pd.isna(row[name]) else row[name] for name in list(HOMES["columns"])[3:7]}
             body["verkauft am"] = row["verkauft am"].isoformat()

@@ -121,7 +121,7 @@ def test_an_excluded_feature_is_not_used(reproduced: Project) -> None:
     assert "B" not in taken
     body = {"CRIM": 0.1, "NOX": 0.538, "RM": 6.575, "DIS": 4.09, "RAD": 1, "TAX": 296, "PTRATIO": 15.3}
     log_url = f"sqlite:///{reproduced.path('log.db')}"
-    with TestClient(create_app(Settings(reproduced.path("models/model.onnx"), log_url=log_url))) as client:
+    with TestClient(create_app(Settings(reproduced.path("models/model.onnx"), prediction_log_url=log_url))) as client:
         answers = [client.post("/predict", json={**body, **more}) for more in ({}, {"B": 396.9}, {"B": "anything"})]
     assert [answer.status_code for answer in answers] == [200, 200, 200]
     assert len({answer.json()["prediction"] for answer in answers}) == 1

@@ -1,4 +1,4 @@
-"""Is this model file servable? Loads it as the server would and replays its golden rows.
+"""Check that a model file is servable: load it as the server would and replay its golden rows.
 
 python -m api.commands.check models/model.onnx
 """

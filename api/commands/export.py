@@ -20,12 +20,12 @@ import pandas as pd
 from fsspec.implementations.local import LocalFileSystem
 
 from api import settings
-from api.prediction_log import queries
-from api.prediction_log import schema as log_schema
+from api.prediction_log import database, queries
 from api.prediction_log.queries import Logged
-from pipeline.contract import errors, paths, schema
+from pipeline.contract import errors, paths
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import Schema
+from pipeline.contract.schema import load as load_schema
 from pipeline.drift import live_folder
 from pipeline.registry import git
 from pipeline.tables import cell_parser, parquet
@@ -94,9 +94,9 @@ def main() -> None:
     arguments = parser.parse_args()
     since = _moment(arguments.since or git.last_change(paths.CHAMPION_RECORD) or BEGINNING)
     until = _moment(arguments.until) if arguments.until else queries.now()
-    engine = log_schema.existing(settings.load().log_url)
-    rows = live_rows(queries.window(engine, since, until), schema.load())
-    known = int(rows[schema.load().target.name].notna().sum())
+    engine = database.existing(settings.load().prediction_log_url)
+    rows = live_rows(queries.window(engine, since, until), load_schema())
+    known = int(rows[load_schema().target.name].notna().sum())
     print(f"{save(rows, live_folder.url())}: {len(rows)} rows, {known} with the actual value")
 
 

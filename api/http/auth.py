@@ -17,7 +17,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 def digest(key: str) -> bytes:
-    """What is kept of a key: nothing that a log or a traceback could give away."""
+    """The SHA-256 of a key: the server keeps nothing that a log or a traceback could give away."""
     return hashlib.sha256(key.encode()).digest()
 
 

@@ -9,7 +9,7 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import ResponseSpec
 from litestar.plugins.problem_details import ProblemDetailsConfig, ProblemDetailsException, ProblemDetailsPlugin
 
-from api.prediction_log.schema import PAUSE
+from api.prediction_log.database import PAUSE
 from api.requests.diagnostics import Mistake, MistakeInRow, RefusedError
 
 MEDIA_TYPE = "application/problem+json"
@@ -31,13 +31,13 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class InvalidFeatures(Problem, frozen=True):
-    """What is wrong with each field of a body."""
+    """The problem of a body: what is wrong with each field."""
 
     errors: list[Mistake]
 
 
 class InvalidRows(Problem, frozen=True):
-    """What is wrong with each field of the rows of a batch."""
+    """The problem of a batch: what is wrong with each field of its rows."""
 
     errors: list[MistakeInRow]
 

@@ -1,9 +1,9 @@
 """POST /predict past the framework's handlers: the same answer in a third of the time.
 
 Only what is right in every respect is answered here: a valid key where one is needed, one whole body within the limit,
-JSON by its content type, a row. Anything else goes on to the framework, body and all, where `api.http.routes.predict` says
-what is wrong with it. So each rule and each error is written once, and the OpenAPI document is that of the framework's
-handler.
+JSON by its content type, a row. Anything else goes on to the framework, body and all, where `api.http.routes.predict`
+says what is wrong with it. So each rule and each error is written once, and the OpenAPI document is that of the
+framework's handler.
 """
 
 from typing import Any
@@ -38,7 +38,7 @@ class Fast:
             return await self.app(scope, receive, send)
         message: Any = await receive()
         body = message.get("body", b"")
-        if message["type"] != "http.request" or message["more_body"] or len(body) > settings.max_body:
+        if message["type"] != "http.request" or message["more_body"] or len(body) > settings.api_max_body:
             return await self.app(scope, _again(message, receive), send)
         try:
             row = served.contract.decode(body)

@@ -1,4 +1,4 @@
-"""Around everything that answers: the request id, the hosts that are answered, the count and the log line.
+"""Middleware for every request: the request id, the allowed hosts, the metrics and the access log.
 
 It wraps the framework as a whole and not its routes, so that it sees what no route takes (404, 405) and whatever
 answers before the framework. Who answers without the framework sets `scope["path_template"]`.
@@ -11,14 +11,13 @@ import re
 import time
 
 import msgspec
-from litestar.config.allowed_hosts import AllowedHostsConfig
-from litestar.middleware.allowed_hosts import AllowedHostsMiddleware
 from litestar.plugins.problem_details import ProblemDetailsException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.auth import Headers
 from api.http.errors import MEDIA_TYPE, problem
-from api.telemetry.access_log import REQUEST_ID, RequestLines
+from api.telemetry.access_log import RequestLines
+from api.telemetry.logging_config import REQUEST_ID
 from api.telemetry.metrics import Metrics
 
 HEADER = b"x-request-id"
@@ -79,19 +78,14 @@ def request_id(headers: Headers) -> str:
 
 
 def host_pattern(allowed_hosts: tuple[str, ...]) -> re.Pattern[str] | None:
-    """Litestar's own pattern (`*.example.com` for all below a domain); None where every host is answered.
+    """The pattern of the hosts that are answered; `*.example.com` stands for every host below a domain.
 
-    Its middleware is not used as such: it stands in front of routes only, compares the port too, and answers with no
-    problem document.
+    None where every host is answered.
     """
-    if not allowed_hosts:
+    if not allowed_hosts or "*" in allowed_hosts:
         return None
-    config = AllowedHostsConfig([host.lower() for host in allowed_hosts], www_redirect=False)
-    return AllowedHostsMiddleware(_nothing, config).allowed_hosts_regex
-
-
-async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
-    raise NotImplementedError
+    patterns = (re.escape(host.lower()).replace(r"\*\.", r".+\.") for host in allowed_hosts)
+    return re.compile("|".join(patterns))
 
 
 async def _answer(error: ProblemDetailsException, send: Send) -> None:

@@ -20,12 +20,12 @@ def document(app: Litestar, description: Description | None, settings: Settings)
     row: dict[str, Any] = {"type": "object"} if description is None else body_schema(description.schema)
     bodies: dict[str, dict[str, Any]] = {
         "/predict": {"schema": row},
-        "/predict/batch": {"schema": {"type": "array", "maxItems": settings.max_batch, "items": row}},
+        "/predict/batch": {"schema": {"type": "array", "maxItems": settings.api_max_batch, "items": row}},
         "/feedback": {"schema": feedback_schema(description.schema if description else None)},
     }
     if description is not None:
         bodies["/predict"]["example"] = example(description)
-        bodies["/predict/batch"]["example"] = [example(description)] * min(2, settings.max_batch)
+        bodies["/predict/batch"]["example"] = [example(description)] * min(2, settings.api_max_batch)
         answer = content["components"]["schemas"]["Prediction"]["properties"]
         target, level = description.schema.target, description.interval.level
         answer["prediction"]["description"] = _text(target)

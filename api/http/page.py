@@ -1,4 +1,4 @@
-"""What people see in a browser: the form at `/`, made from the model's schema, and the OpenAPI document at /docs.
+"""The pages for a browser: the form at `/`, made from the model's schema, and the OpenAPI document at /docs.
 
 Every script and style comes from this process, and the Content-Security-Policy lets nothing else run. Litestar's own
 Swagger page is not used: it writes its script and the document into the HTML, and knows only its own document.

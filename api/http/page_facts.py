@@ -1,4 +1,4 @@
-"""What the project's own files say of a model, where they are there; in a container only the model file is."""
+"""Metrics and drift verdict for the page, from the project's files where they exist; a container has only the model."""
 
 from functools import lru_cache
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the handlers answer, as typed structures: the JSON and the OpenAPI document are made from these."""
+"""The responses as typed structures, from which the JSON and the OpenAPI document are made."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """What is served. `version` and `revision` (a git commit) are what promote noted, `md5` is of the model file,
+    """The served model. `version` and `revision` (a git commit) are what promote noted, `md5` is of the model file,
     `training` has the sha256 of the training table and the cross-validated RMSE in the target's unit."""
 
     family: str

@@ -8,24 +8,19 @@ from typing import Any
 
 from litestar import Request, get, post
 from litestar.datastructures import State
-from litestar.types import Receive
 
 from api.http import auth, errors
+from api.http.body import read_json
 from api.http.responses import Feedback, Health, Metadata, Prediction, Ready
 from api.model.loader import Served, Serving
 from api.model.micro_batcher import NotFiniteError, Predictor
 from api.prediction_log import queries
-from api.prediction_log.schema import LogError
+from api.prediction_log.database import LogError
 from api.prediction_log.writer import Log
 from api.requests import batch, feedback
 from api.requests.diagnostics import MalformedError, RefusedError
 
 Asked = Request[Any, Any, State]
-
-# How much of a body that is too large is read and thrown away, so that its sender reads the answer and not a reset
-# connection. Bytes; who sends more than this is cut off.
-DRAINED = 2**26
-
 
 _NO_MODEL = errors.documented(503, "No verified model is loaded; the detail says why")
 _NOT_READY = errors.documented(
@@ -93,7 +88,7 @@ _INVALID = "every field at fault, its value and what was expected"
     },
 )
 async def predict(request: Asked) -> Prediction:
-    body = await _json_body(request, _serving(request).settings.max_body, "API_MAX_BODY")
+    body = await read_json(request, _serving(request).settings.api_max_body, "API_MAX_BODY")
     served = _served(request)
     with _refusals(), _counted(request, served):
         row = served.contract.decode(body)
@@ -114,10 +109,10 @@ async def predict(request: Asked) -> Prediction:
 )
 async def predict_batch(request: Asked) -> list[Prediction]:
     settings = _serving(request).settings
-    body = await _json_body(request, settings.max_batch_body, "API_MAX_BATCH_BODY")
+    body = await read_json(request, settings.api_max_batch_body, "API_MAX_BATCH_BODY")
     served = _served(request)
     with _refusals(), _counted(request, served):
-        return await _predictor(request).many(served, body, settings.max_batch)
+        return await _predictor(request).many(served, body, settings.api_max_batch)
 
 
 @post(
@@ -133,21 +128,21 @@ async def predict_batch(request: Asked) -> list[Prediction]:
     },
 )
 async def give_feedback(request: Asked) -> Feedback:
-    body = await _json_body(request, _serving(request).settings.max_body, "API_MAX_BODY")
+    body = await read_json(request, _serving(request).settings.api_max_body, "API_MAX_BODY")
     served = _served(request)
     with _refusals():
         actual = feedback.decode(body, served.contract.schema.target)
         noted = await asyncio.to_thread(queries.note_actual, _log(request).engine, *actual)
     if noted is None:
         raise errors.problem(
-            HTTPStatus.NOT_FOUND, f"expected the id of a logged prediction, found {actual.id!r}, which the log has not"
+            HTTPStatus.NOT_FOUND, f"no logged prediction has id {actual.id!r}: send the id of an answer"
         )
     return Feedback(noted.id, actual.value, noted.changed, noted.previous)
 
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """What can be wrong with a request whose body has arrived, as the problems 400, 413, 422 and 503."""
+    """Turn the errors of a request whose body has arrived into the problems 400, 413, 422 and 503."""
     try:
         yield
     except MalformedError as error:
@@ -170,43 +165,6 @@ def _counted(request: Asked, served: Served) -> Iterator[None]:
     except RefusedError as error:
         request.app.state.metrics.rejected(error.mistakes, served.contract.schema)
         raise
-
-
-async def _json_body(request: Asked, limit: int, setting: str) -> bytes:
-    # The body first, whatever the answer: an answer to a half-sent request may never be read.
-    body = await read_body(request.receive, limit, setting)
-    content_type = request.headers.get("content-type", "")
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise errors.problem(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"expected the header Content-Type: application/json, found {content_type[:100]!r}",
-        )
-    return body
-
-
-async def read_body(receive: Receive, limit: int, setting: str) -> bytes:
-    """The whole body, of which never more than `limit` bytes are held.
-
-    Raises the problem 413 for a larger one, after its end.
-    """
-    parts: list[bytes] = []
-    size = 0
-    more = True
-    while more and size <= max(limit, DRAINED):
-        message = await receive()
-        if message["type"] != "http.request":
-            raise errors.problem(HTTPStatus.BAD_REQUEST, "the connection ended before the body did")
-        size += len(message.get("body", b""))
-        if size <= limit:
-            parts.append(message.get("body", b""))
-        else:
-            parts.clear()
-        more = message.get("more_body", False)
-    if size > limit:
-        raise errors.problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"expected a body of at most {limit} bytes ({setting}), found more"
-        )
-    return b"".join(parts)
 
 
 def _serving(request: Asked) -> Serving:

@@ -1,4 +1,4 @@
-"""Which model file is served, and the checks that it passes before it answers anyone.
+"""The model file to serve, and the checks that it passes before it answers anyone.
 
 The order: MODEL_PATH, models/champion.onnx (what promote wrote), models/model.onnx (what `dvc repro` made, served as
 `unpromoted`). The first one is served or refused: no other file quietly stands in for a damaged one.
@@ -36,7 +36,7 @@ class Served(msgspec.Struct, frozen=True):
 
 
 class Serving:
-    """What the handlers ask: `served`, or None and `reason`. Each request reads `served` once."""
+    """The model that answers now: `served`, or None and the `reason`. Each request reads `served` once."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -91,8 +91,8 @@ def load(path: Path, settings: Settings) -> Served:
             f"{path} has md5 {md5}, but DVC recorded {recorded}: the file was changed or is not whole; "
             "bring it back with `dvc checkout`, or make it again with `dvc repro`"
         )
-    if settings.public_key:
-        signature.verify(path, content, settings.public_key)
+    if settings.model_public_key:
+        signature.verify(path, content, settings.model_public_key)
     try:
         model = Model(content, str(path))
         model.verify()

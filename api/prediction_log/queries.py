@@ -1,4 +1,4 @@
-"""What is asked of the prediction log besides writing to it: feedback, retention, erasure, a window of time.
+"""Queries of the prediction log: feedback, retention, erasure, and the rows of a window of time.
 
 Each function is one or a few short transactions and raises LogError where the database does not answer.
 """
@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine, delete, func, or_, select, text
 
-from api.prediction_log.schema import Entry, LogError, feedback, predictions, transaction, translated
+from api.prediction_log.database import LogError, transaction, translated
+from api.prediction_log.schema import Entry, feedback, predictions
 
 # Rows that one transaction deletes: short enough that a prediction hardly waits for it.
 STEP = 500
@@ -127,5 +128,5 @@ def now() -> int:
 
 
 def first_id(moment: int) -> str:
-    """What no id of this millisecond, or a later one, is smaller than."""
+    """A lower bound of the ids of this millisecond and of all later ones."""
     return f"{min(max(moment, 0), 2**48 - 1):012x}"

@@ -14,8 +14,9 @@ from contextlib import suppress
 import numpy as np
 from sqlalchemy import Connection
 
-from api.prediction_log import queries, schema
-from api.prediction_log.schema import PATIENCE, PAUSE, BusyError, Entry, LogError
+from api.prediction_log import database, queries, schema
+from api.prediction_log.database import PATIENCE, PAUSE, BusyError, LogError
+from api.prediction_log.schema import Entry
 from api.settings import Settings
 
 _PRUNE_EVERY = 60  # seconds
@@ -30,7 +31,7 @@ class Log:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.engine = schema.connect(settings.log_url, settings.log_synchronous)
+        self.engine = database.connect(settings.prediction_log_url, settings.log_synchronous)
         self._inline = self.engine.dialect.name == "sqlite"
         self._thread = ThreadPoolExecutor(1, "log")
         self._connection: Connection | None = None
@@ -82,7 +83,7 @@ class Log:
             self.pending -= len(entries)
 
     async def probe(self) -> str | None:
-        """Why the log cannot be written now, or None; where it was away a write is tried."""
+        """Return why the log cannot be written now, or None; after a failure a write is tried first."""
         if self.reason is not None:
             with suppress(LogError):
                 await self._transact([])
@@ -126,9 +127,9 @@ class Log:
 
     def _commit(self, entries: list[Entry]) -> None:
         try:
-            with schema.translated():
+            with database.translated():
                 connection = self._connected()
-                schema.begin(connection)
+                database.begin(connection)
                 if entries:
                     schema.insert(connection, entries)
                 else:
@@ -147,7 +148,7 @@ class Log:
         if self._connection is not None and self._inline and _identity(self.engine.url.database) != self._file:
             self._close()
         if self._connection is None:
-            schema.create(self.engine)
+            database.create(self.engine)
             self._connection = self.engine.connect()
             if self._inline:
                 # Waiting is done by `_persist`, not inside of SQLite, where it would stop the event loop.

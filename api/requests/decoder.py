@@ -1,4 +1,4 @@
-"""What callers may send, made from the schema in the model file: a body to the row of numbers that the model sees."""
+"""The decoder of a request body, made from the schema in the model file: JSON to the row of numbers of the model."""
 
 import math
 import re
@@ -65,7 +65,7 @@ class Contract:
 
 
 def _decoder(schema: Schema) -> msgspec.json.Decoder[Any] | None:
-    """Of a structure with the features first, in their order; None where msgspec cannot hold a column's name."""
+    """A decoder of a structure with the features first, in order; None where msgspec cannot hold a column's name."""
     others = [c for c in schema.columns if c.role not in ("feature", "target")]
     if any(re.search(r'["\\\x00-\x1f]', column.name) for column in schema.columns):
         return None

@@ -1,7 +1,7 @@
 """A request body read slowly, in plain Python, to say everything that is wrong with it.
 
-It takes exactly what the fast decoder of `api.requests.decoder` takes, and what that one leaves to it: keys given twice and
-colons inside of text.
+It takes exactly what the fast decoder of `api.requests.decoder` takes, and what that one leaves to it: keys given
+twice and colons inside of text.
 """
 
 import json

@@ -83,7 +83,7 @@ def to_json(number: float | None, column: Column) -> Any:
 
 
 def expected(column: Column) -> str:
-    """What a caller may send, in words: `a number from 0 to 5 (parts per 10 million)`."""
+    """Describe the allowed values for people: `a number from 0 to 5 (parts per 10 million)`."""
     if column.dtype == "category":
         text = f"one of {', '.join(column.categories)}"
     elif column.dtype == "bool":

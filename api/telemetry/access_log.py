@@ -1,7 +1,6 @@
-"""What the process tells of itself: text at a terminal, else one JSON object a line.
+"""The access log: one line for each request, to stdout.
 
-Lifecycle and errors go to stderr through `logging`, one line for each request to stdout past it: `logging` would cost
-more than the prediction.
+It does not go through `logging`, which would cost more than the prediction.
 """
 
 import logging
@@ -11,17 +10,12 @@ import sys
 import time
 from asyncio import AbstractEventLoop, TimerHandle
 from collections import deque
-from contextvars import ContextVar
-from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
 
 import msgspec
 
-from api.settings import Settings
+from api.telemetry.logging_config import stamp
 
-# Of the request that is being answered; empty outside of one.
-REQUEST_ID: ContextVar[str] = ContextVar("REQUEST_ID", default="")
 REQUESTS = logging.getLogger("api.requests")
 
 # Bytes. POSIX writes no more than this to a pipe in one piece, and lines of several workers must not mix.
@@ -31,22 +25,11 @@ _LONGEST_PATH = 200  # characters
 _DELAY = 0.1  # seconds that a line may wait for others
 
 
-class JsonFormatter(logging.Formatter):
-    """time (UTC), level, message, and the request id and the traceback where there are such."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = {"time": stamp(record.created), "level": record.levelname, "message": record.getMessage()}
-        if identity := REQUEST_ID.get():
-            line["request_id"] = identity
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(line).decode()
-
-
 class RequestLines:
-    """The lines of requests, gathered for a moment. Made by and for one event loop.
+    """Lines of requests, gathered for a moment and written without blocking. Made by and for one event loop.
 
-    Whoever reads them may be slow or gone: then they wait, and beyond MOST_WAITING are dropped. Requests never wait.
+    Where the reader is slow, up to MOST_WAITING pieces (1 MB) are buffered; later lines are dropped and counted.
+    Requests never wait.
     """
 
     def __init__(self, as_json: bool) -> None:
@@ -94,7 +77,7 @@ class RequestLines:
             self._dropped = 0
 
     def close(self) -> None:
-        """Write what is left; a reader who is behind has a second."""
+        """Write what is left; a slow reader has one second."""
         deadline = time.monotonic() + 1
         self.flush()
         while self.wanted and self._pieces and time.monotonic() < deadline:
@@ -103,9 +86,9 @@ class RequestLines:
 
 
 def _open() -> int:
-    """A file number for stdout that never blocks, where stdout is a pipe.
+    """Return a file number for stdout, one that never blocks where stdout is a pipe.
 
-    Opened anew: the mode of the pipe that we were given belongs to others too.
+    The pipe is opened anew, because its mode is shared with other processes.
     """
     file = sys.stdout.fileno()
     try:
@@ -114,40 +97,6 @@ def _open() -> int:
     except OSError:  # no /proc
         pass
     return file
-
-
-def is_json(settings: Settings) -> bool:
-    return settings.log_format == "json" or (settings.log_format is None and not sys.stderr.isatty())
-
-
-def config(settings: Settings) -> dict[str, Any]:
-    """For `logging.config.dictConfig`, which Uvicorn calls in each worker."""
-    level = settings.log_level.upper()
-    text = {"()": "uvicorn.logging.DefaultFormatter", "fmt": "%(levelprefix)s %(message)s", "use_colors": None}
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {"default": {"()": "api.telemetry.access_log.JsonFormatter"} if is_json(settings) else text},
-        "handlers": {
-            "default": {"class": "logging.StreamHandler", "formatter": "default", "stream": "ext://sys.stderr"}
-        },
-        "root": {"handlers": ["default"], "level": "WARNING"},
-        "loggers": {
-            "uvicorn": {"handlers": ["default"], "level": level, "propagate": False},
-            "api": {"handlers": ["default"], "level": level, "propagate": False},
-        },
-    }
-
-
-def stamp(seconds: float) -> str:
-    """A time as ISO 8601 in UTC with milliseconds."""
-    whole = int(seconds)
-    return f"{_second(whole)}.{int((seconds - whole) * 1000):03d}Z"
-
-
-@lru_cache(maxsize=4)
-def _second(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def _cut(path: str) -> str:

@@ -1,4 +1,4 @@
-"""What Prometheus may ask, at GET /metrics.
+"""The metrics for Prometheus, at GET /metrics.
 
 Litestar's own middleware is not used: it sees only what its routes answer, labels by the path as it was sent (anyone
 could make any number of series), and keeps its numbers in a class, for all applications of a process together.
@@ -47,7 +47,7 @@ SWAPS = ("ok", "refused")
 
 class Distribution(Histogram):
     def observe_all(self, amounts: Sequence[float]) -> None:
-        """As `observe` of each of the amounts, in a tenth of the time."""
+        """Observe many amounts, in a tenth of the time that `observe` takes for each."""
         self._sum.inc(sum(amounts))
         buckets = np.bincount(np.searchsorted(self._upper_bounds, amounts), minlength=len(self._buckets))
         for place in buckets.nonzero()[0]:

@@ -1,4 +1,4 @@
-"""What DVC has written down about model files, read without DVC: its YAML is all that a server needs."""
+"""DVC's records of model files, read without DVC: a server needs no more than the YAML."""
 
 import os
 from pathlib import Path

@@ -20,7 +20,7 @@ class Interval(msgspec.Struct, frozen=True):
 
 
 class Training(msgspec.Struct, frozen=True):
-    """What the model learned from. `target_median` is the prediction that a useful model must beat; `target_std` is
+    """The training data. `target_median` is the prediction that a useful model must beat; `target_std` is
     the unit of tolerances; `cv_rmse` is in the target's unit."""
 
     rows: int

@@ -1,4 +1,4 @@
-"""Is a model file signed with the key of MODEL_PUBLIC_KEY? Checks what OpenSSF model-signing writes, without it.
+"""Verify that a model file is signed with the key of MODEL_PUBLIC_KEY, in the format of OpenSSF model-signing.
 
 Model-signing brings a client of Sigstore, which a server has no use for. A signature of an elliptic key is a Sigstore
 bundle: a DSSE envelope (https://github.com/secure-systems-lab/dsse) around an in-toto statement with the SHA-256 of

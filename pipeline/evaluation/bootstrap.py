@@ -1,4 +1,4 @@
-"""What a finite test split leaves open: percentile bootstrap intervals of the figures.
+"""Percentile bootstrap intervals of the metrics on a finite test split.
 
 `predictions` [rows, 3] are prediction, lower, upper, as a model file gives them.
 """

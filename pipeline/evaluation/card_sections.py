@@ -1,4 +1,4 @@
-"""What the test split says of a model, and how the model card says it: figures, slices, importance, limits."""
+"""The sections of the model card about the test split: metrics, slices, importance and limits."""
 
 from typing import Any, NamedTuple
 
@@ -25,8 +25,8 @@ MEANING = {
 
 
 class Evaluation(NamedTuple):
-    """What the test split says: `metrics` of metrics/evaluate.json, the `intervals` of those that have one, the slices
-    and the importance of each feature."""
+    """The result on the test split: `metrics` of metrics/evaluate.json, the `intervals` of those that have one, the
+    slices and the importance of each feature."""
 
     metrics: dict[str, Any]
     intervals: dict[str, Interval]
@@ -96,7 +96,7 @@ def importance(importance: list[Importance], unit: str) -> list[str]:
 
 
 def limits(judged: Evaluation) -> list[str]:
-    """What the model and its judgement cannot promise."""
+    """The section on what the model and its evaluation cannot promise."""
     weakest = max((s for s in judged.slices if s.n >= FEW), key=lambda s: s.rmse, default=None)
     limits = [
         "It knows only rows like those it was trained on; a value outside of a feature's bounds is refused.",

@@ -1,4 +1,4 @@
-"""How good predictions are: the figures, and the uncertainty that a finite test split leaves."""
+"""Metrics of predictions, and bootstrap resamples of the RMSE."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Where the model is good and where it is not: the figures of the test split, slice by slice.
+"""Metrics of the test split, slice by slice.
 
 A slice is a tercile of the target, or one value of a bool or category feature; rows that miss a feature are a slice of
 their own. Which features these are, the schema says.

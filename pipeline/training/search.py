@@ -16,7 +16,7 @@ from pipeline.training.cross_validation import Hyperparameters, Split, cross_val
 
 
 class FitRecord(NamedTuple):
-    """How a fit was found. RMSE and its standard error are in the target's unit.
+    """The record of a grid search. RMSE and its standard error are in the target's unit.
 
     `out_of_fold` [training rows]: predictions by models that saw none of the row's fold; NaN where no fold holds it.
     `tried` counts the settings. `indicators`: positions of the features with a missing indicator.

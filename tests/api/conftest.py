@@ -117,7 +117,9 @@ def contract(example: Example) -> Contract:
 def client(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient[Litestar]]:
     """A client of the application that serves the example."""
     url = log_url(tmp_path_factory.mktemp("log"))
-    chosen = Settings(model_path=example.path, max_body=4096, max_batch=20, max_batch_body=8192, log_url=url)
+    chosen = Settings(
+        model_path=example.path, api_max_body=4096, api_max_batch=20, api_max_batch_body=8192, prediction_log_url=url
+    )
     with TestClient(create_app(chosen)) as started:
         yield started
 
@@ -125,7 +127,7 @@ def client(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture
 def fresh(example: Example, tmp_path: Path) -> Iterator[TestClient[Litestar]]:
     """A client of an application with a log of its own."""
-    with TestClient(create_app(Settings(example.path, log_url=log_url(tmp_path)))) as started:
+    with TestClient(create_app(Settings(example.path, prediction_log_url=log_url(tmp_path)))) as started:
         yield started
 
 

@@ -32,7 +32,7 @@ from tests.conftest import ROOT
 def logged(example: Example, tmp_path: Path) -> list[str]:
     """A log of 60 rows of the table, the first with a corrected actual value; the ids."""
     sent = bodies(example, example.table.head(60))
-    with TestClient(create_app(Settings(example.path, log_url=log_url(tmp_path)))) as client:
+    with TestClient(create_app(Settings(example.path, prediction_log_url=log_url(tmp_path)))) as client:
         ids = [answer["id"] for answer in client.post("/predict/batch", json=sent).json()]
         for actual in (5, 7.5):
             client.post("/feedback", json={"id": ids[0], "actual": actual})
@@ -103,7 +103,7 @@ def test_a_window_has_its_rows_alone(example: Example, tmp_path: Path, project: 
 
 def test_any_url_of_fsspec(example: Example, tmp_path: Path, logged: list[str]) -> None:
     """The table goes to any file system that fsspec knows."""
-    engine = create_app(Settings(log_url=log_url(tmp_path))).state.log.engine
+    engine = create_app(Settings(prediction_log_url=log_url(tmp_path))).state.log.engine
     table = export.live_rows(queries.window(engine, 0, queries.now() + 1), example.schema)
     assert export.save(table, "memory://bucket/live/") == "memory://bucket/live/predictions.parquet"
     with fsspec.open("memory://bucket/live/predictions.parquet") as file:
@@ -131,7 +131,7 @@ def test_many_rows_are_typed_in_parts(
     example: Example, tmp_path: Path, logged: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The size of a part does not show in the result."""
-    engine = create_app(Settings(log_url=log_url(tmp_path))).state.log.engine
+    engine = create_app(Settings(prediction_log_url=log_url(tmp_path))).state.log.engine
     whole, parts = [], []
     for size, into in ((10_000, whole), (20, parts)):
         monkeypatch.setattr(export, "_CHUNK", size)
@@ -150,7 +150,7 @@ def test_the_erase_command(project: Project, logged: list[str]) -> None:
 def test_an_own_id_is_exported(example: Example, tmp_path: Path, project: Project) -> None:
     """Columns with another role than feature are exported as they were sent, so that live rows can become training
     rows; ignored ones are not."""
-    with TestClient(create_app(Settings(example.path, log_url=log_url(tmp_path)))) as client:
+    with TestClient(create_app(Settings(example.path, prediction_log_url=log_url(tmp_path)))) as client:
         client.post("/predict", json=row(listing="L-1", note="private"))
     project.run(export)
     whole = pd.read_parquet(tmp_path / "data/live/predictions.parquet")

@@ -91,7 +91,9 @@ def test_the_answers_are_as_described(document: dict[str, Any], client: TestClie
 
 def test_without_a_model_the_body_is_any_object(tmp_path: Any) -> None:
     """A server that is not ready still describes itself."""
-    with TestClient(create_app(Settings(model_path=tmp_path / "away.onnx", log_url=log_url(tmp_path)))) as client:
+    with TestClient(
+        create_app(Settings(model_path=tmp_path / "away.onnx", prediction_log_url=log_url(tmp_path)))
+    ) as client:
         assert fields(client.get("/openapi.json").json()) == {"schema": {"type": "object"}}
 
 

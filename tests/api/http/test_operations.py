@@ -33,7 +33,7 @@ Client = TestClient[Litestar]
 def fresh(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """A client whose application has counted nothing yet, in an empty project."""
     monkeypatch.chdir(tmp_path)
-    with TestClient(create_app(Settings(model_path=example.path, log_url=log_url(tmp_path)))) as client:
+    with TestClient(create_app(Settings(model_path=example.path, prediction_log_url=log_url(tmp_path)))) as client:
         yield client
 
 
@@ -42,7 +42,7 @@ def closed(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """A client of an application with two keys."""
     allowed = tuple(map(auth.digest, ("first-key", "second-key")))
     url = log_url(tmp_path_factory.mktemp("closed"))
-    with TestClient(create_app(Settings(model_path=example.path, api_keys=allowed, log_url=url))) as client:
+    with TestClient(create_app(Settings(model_path=example.path, api_keys=allowed, prediction_log_url=url))) as client:
         yield client
 
 
@@ -136,7 +136,7 @@ def test_the_model_is_told(fresh: Client, example: Example) -> None:
 def test_the_log_is_told(example: Example, tmp_path: Path) -> None:
     """Predictions that wait for the log, that are in it, and that were answered without it are counted."""
     database = tmp_path / "log/predictions.db"
-    settings = Settings(model_path=example.path, log_url=log_url(tmp_path), log_required=False)
+    settings = Settings(model_path=example.path, prediction_log_url=log_url(tmp_path), log_required=False)
     with TestClient(create_app(settings)) as client:
 
         def told() -> list[float]:
@@ -250,7 +250,7 @@ def test_keys_stand_in_the_document(closed: Client, client: Client) -> None:
 def test_allowed_hosts(example: Example, tmp_path: Path, host: str, status: int) -> None:
     """Only the hosts of ALLOWED_HOSTS are answered, with any port; probes by address are answered always."""
     hosts = ("api.example.com", "*.example.org")
-    settings = Settings(model_path=example.path, allowed_hosts=hosts, log_url=log_url(tmp_path))
+    settings = Settings(model_path=example.path, allowed_hosts=hosts, prediction_log_url=log_url(tmp_path))
     with TestClient(create_app(settings)) as client:
         response = client.post("/predict", json=row(), headers={"Host": host})
         assert response.status_code == status

@@ -89,7 +89,7 @@ def test_no_such_static_file(client: TestClient[Litestar], name: str) -> None:
 def test_hostile_texts_stay_text(example: Example, tmp_path: Path) -> None:
     """Names, units and categories of a schema are shown as they are and never run."""
     evil = '"><script>alert(1)</script>'
-    with TestClient(create_app(Settings(model_path=example.path, log_url=log_url(tmp_path)))) as client:
+    with TestClient(create_app(Settings(model_path=example.path, prediction_log_url=log_url(tmp_path)))) as client:
         served = client.app.state.serving.served
         about = served.model.description
         columns = tuple(msgspec.structs.replace(c, description=evil, unit=evil) for c in about.schema.columns)
@@ -127,7 +127,9 @@ def test_the_page_says_what_is_served(example: Example, tmp_path: Path, monkeypa
 
 def test_without_a_model_the_page_says_why(tmp_path: Path) -> None:
     """A server that is not ready answers 503 with the reason, in a page."""
-    with TestClient(create_app(Settings(model_path=tmp_path / "away.onnx", log_url=log_url(tmp_path)))) as client:
+    with TestClient(
+        create_app(Settings(model_path=tmp_path / "away.onnx", prediction_log_url=log_url(tmp_path)))
+    ) as client:
         response = client.get("/")
     assert response.status_code == 503
     assert "away.onnx is missing" in response.text

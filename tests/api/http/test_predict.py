@@ -135,7 +135,8 @@ def test_an_error_of_ours_is_a_problem_and_is_logged(
 ) -> None:
     """A bug is answered with 500 in the form of all errors, tells nothing of the inside, and stands in the log."""
     with TestClient(
-        create_app(Settings(model_path=example.path, log_url=log_url(tmp_path))), raise_server_exceptions=False
+        create_app(Settings(model_path=example.path, prediction_log_url=log_url(tmp_path))),
+        raise_server_exceptions=False,
     ) as broken:
         monkeypatch.setattr("api.requests.decoder.Contract.decode", lambda self, body: 1 / 0)
         content = assert_problem(broken.post("/predict", json=row()), 500)

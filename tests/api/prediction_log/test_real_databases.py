@@ -17,7 +17,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from api.prediction_log import queries, schema
+from api.prediction_log import database, queries
 from tests.api.conftest import JSON, Example, log_url, row, until
 from tests.api.test_server import Server
 
@@ -215,7 +215,7 @@ def test_postgresql(example: Example, tmp_path: Path, postgres: Postgres) -> Non
         load.wait_for(200)
         load.end()
         assert load.statuses == {200}
-        engine = schema.existing(postgres.url)
+        engine = database.existing(postgres.url)
         with engine.connect() as connection:
             assert set(connection.scalars(text("SELECT id FROM predictions"))) == set(load.ids)
         with httpx.Client(base_url=server.url, timeout=30) as client:

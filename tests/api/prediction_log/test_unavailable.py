@@ -20,7 +20,7 @@ def test_no_log_no_answer(example: Example, tmp_path: Path) -> None:
     restart."""
     in_the_way = tmp_path / "log"
     in_the_way.write_text("")
-    with TestClient(create_app(Settings(example.path, log_url=log_url(tmp_path)))) as client:
+    with TestClient(create_app(Settings(example.path, prediction_log_url=log_url(tmp_path)))) as client:
         for path, body in (("/predict", row()), ("/predict/batch", [row()]), ("/feedback", {"id": "x", "actual": 1})):
             response = client.post(path, json=body)
             content = assert_problem(response, 503)
@@ -42,7 +42,9 @@ def test_a_log_that_is_not_required(example: Example, tmp_path: Path) -> None:
     """With LOG_REQUIRED=false rows are answered without a log, the loss is counted, and the server is ready."""
     in_the_way = tmp_path / "log"
     in_the_way.write_text("")
-    with TestClient(create_app(Settings(example.path, log_url=log_url(tmp_path), log_required=False))) as client:
+    with TestClient(
+        create_app(Settings(example.path, prediction_log_url=log_url(tmp_path), log_required=False))
+    ) as client:
         log: Log = client.app.state.log
         assert client.get("/ready").status_code == 200
         assert client.get("/health").json()["ready"]

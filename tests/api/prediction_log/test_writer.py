@@ -16,7 +16,7 @@ from litestar.testing import TestClient
 from api.app import create_app
 from api.model import loader
 from api.model.micro_batcher import Predictor
-from api.prediction_log import queries, schema
+from api.prediction_log import database, queries
 from api.prediction_log.writer import new_ids
 from api.settings import Settings
 from pipeline.contract.errors import PipelineError
@@ -67,7 +67,7 @@ def test_concurrent_rows_equal_one_batch(example: Example, tmp_path: Path) -> No
     """200 requests at once get, row for row, what one batch of these rows gets; the log has all of them, with fewer
     transactions than requests."""
     rows = bodies(example, example.table.head(200))
-    app = create_app(Settings(example.path, log_url=log_url(tmp_path)))
+    app = create_app(Settings(example.path, prediction_log_url=log_url(tmp_path)))
 
     async def both() -> tuple[list[Any], list[Any], int]:
         transactions = 0
@@ -133,7 +133,7 @@ def test_ids_grow_and_are_uuids() -> None:
 def test_an_unusable_url_is_refused(url: str) -> None:
     """The setting is named, and the URL not repeated, for it may hold a password."""
     with pytest.raises(PipelineError, match="PREDICTION_LOG_URL") as raised:
-        schema.connect(url)
+        database.connect(url)
     assert "secret" not in str(raised.value)
 
 
@@ -159,9 +159,9 @@ def test_retention_by_rows_and_age(fresh: TestClient[Litestar], monkeypatch: pyt
 def test_the_server_prunes_by_itself(example: Example, tmp_path: Path) -> None:
     """A server with a limit deletes what is over it, without a request."""
     url = log_url(tmp_path)
-    with TestClient(create_app(Settings(example.path, log_url=url))) as client:
+    with TestClient(create_app(Settings(example.path, prediction_log_url=url))) as client:
         client.post("/predict/batch", json=[row()] * 700)
-    with TestClient(create_app(Settings(example.path, log_url=url, log_max_rows=5))) as client:
+    with TestClient(create_app(Settings(example.path, prediction_log_url=url, log_max_rows=5))) as client:
         deadline = time.monotonic() + 20
         while len(logged(client)) > 5 and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -8,10 +8,11 @@ import sys
 from typing import Any
 
 import pytest
+from api.telemetry.logging_config import REQUEST_ID, JsonFormatter
 
 from api.settings import Settings
-from api.telemetry import access_log
-from api.telemetry.access_log import REQUEST_ID, JsonFormatter, RequestLines
+from api.telemetry import access_log, logging_config
+from api.telemetry.access_log import RequestLines
 
 
 def written(capfdbinary: Any, as_json: bool, paths: list[str]) -> list[bytes]:
@@ -113,4 +114,4 @@ def test_the_id_of_the_request_stands_in_its_lines() -> None:
 @pytest.mark.parametrize(("chosen", "expected"), [("json", True), ("text", False), (None, True)])
 def test_json_is_for_what_is_no_terminal(chosen: Any, expected: bool) -> None:
     """LOG_FORMAT decides; without it all but a terminal gets JSON."""
-    assert access_log.is_json(Settings(log_format=chosen)) is expected
+    assert logging_config.is_json(Settings(log_format=chosen)) is expected

@@ -1,0 +1,127 @@
+"""The database of the prediction log, SQLite or PostgreSQL: how to open it, its transactions and its errors."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from api.prediction_log.schema import metadata
+from pipeline.contract.errors import PipelineError
+
+# Seconds that a transaction may wait for another one's lock, or for a database that does not answer.
+PATIENCE = 5
+# Seconds after a failure in which nothing is tried; callers are told to wait as long.
+PAUSE = 1
+_EXPECTED = "expected sqlite:///PATH, sqlite:////ABSOLUTE/PATH or postgresql://USER@HOST/DATABASE"
+# Any constant: processes that start together make the tables one after the other.
+_SETUP_LOCK = 5_217_304_118
+
+
+class LogError(PipelineError):
+    """The database refused or failed; the message is its reason."""
+
+
+class BusyError(LogError):
+    """Another process writes now: the same again may work in a moment."""
+
+
+def connect(url: str, synchronous: str = "FULL") -> Engine:
+    """Return the database at PREDICTION_LOG_URL; nothing is opened or made before its first use.
+
+    Raises PipelineError where the log cannot use the URL; the message does not repeat it, because it may hold a
+    password.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise PipelineError(f"environment variable PREDICTION_LOG_URL: {_EXPECTED}, found no URL") from None
+    if parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:"):
+        engine = create_engine(parsed, connect_args={"timeout": PATIENCE})
+        event.listen(engine, "connect", _sqlite_settings(synchronous))
+        return engine
+    if parsed.drivername in ("postgresql", "postgresql+psycopg") and parsed.database:
+        limits = {
+            "connect_timeout": PATIENCE,
+            "tcp_user_timeout": PATIENCE * 1000,
+            "options": f"-c statement_timeout={PATIENCE * 1000}",
+        }
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), connect_args=limits, pool_pre_ping=True)
+    raise PipelineError(
+        f"environment variable PREDICTION_LOG_URL: {_EXPECTED}, found another URL ({parsed.drivername})"
+    )
+
+
+def existing(url: str) -> Engine:
+    """Return the database of a log that exists, for the commands that read it.
+
+    Raises PipelineError where there is none.
+    """
+    engine = connect(url)
+    path = engine.url.database
+    if engine.dialect.name == "sqlite" and not (path and Path(path).is_file()):
+        raise PipelineError(f"there is no prediction log at {path}: set PREDICTION_LOG_URL as it is set for the server")
+    return engine
+
+
+def create(engine: Engine) -> None:
+    """Make the folder and the tables that are missing."""
+    if engine.dialect.name == "sqlite" and (path := engine.url.database):
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LogError(str(error)) from None
+    with transaction(engine) as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SETUP_LOCK})
+        metadata.create_all(connection)
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """A connection in a writing transaction, committed at the end of the block.
+
+    Raises BusyError or LogError for what the database refuses.
+    """
+    with translated(), engine.connect() as connection:
+        begin(connection)
+        yield connection
+        connection.commit()
+
+
+def begin(connection: Connection) -> None:
+    """Begin a transaction. SQLite's write lock is taken now: later it would be refused without waiting."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the errors of the database into LogError and BusyError."""
+    try:
+        yield
+    except DBAPIError as error:
+        # The primary code is in the low byte; 5 is SQLITE_BUSY (sqlite.org/rescode.html).
+        busy = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == 5
+        reason = str(error.orig).strip().partition("\n")[0]
+        raise (BusyError if busy else LogError)(reason) from None
+    except PoolTimeoutError as error:  # of the pool: all its connections are in use
+        raise LogError(str(error)) from None
+
+
+def _sqlite_settings(synchronous: str) -> Any:
+    def apply(connection: Any, _: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # transactions begin where the code says so
+        for pragma in (
+            "journal_mode = WAL",
+            f"synchronous = {synchronous}",
+            # What is deleted is overwritten, and so is what moves to another page.
+            "secure_delete = ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return apply
