@@ -8,11 +8,11 @@ import sys
 from typing import Any
 
 import pytest
-from api.telemetry.logging_config import REQUEST_ID, JsonFormatter
 
 from api.settings import Settings
 from api.telemetry import access_log, logging_config
 from api.telemetry.access_log import RequestLines
+from api.telemetry.logging_config import REQUEST_ID, JsonFormatter
 
 
 def written(capfdbinary: Any, as_json: bool, paths: list[str]) -> list[bytes]:
