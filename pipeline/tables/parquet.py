@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -70,8 +70,10 @@ def open_raw(source: Source, buffer: int = 0, remedy: str = "replace the raw fil
 
     Raises PipelineError, which ends with the `remedy`, where it is not Parquet, also while it is read.
     """
+    # A local file is Arrow's own: with Python's, a stage aborted at its exit, where a thread of Arrow still held it.
+    opening = nullcontext(source) if isinstance(source, Path) else open_source(source)
     try:
-        with open_source(source) as opened, pa.parquet.ParquetFile(opened, buffer_size=buffer) as file:
+        with opening as opened, pa.parquet.ParquetFile(opened, buffer_size=buffer) as file:
             yield file
     except (pa.ArrowInvalid, OSError) as error:
         raise PipelineError(
