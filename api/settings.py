@@ -90,7 +90,8 @@ def _parse(name: str, field: msgspec.structs.FieldInfo, text: str) -> Any:
 
 def _whole_number(name: str, text: str, field: msgspec.structs.FieldInfo) -> int:
     try:
-        return int(msgspec.convert(text, field.type, strict=False))
+        # Decimal digits alone: msgspec would read 1e3 as a number too.
+        return int(msgspec.convert(text if text.isdecimal() else "", field.type, strict=False))
     except msgspec.ValidationError:
         bounds = get_args(field.type)[1]
         raise PipelineError(

@@ -97,7 +97,7 @@ def test_a_real_server_answers_everything(server: Server) -> None:
         assert client.post("/predict", json=row(rooms="x")).status_code == 422
         assert client.get("/nope").headers["content-type"] == "application/problem+json"
     modules, log = server.stop()
-    assert {"api", "litestar", "onnxruntime", "stages"} <= modules
+    assert {"api", "litestar", "onnxruntime", "pipeline"} <= modules
     assert not HEAVY & modules
     assert "linear, 7 features" in log
     assert "unpromoted" in log

@@ -23,7 +23,7 @@ from tests.api.conftest import Example, log_url
 from tests.api.test_server import Server
 from tests.conftest import ROOT
 
-STATIC = ROOT / "api/static"
+STATIC = ROOT / "api/http/static"
 CHROMIUM = shutil.which("chromium")
 in_chromium = [
     pytest.mark.slow,

@@ -17,7 +17,7 @@ from pipeline.training.search import combinations
 from stages.train import fit
 from tests.conftest import ROOT
 from tests.pipeline.training.homes import HOMES, PARAMS, homes, with_grid
-from tests.pipeline.training.in_parts import test_moments
+from tests.pipeline.training.in_parts import test_linear
 
 
 def test_the_best_setting_is_chosen_by_cross_validation() -> None:
@@ -70,7 +70,7 @@ def test_shared_fits_change_nothing(family: str, grid: dict) -> None:
 def test_a_heavy_tail_gets_more_bins(grid: dict, bins: int) -> None:
     """xgboost gets more bins where few cost accuracy; a grid that names their number decides."""
     params = with_grid("xgboost", {"n_estimators": [50], **grid})
-    pipeline, record = fit(test_moments.homes(300, missing=0), test_moments.HOMES, params, "xgboost")
+    pipeline, record = fit(test_linear.homes(300, missing=0), test_linear.HOMES, params, "xgboost")
     assert pipeline[-1].max_bin == bins
     assert record.settings == {"n_estimators": 50, "max_bin": bins}
 
