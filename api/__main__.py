@@ -35,8 +35,6 @@ class Workers(Multiprocess):
 
 
 def main() -> None:
-    # Read here too: a setting that is not valid then ends the start with one line and no traceback.
-    chosen = settings.load()
     parser = argparse.ArgumentParser(
         prog="python -m api",
         description="Serve predictions over HTTP.",
@@ -44,8 +42,10 @@ def main() -> None:
         f"variables, explained in docs/serving.md: {', '.join(settings.NAMES)}.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", default=chosen.port, type=int, help="port to listen on (default: $PORT or 8000)")
+    parser.add_argument("--port", type=int, help="port to listen on (default: $PORT or 8000)")
     arguments = parser.parse_args()
+    # Read here too: a setting that is not valid then ends the start with one line and no traceback.
+    chosen = settings.load()
     database.connect(chosen.prediction_log_url)
     # Uvicorn stops in good order and then raises the signal again; without this the exit code would be -15.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -55,7 +55,7 @@ def main() -> None:
         "api.app:create_app",
         factory=True,
         host=arguments.host,
-        port=arguments.port,
+        port=chosen.port if arguments.port is None else arguments.port,
         workers=chosen.workers,
         log_config=logging_config.config(chosen),
         access_log=False,  # api.http.middleware writes a line for each request

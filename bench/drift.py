@@ -1,4 +1,4 @@
-"""How often drift alarms where nothing changed, what it sees where something did, and how long it takes.
+"""Benchmark of drift: false alarms where nothing changed, power where something did, and the time that it takes.
 
 python -m bench.drift
 """
@@ -17,6 +17,7 @@ from bench import drift_peers, drift_samples
 from pipeline.contract import params, schema
 from pipeline.contract.schema import Column
 from pipeline.drift import alarms, live_rows, windows
+from pipeline.drift.reference import prepare
 
 GOAL = 0.015
 # Evidently's figures: recorded by `python -m bench.drift_peers` (see there), version 0.7.23; alarms and trials.
@@ -39,12 +40,12 @@ def share(count: int, trials: int) -> str:
     return f"{count / trials:.1%} ({low:.1%} to {high:.1%})"
 
 
-def families(reference: pd.DataFrame, live_rows: pd.DataFrame) -> set[str]:
+def families(reference: pd.DataFrame, live: pd.DataFrame) -> set[str]:
     """The families of tests that alarm, as `stages.drift.compare` decides it, without the details of its report."""
     about, limits = schema.load(), params.load(params.Drift)
-    rows = live_rows.of_table(live_rows)
+    rows = live_rows.of_table(live)
     names = [c.name for c in about.features if c.name in reference and c.name in rows.columns]
-    prepared = reference.prepare(reference, names, about, None)
+    prepared = prepare(reference, names, about, None)
     pool = windows.read(rows, prepared.anchors, about, limits.window_rows, limits.min_rows)
     tests = alarms.run(prepared, pool.windows[0].sketch, about, limits, limits.alpha)
     return {test.family for test in tests if test.alarm}
@@ -115,7 +116,7 @@ def _power(table: pd.DataFrame, scenario: str) -> str:
     found = named = old = 0
     for feature, (reference, now) in drift_samples.changed(table, scenario):
         rows = live_rows.of_table(now)
-        prepared = reference.prepare(reference, list(reference), about, None)
+        prepared = prepare(reference, list(reference), about, None)
         pool = windows.read(rows, prepared.anchors, about, limits.window_rows, limits.min_rows)
         tests = [t for t in alarms.run(prepared, pool.windows[0].sketch, about, limits, limits.alpha) if t.alarm]
         found += bool(tests)

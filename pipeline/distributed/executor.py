@@ -22,7 +22,6 @@ from pipeline.distributed.client import connect, named_failures
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-TRIES = 4  # of fits in memory, when all workers with a copy of the rows died
 NEIGHBOURS = 8  # results that one task adds up
 
 
@@ -67,32 +66,29 @@ class Executor:
         return total
 
     def fan_out(
-        self, function: Callable[..., Result], calls: Sequence[tuple[Any, ...]], shared: Sequence[Any]
+        self, function: Callable[..., Result], calls: Sequence[tuple[Any, ...]], shared: Sequence[Any], label: str
     ) -> Iterator[Result]:
-        """Yield `function(*shared, *call)` of each call in their order, by threads or by workers; each worker gets one
-        copy of the objects in `shared`."""
-        run = joblib.delayed(function)
-        if self.client is None:
-            # Threads: fitting releases Python's lock, and a process would first have to import what this one has.
-            threads = joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator")
-            yield from threads(run(*shared, *call) for call in calls)
+        """Yield `function(*shared, *call)` of each call in their order, by threads here or by the workers, under a
+        progress bar with the label and with the errors of `map`."""
+        if self.client is not None:
+            # Not joblib's Dask backend: it scatters `shared`, and waits for ever where workers die meanwhile.
+            yield from self.map(_Call(function), calls, label, *shared)
             return
-        from dask.distributed import CancelledError
+        run = joblib.delayed(function)
+        # Threads: fitting releases Python's lock, and a process would first have to import what this one has.
+        threads = joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator")
+        results = threads(run(*shared, *call) for call in calls)
+        yield from tqdm(results, total=len(calls), desc=label, disable=None)
 
-        done = 0
-        with named_failures(self.client):
-            for attempt in range(TRIES):
-                self.client.wait_for_workers(1)
-                try:
-                    with joblib.parallel_config("dask", client=self.client, scatter=list(shared)):
-                        workers = joblib.Parallel(n_jobs=-1, return_as="generator")
-                        for result in workers(run(*shared, *call) for call in calls[done:]):
-                            yield result
-                            done += 1
-                    return
-                except CancelledError:  # every worker with a copy of `shared` is gone
-                    if attempt == TRIES - 1 or self.client.status != "running":
-                        raise
+
+class _Call:
+    """A function of one call and the shared objects, as `Executor.map` takes it."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, call: tuple[Any, ...], *shared: Any) -> Any:
+        return self.function(*shared, *call)
 
 
 class InFolder:

@@ -8,7 +8,6 @@ import joblib
 import numpy as np
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from pipeline.contract.errors import PipelineError
 from pipeline.distributed.executor import Executor
@@ -42,11 +41,9 @@ def cross_validate(
     fits = [([tried[position] for position in group], split, make, prefixes, family) for group, split in tasks]
     # One BLAS thread in each of them: they occupy the cores already.
     with threadpool_limits(1):
-        results = (run or Executor()).fan_out(_predict, fits, (matrix, target, splits))
-        for (group, split), values in tqdm(
-            zip(tasks, results, strict=True), total=len(tasks), desc=f"{family}: fits", disable=None
-        ):
-            predictions[np.ix_(group, splits[split][1])] = values
+        results = (run or Executor()).fan_out(_predict, fits, (matrix, target, splits), f"{family}: fits")
+        for (group, split), values in zip(tasks, results, strict=True):
+            predictions[np.ix_(np.array(group), splits[split][1])] = values
     return predictions
 
 
@@ -63,7 +60,7 @@ def _predict(
     """Predictions [settings of the group, held rows], of one fit to the split at this position."""
     train, held = splits[split]
     largest = max(group, key=lambda settings: settings["n_estimators"]) if len(group) > 1 else group[0]
-    # Sequential: within a fit scikit-learn would hand parts of it to Dask, which forgets them where a worker dies.
+    # Sequential: the fits run side by side already.
     with named_refusal(family, largest), joblib.parallel_config("sequential"):
         pipeline = make(largest).fit(matrix[train], target[train])
         if len(group) == 1 or prefixes is None:
