@@ -4,14 +4,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
+from filelock import FileLock
 
 from pipeline.contract.schema import Column, Schema
+from tests.forks import Forks
 from tests.tables import make_schema
 
 ROOT = Path(__file__).parent.parent
@@ -20,17 +22,27 @@ SMALL_GRIDS = {"ridge": {"alpha": [1, 10]}, "xgboost": {"n_estimators": [30], "m
 
 
 class Project:
-    """A copy of the project to run commands in."""
+    """A copy of the project to run commands in.
 
-    def __init__(self, folder: Path) -> None:
+    `python` runs them: a real interpreter, or the much faster one of `tests.forks`. `env` is for real ones alone.
+    """
+
+    def __init__(self, folder: Path, python: str = sys.executable) -> None:
         self.folder = folder
+        self.python = python
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         who = {f"GIT_{role}_{key}": "tests" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
         self.env = {**os.environ, **who, "PATH": path, "DVC_NO_ANALYTICS": "1"}
 
+    def real(self) -> "Project":
+        """The same project, with a real interpreter."""
+        return Project(self.folder)
+
     def run(self, *command: str, code: int | Iterable[int] = 0) -> subprocess.CompletedProcess[str]:
         """Run a command in the project; it must end with (one of) `code`."""
-        done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, check=False)
+        command = tuple(self.python if part == sys.executable else part for part in command)
+        env = self.env | {"PATH": os.pathsep.join([str(Path(self.python).parent), self.env["PATH"]])}
+        done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
         codes = [code] if isinstance(code, int) else list(code)
         assert done.returncode in codes, f"{command} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
@@ -59,7 +71,7 @@ class Project:
 
     def copy(self, folder: Path) -> "Project":
         shutil.copytree(self.folder, folder, symlinks=True)
-        return Project(folder)
+        return Project(folder, self.python)
 
 
 WEAK = {"ridge": {"alpha": [1000]}}  # the families of a poor model
@@ -82,8 +94,34 @@ def tracked_files() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def _pristine(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    folder = tmp_path_factory.mktemp("pristine") / "project"
+def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The interpreter for commands: one whose libraries are imported already, where the system allows it."""
+    if not hasattr(os, "pidfd_open"):
+        yield sys.executable
+        return
+    forks = Forks(tmp_path_factory.mktemp("forks"))
+    yield forks.python
+    forks.stop()
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory: pytest.TempPathFactory, python: str) -> Callable[[str, Callable[[Path], object]], Project]:
+    """Return a project that is made once for all workers of this run, by the one that needs it first."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+
+    def built(name: str, make: Callable[[Path], object]) -> Project:
+        with FileLock(shared / f"{name}.lock"):
+            if not (shared / name).exists():
+                make(shared / f"{name}.half")
+                (shared / f"{name}.half").rename(shared / name)
+        return Project(shared / name, python)
+
+    return built
+
+
+def _start(folder: Path) -> None:
     for name in tracked_files():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -95,15 +133,21 @@ def _pristine(tmp_path_factory: pytest.TempPathFactory) -> Project:
     made.edit_params(_use_small_grids)
     made.run("git", "init", "-q", "-b", "main")
     made.commit("start")
-    return made
 
 
 @pytest.fixture(scope="session")
-def _reproduced(_pristine: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    made = _pristine.copy(tmp_path_factory.mktemp("reproduced") / "project")
-    made.dvc("repro")
-    made.commit("reproduced")
-    return made
+def _pristine(build: Callable) -> Project:
+    return build("pristine", _start)
+
+
+@pytest.fixture(scope="session")
+def _reproduced(build: Callable, _pristine: Project) -> Project:
+    def reproduce(folder: Path) -> None:
+        made = _pristine.copy(folder).real()
+        made.dvc("repro")
+        made.commit("reproduced")
+
+    return build("reproduced", reproduce)
 
 
 @pytest.fixture
@@ -119,19 +163,22 @@ def reproduced(_reproduced: Project, tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def _challenged(_reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def _challenged(build: Callable, _reproduced: Project) -> Project:
     """The champion of HEAD is a weak ridge, the workspace's model the small grids' best; both were recorded."""
-    made = _reproduced.copy(tmp_path_factory.mktemp("challenged") / "project")
-    good = made.run("git", "rev-parse", "HEAD").stdout.strip()
-    made.edit_params(lambda p: p["train"].update(families=WEAK))
-    made.dvc("repro")
-    made.ops("gate")
-    made.ops("registry", "promote")
-    # All that the good revision recorded comes back; the champion's record and the history are not among it.
-    recorded = made.run("git", "diff", "--name-only", "--diff-filter=d", "HEAD", good).stdout.split()
-    made.run("git", "restore", f"--source={good}", "--", *recorded)
-    made.dvc("checkout")
-    return made
+
+    def challenge(folder: Path) -> None:
+        made = _reproduced.copy(folder)
+        good = made.run("git", "rev-parse", "HEAD").stdout.strip()
+        made.edit_params(lambda p: p["train"].update(families=WEAK))
+        made.dvc("repro")
+        made.real().ops("gate")
+        made.real().ops("registry", "promote")
+        # All that the good revision recorded comes back; the champion's record and the history are not among it.
+        recorded = made.run("git", "diff", "--name-only", "--diff-filter=d", "HEAD", good).stdout.split()
+        made.run("git", "restore", f"--source={good}", "--", *recorded)
+        made.dvc("checkout")
+
+    return build("challenged", challenge)
 
 
 @pytest.fixture
