@@ -95,7 +95,7 @@ def start(client: socket.socket) -> list[str]:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    sys.path[0] = folder
+    sys.path.insert(0, folder)
     return command
 
 
@@ -112,6 +112,7 @@ if __name__ == "__main__":
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
         listening.bind(sys.argv[1])
         listening.listen(64)
+        del sys.path[0]  # the folder of the tests
         for library in LIBRARIES.split():
             importlib.import_module(library)
         gc.freeze()  # or the collector would copy all that the forks share
