@@ -1,10 +1,13 @@
 # The server and the champion, nothing else: no pandas, no scikit-learn, no DVC, no data.
 FROM python:3.11-slim AS build
-COPY requirements/serve.txt /tmp/serve.txt
-RUN python -m venv /opt/venv \
- && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-compile --no-deps --require-hashes \
-      -r /tmp/serve.txt \
- && /opt/venv/bin/pip uninstall --yes setuptools pip
+COPY requirements/uv.txt requirements/serve.txt /tmp/
+# As in the Makefile: by uv, or by pip where uv cannot be had.
+RUN python -m venv --without-pip /opt/venv \
+ && python -m venv /tmp/tools \
+ && { { /tmp/tools/bin/pip install --no-cache-dir --no-deps --require-hashes -r /tmp/uv.txt \
+     && /tmp/tools/bin/uv pip install --no-cache --python /opt/venv --no-deps --require-hashes -r /tmp/serve.txt; } \
+   || /tmp/tools/bin/pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --no-deps --require-hashes \
+        -r /tmp/serve.txt; }
 WORKDIR /app
 COPY api api
 # The one room of the pipeline that the server imports.
