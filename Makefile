@@ -86,10 +86,10 @@ sweep: venv ## run a small grid as experiments and name the best by cross-valida
 	@python -m ops.sweep
 
 test: venv ## the test suite
-	python -m pytest -q -n auto -m "not slow"
+	python -m pytest -q -n auto --dist worksteal -m "not slow"
 
-test-slow: venv ## the slow tests: whole pipelines, kills
-	python -m pytest -q -n auto -m slow
+test-slow: venv ## the slow tests: whole pipelines, kills, and the property tests with more examples
+	python -m pytest -q -n auto --dist worksteal -m "slow or hypothesis" --hypothesis-profile thorough
 
 bench: venv ## every benchmark as one table, with ratios against peers measured beside them
 	@python -m bench

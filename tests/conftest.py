@@ -11,10 +11,17 @@ import pandas as pd
 import pytest
 import yaml
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 from pipeline.contract.schema import Column, Schema
 from tests.forks import Forks
 from tests.tables import make_schema
+
+# Property tests; a busy machine is no failure, and no examples are kept in the project's folder.
+PATIENT = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", PATIENT, max_examples=50)
+settings.register_profile("thorough", PATIENT, max_examples=200)
+settings.load_profile("quick")
 
 ROOT = Path(__file__).parent.parent
 # Two families are enough to see that a change reruns one and not the other.
@@ -82,7 +89,7 @@ def _use_small_grids(content: dict) -> None:
 
 
 def tracked_files() -> list[str]:
-    """What a clone would have, and what is about to be committed."""
+    """The files that a clone would have, and those that are about to be committed."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -163,6 +170,22 @@ def reproduced(_reproduced: Project, tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
+def _promoted(build: Callable, _reproduced: Project) -> Project:
+    def promote(folder: Path) -> None:
+        made = _reproduced.copy(folder).real()
+        made.ops("gate")
+        made.ops("registry", "promote")
+
+    return build("promoted", promote)
+
+
+@pytest.fixture
+def promoted(_promoted: Project, tmp_path: Path) -> Project:
+    """The model of `reproduced` is the champion, v1.0.0."""
+    return _promoted.copy(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
 def _challenged(build: Callable, _reproduced: Project) -> Project:
     """The champion of HEAD is a weak ridge, the workspace's model the small grids' best; both were recorded."""
 
@@ -171,8 +194,8 @@ def _challenged(build: Callable, _reproduced: Project) -> Project:
         good = made.run("git", "rev-parse", "HEAD").stdout.strip()
         made.edit_params(lambda p: p["train"].update(families=WEAK))
         made.dvc("repro")
-        made.real().ops("gate")
-        made.real().ops("registry", "promote")
+        made.ops("gate")
+        made.ops("registry", "promote")
         # All that the good revision recorded comes back; the champion's record and the history are not among it.
         recorded = made.run("git", "diff", "--name-only", "--diff-filter=d", "HEAD", good).stdout.split()
         made.run("git", "restore", f"--source={good}", "--", *recorded)

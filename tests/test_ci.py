@@ -13,16 +13,14 @@ from tests.conftest import ROOT, Project
 
 
 @pytest.fixture
-def promoted(reproduced: Project, tmp_path: Path) -> Project:
+def promoted(promoted: Project, tmp_path: Path) -> Project:
     """On main, with a remote that has it all but the promotion."""
     for name in ("GITHUB_ACTIONS", "GITHUB_OUTPUT", "RETRAIN_BY"):
-        reproduced.env.pop(name, None)
-    reproduced.run("git", "init", "-q", "--bare", str(tmp_path / "remote.git"))
-    reproduced.run("git", "remote", "add", "origin", str(tmp_path / "remote.git"))
-    reproduced.run("git", "push", "-q", "origin", "main")
-    reproduced.ops("gate")
-    reproduced.ops("registry", "promote")
-    return reproduced
+        promoted.env.pop(name, None)
+    promoted.run("git", "init", "-q", "--bare", str(tmp_path / "remote.git"))
+    promoted.run("git", "remote", "add", "origin", str(tmp_path / "remote.git"))
+    promoted.run("git", "push", "-q", "origin", ":/^reproduced:refs/heads/main")
+    return promoted
 
 
 def remote(project: Project, *arguments: str) -> str:
@@ -91,6 +89,14 @@ def test_what_watches_the_server_reads_its_metrics() -> None:
         used = set(re.findall(r"\bapi_[a-z_]+", (ROOT / "deploy" / name).read_text(encoding="utf-8")))
         assert used
         assert {metric for metric in used if f"`{re.sub('_(bucket|sum|count)$', '', metric)}`" not in page} == set()
+
+
+def test_uv_is_the_one_of_the_lock() -> None:
+    """requirements/uv.txt has the lock's pin of uv with its hashes, and nothing else."""
+    pin = (ROOT / "requirements/uv.txt").read_text(encoding="utf-8")
+    assert re.match(r"uv==\S+ \\\n", pin)
+    assert f"\n{pin}" in (ROOT / "requirements/dev.txt").read_text(encoding="utf-8")
+    assert pin.count("==") == 1
 
 
 @pytest.mark.slow

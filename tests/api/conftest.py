@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import HealthCheck, settings
 from litestar import Litestar
 from litestar.testing import TestClient
 from sklearn.pipeline import Pipeline
@@ -24,9 +23,6 @@ from pipeline.tables.splitting import TEST
 from pipeline.training.onnx_export import describe_training, served_form
 from stages.clean import clean
 from stages.train import fit
-
-# For property tests: a busy machine is no failure, and no examples are kept in the project's folder.
-PATIENT = settings(deadline=None, max_examples=200, database=None, suppress_health_check=[HealthCheck.too_slow])
 
 JSON = {"content-type": "application/json"}
 # Relative: the order in which float32 numbers are added depends on how many rows are computed together.

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -52,23 +53,24 @@ def check_consistent(project: Project) -> None:
     assert git(project, "symbolic-ref", "HEAD") == "refs/heads/main"
 
 
-@pytest.fixture(scope="module")
-def _released(_reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    folder = tmp_path_factory.mktemp("released")
-    made = _reproduced.copy(folder / "project")
-    made.dvc("remote", "add", "--quiet", "--default", "store", str(folder / "store"))
-    made.commit("a remote")
-    made.ops("gate")
-    made.ops("registry", "promote")
-    weaken(made)
-    made.ops("gate", code=3)
-    assert "is 'keep', expected 'promote'" in made.ops("registry", "promote", code=1).stderr
-    made.path("README.md").write_text("mine\n")
-    made.path("staged.txt").write_text("mine\n")
-    made.run("git", "add", "staged.txt")
-    made.ops("registry", "promote", "--force")
-    made.dvc("push", "--quiet", "--all-tags")
-    return made
+@pytest.fixture(scope="session")
+def _released(build: Callable, _reproduced: Project) -> Project:
+    def release(folder: Path) -> None:
+        made = _reproduced.copy(folder)
+        made.dvc("remote", "add", "--quiet", "--default", "store", str(folder.parent / "store"))
+        made.commit("a remote")
+        made.ops("gate")
+        made.ops("registry", "promote")
+        weaken(made)
+        made.ops("gate", code=3)
+        assert "is 'keep', expected 'promote'" in made.ops("registry", "promote", code=1).stderr
+        made.path("README.md").write_text("mine\n")
+        made.path("staged.txt").write_text("mine\n")
+        made.run("git", "add", "staged.txt")
+        made.ops("registry", "promote", "--force")
+        made.dvc("push", "--quiet", "--all-tags")
+
+    return build("released", release)
 
 
 @pytest.fixture
@@ -207,7 +209,7 @@ def test_a_clone_gets_versions_by_name(released: Project, tmp_path: Path) -> Non
     """In a clone, `dvc artifacts get` brings a version and the stage, `fetch` also any revision, with the line that
     starts the server on it; fetch never writes what production serves."""
     released.run("git", "clone", "--quiet", ".", str(tmp_path / "clone"))
-    clone = Project(tmp_path / "clone")
+    clone = Project(tmp_path / "clone", released.python)
     clone.dvc("artifacts", "get", ".", "housing", "--rev", "v1.0.0", "--out", "first.onnx")
     clone.dvc("artifacts", "get", ".", "housing", "--stage", "prod", "--out", "prod.onnx")
     first, prod = md5(clone, "first.onnx"), md5(clone, "prod.onnx")
@@ -224,47 +226,43 @@ def test_a_clone_gets_versions_by_name(released: Project, tmp_path: Path) -> Non
     assert md5(clone, CHAMPION) == first
 
 
-def test_a_version_older_than_the_remote_is_found_there(reproduced: Project, tmp_path: Path) -> None:
+def test_a_version_older_than_the_remote_is_found_there(promoted: Project, tmp_path: Path) -> None:
     """A remote that was added after a version was promoted serves it to a clone: to `fetch` and rollback as it is, to
     `dvc artifacts get` with `--remote`."""
-    reproduced.ops("gate")
-    reproduced.ops("registry", "promote")
-    reproduced.dvc("remote", "add", "--quiet", "--default", "store", str(tmp_path / "store"))
-    reproduced.commit("a remote")
-    reproduced.dvc("push", "--quiet")
-    reproduced.run("git", "clone", "--quiet", ".", str(tmp_path / "clone"))
-    clone = Project(tmp_path / "clone")
+    promoted.dvc("remote", "add", "--quiet", "--default", "store", str(tmp_path / "store"))
+    promoted.commit("a remote")
+    promoted.dvc("push", "--quiet")
+    promoted.run("git", "clone", "--quiet", ".", str(tmp_path / "clone"))
+    clone = Project(tmp_path / "clone", promoted.python)
     clone.ops("registry", "fetch", "--rev", "v1.0.0")
-    assert md5(clone, "models/fetched.onnx") == md5(reproduced, CHAMPION)
+    assert md5(clone, "models/fetched.onnx") == md5(promoted, CHAMPION)
     named = ("--rev", "v1.0.0", "--remote", "store", "--out", "first.onnx")
     clone.dvc("artifacts", "get", ".", "housing", *named)
-    assert md5(clone, "first.onnx") == md5(reproduced, CHAMPION)
+    assert md5(clone, "first.onnx") == md5(promoted, CHAMPION)
 
 
 @pytest.mark.slow
-def test_a_kept_challenger_is_an_experiment(reproduced: Project) -> None:
+def test_a_kept_challenger_is_an_experiment(promoted: Project) -> None:
     """After `keep`, retrain leaves the model as a DVC experiment named after the verdict, without a commit on the
     branch; it can be applied and promoted later."""
-    reproduced.ops("gate")
-    reproduced.ops("registry", "promote")
-    assert "nothing to keep" in reproduced.ops("registry", "keep").stdout
-    head = git(reproduced, "rev-parse", "HEAD")
-    reproduced.edit_params(lambda p: p["train"].update(families=WEAK))
-    reproduced.commit("weaker")
-    said = reproduced.ops("retrain", "--force").stdout
-    weak = md5(reproduced, MODEL)
+    assert "nothing to keep" in promoted.ops("registry", "keep").stdout
+    head = git(promoted, "rev-parse", "HEAD")
+    promoted.edit_params(lambda p: p["train"].update(families=WEAK))
+    promoted.commit("weaker")
+    said = promoted.ops("retrain", "--force").stdout
+    weak = md5(promoted, MODEL)
     name = f"keep-{weak[:8]}"
     assert f"kept: {MODEL} is the DVC experiment {name}" in said
-    assert git(reproduced, "rev-parse", "HEAD~1") == head
-    assert reproduced.dvc("exp", "list", "--name-only").stdout.split() == [name]
-    assert name in reproduced.dvc("exp", "show", "--csv").stdout
-    reproduced.run("git", "restore", "--staged", "--worktree", ".")
-    reproduced.dvc("checkout", "--quiet")
-    assert md5(reproduced, MODEL) != weak
-    reproduced.dvc("exp", "apply", name)
-    assert md5(reproduced, MODEL) == weak
-    assert "housing@v1.1.0" in reproduced.ops("registry", "promote", "--force").stdout
-    assert json.loads(reproduced.path(HISTORY).read_text().splitlines()[-2])["verdict"] == "keep"
+    assert git(promoted, "rev-parse", "HEAD~1") == head
+    assert promoted.dvc("exp", "list", "--name-only").stdout.split() == [name]
+    assert name in promoted.dvc("exp", "show", "--csv").stdout
+    promoted.run("git", "restore", "--staged", "--worktree", ".")
+    promoted.dvc("checkout", "--quiet")
+    assert md5(promoted, MODEL) != weak
+    promoted.dvc("exp", "apply", name)
+    assert md5(promoted, MODEL) == weak
+    assert "housing@v1.1.0" in promoted.ops("registry", "promote", "--force").stdout
+    assert json.loads(promoted.path(HISTORY).read_text().splitlines()[-2])["verdict"] == "keep"
 
 
 def test_one_at_a_time(released: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,16 +20,14 @@ from tests.test_docs import follow
 
 
 @pytest.fixture
-def promoted(reproduced: Project) -> Iterator[Project]:
-    """A project with a champion; a server that is started in it ends with the test."""
+def promoted(promoted: Project) -> Iterator[Project]:
+    """A server that is started in the project ends with the test."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        reproduced.env["PORT"] = str(probe.getsockname()[1])
-    reproduced.ops("gate")
-    reproduced.ops("registry", "promote")
-    yield reproduced
+        promoted.env["PORT"] = str(probe.getsockname()[1])
+    yield promoted
     with suppress(FileNotFoundError, ProcessLookupError):
-        os.kill(int(reproduced.path("data/log/server.pid").read_text()), signal.SIGKILL)
+        os.kill(int(promoted.path("data/log/server.pid").read_text()), signal.SIGKILL)
 
 
 def live_parts(project: Project) -> list[Path]:
@@ -52,7 +50,7 @@ def test_retrain_needs_a_reason(promoted: Project) -> None:
     before = history(promoted)
     assert "no reason (drift: insufficient)" in promoted.ops("retrain").stdout
     assert history(promoted) == before
-    forced = promoted.ops("retrain", "--force").stdout
+    forced = promoted.real().ops("retrain", "--force").stdout
     assert "retrain: asked for" in forced
     assert "| keep" in forced
 

@@ -15,7 +15,7 @@ from api.http.openapi import body_schema
 from api.requests.decoder import Contract
 from api.requests.diagnostics import RefusedError
 from api.settings import Settings
-from tests.api.conftest import PATIENT, log_url, row
+from tests.api.conftest import log_url, row
 from tests.api.requests.test_decoder import ANY, LEAVES, NAMES
 
 
@@ -97,7 +97,6 @@ def test_without_a_model_the_body_is_any_object(tmp_path: Any) -> None:
         assert fields(client.get("/openapi.json").json()) == {"schema": {"type": "object"}}
 
 
-@PATIENT
 @given(st.dictionaries(NAMES, LEAVES | ANY, max_size=3))
 def test_the_document_and_the_server_agree(contract: Contract, changes: dict[str, Any]) -> None:
     """A body is a row exactly where the described JSON Schema says so."""

@@ -18,7 +18,7 @@ from api.settings import Settings
 from pipeline.tables.atomic_files import digest
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.tables.splitting import TEST
-from tests.api.conftest import JSON, PATIENT, Example, log_url, row
+from tests.api.conftest import JSON, Example, log_url, row
 from tests.api.requests.test_decoder import ANY, JUNK, LEAVES, NAMES
 
 DOCUMENTED = {200, 400, 413, 415, 422}
@@ -144,14 +144,12 @@ def test_an_error_of_ours_is_a_problem_and_is_logged(
     assert "ZeroDivisionError" in caplog.text
 
 
-@PATIENT
 @given(st.dictionaries(NAMES, LEAVES | ANY, max_size=4))
 def test_any_json_gets_a_documented_answer(client: TestClient[Litestar], changes: dict[str, Any]) -> None:
     """No JSON object is an error of the server, and every refusal says what is wrong."""
     check(client, json.dumps(row() | changes).encode())
 
 
-@PATIENT
 @given(st.integers(0, 150), JUNK, st.integers(0, 60))
 def test_any_damage_gets_a_documented_answer(
     client: TestClient[Litestar], place: int, junk: bytes, removed: int

@@ -13,7 +13,7 @@ from api.requests import diagnostics
 from api.requests.decoder import Contract
 from api.requests.diagnostics import MOST_MISTAKES, MalformedError, Mistake, RefusedError, Row
 from pipeline.contract.schema import Schema
-from tests.api.conftest import COLUMNS, PATIENT, Example, row
+from tests.api.conftest import COLUMNS, Example, row
 
 
 def body(**changes: Any) -> bytes:
@@ -235,7 +235,6 @@ def outcome(read: Any, *arguments: Any) -> Any:
     return [None if math.isnan(number) else number for number in found.numbers], found.imputed, found.own
 
 
-@PATIENT
 @given(st.dictionaries(NAMES, LEAVES | ANY, max_size=3), st.booleans())
 def test_the_fast_reader_agrees_with_the_slow_one(contract: Contract, changes: dict[str, Any], escape: bool) -> None:
     """Whatever the fast decoder accepts, the explaining reader accepts with the same numbers and the same own id."""
@@ -243,7 +242,6 @@ def test_the_fast_reader_agrees_with_the_slow_one(contract: Contract, changes: d
     assert outcome(contract.decode, content) == outcome(diagnostics.read, content, contract.schema)
 
 
-@PATIENT
 @given(st.integers(0, 200), JUNK, st.integers(0, 4))
 def test_the_readers_agree_on_damaged_bodies(contract: Contract, place: int, junk: bytes, removed: int) -> None:
     """Bytes put in, taken out or replaced change nothing in that agreement."""

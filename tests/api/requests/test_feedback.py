@@ -16,7 +16,7 @@ from api.prediction_log.schema import feedback
 from api.requests.decoder import Contract
 from api.requests.diagnostics import RefusedError
 from api.requests.feedback import decode
-from tests.api.conftest import PATIENT, row
+from tests.api.conftest import row
 from tests.api.http.test_predict import JSON, assert_problem
 from tests.api.requests.test_decoder import ANY, LEAVES
 
@@ -91,7 +91,6 @@ def test_what_cannot_be_read(client: TestClient[Litestar]) -> None:
     assert_problem(client.post("/feedback", content=b"{}".ljust(4097), headers=JSON), 413)
 
 
-@PATIENT
 @given(st.fixed_dictionaries({}, optional={"id": LEAVES | ANY, "actual": LEAVES | ANY, "x": st.none()}))
 def test_the_document_and_the_server_agree(contract: Contract, body: dict[str, Any]) -> None:
     """A body is a feedback exactly where the described JSON Schema says so."""

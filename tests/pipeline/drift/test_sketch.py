@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -29,7 +29,6 @@ VALUES = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
 @given(VALUES, VALUES)
 def test_the_sketch_knows_the_ks_distance(reference: list[float], values: list[float]) -> None:
     """From counts alone the distance equals SciPy's, ties and values beyond the reference included."""
@@ -39,7 +38,6 @@ def test_the_sketch_knows_the_ks_distance(reference: list[float], values: list[f
         assert mine == pytest.approx(stats.ks_2samp(*known).statistic, abs=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
 @given(VALUES, st.lists(st.integers(0, 60), max_size=5))
 def test_any_split_into_batches_gives_the_same_sketch(values: list[float], cuts: list[int]) -> None:
     """The counts and the sample of a table do not depend on the batches that it comes in."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as peer
 
@@ -13,7 +13,6 @@ from pipeline.tables.sampling import reference
 from tests.weather import WEATHER, weather
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.floats(0.1, 1e4), st.floats(0.1, 1e4)), min_size=3, max_size=40, unique_by=lambda t: t[0]))
 def test_scores_equal_scikit_learns(pairs: list[tuple[float, float]]) -> None:
     """RMSE, MAE, R2 and MAPE are those of scikit-learn."""

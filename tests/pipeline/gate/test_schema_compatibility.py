@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api.requests.decoder import Contract
@@ -78,7 +78,6 @@ def schemas(draw: st.DrawFn) -> Schema:
 VALUES = st.one_of(st.none(), st.booleans(), st.sampled_from([-2, 0, 1, 2, 3, 0.5, 1.0, -2.0, 1e9, "n", "s", "w", []]))
 
 
-@settings(max_examples=400, deadline=None)
 @given(schemas(), schemas(), st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES), min_size=8, max_size=8))
 def test_what_is_called_compatible_is_accepted(before: Schema, after: Schema, bodies: list[dict]) -> None:
     """Whatever the server accepts under the champion's schema it accepts under the challenger's, if nothing is said to

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn.datasets import load_diabetes
 
@@ -88,7 +88,6 @@ def raw_tables(draw: st.DrawFn) -> pd.DataFrame:
     return pd.DataFrame({**columns, "price": prices})
 
 
-@settings(max_examples=25, deadline=None)
 @given(raw_tables())
 @example(
     table(x=["1e-05", "a"], y=["yes", "?"], n=["NO", "null", "2020-01-01", "1"], e=["a: b", "- c", "#d", "e\x85f"])

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.contract.schema import Column, Schema
@@ -71,7 +71,6 @@ def test_moments_have_one_form() -> None:
     assert cell_parser.parse(stamps, (column,))[0]["t"].tolist() == moments.tolist()
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(-1000, 1000), min_size=1, max_size=30))
 def test_a_hash_does_not_see_the_format(values: list[int]) -> None:
     """24, 24.0, +24 and 2.4e1 are one value: the hashes of their rows are the same."""

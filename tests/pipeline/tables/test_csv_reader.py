@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.contract.errors import PipelineError
@@ -28,7 +28,6 @@ def in_blocks(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     monkeypatch.setattr(csv_reader, "_BLOCK_OF_COLUMN", 0)
 
 
-@settings(deadline=None)
 @given(
     rows=st.lists(st.tuples(CELLS, CELLS), max_size=12),
     end=st.sampled_from(["\n", "\r\n"]),

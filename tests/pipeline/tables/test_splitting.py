@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.contract.errors import PipelineError
@@ -125,7 +125,6 @@ def by_content(table: pd.DataFrame) -> dict[float, int]:
     return dict(zip(table["x"], table["fold"], strict=True))
 
 
-@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), kept=st.integers(30, 99))
 def test_the_split_does_not_move(seed: int, kept: int) -> None:
     """A row keeps its side and its fold when rows go and when rows or columns change places, whatever its target."""
