@@ -122,6 +122,8 @@ def build(tmp_path_factory: pytest.TempPathFactory, python: str) -> Callable[[st
         with FileLock(shared / f"{name}.lock"):
             if not (shared / name).exists():
                 make(shared / f"{name}.half")
+                # Hundreds of small files would be copied with every project.
+                Project(shared / f"{name}.half").run("git", "repack", "-adq")
                 (shared / f"{name}.half").rename(shared / name)
         return Project(shared / name, python)
 
@@ -138,7 +140,7 @@ def _start(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
     made = Project(folder)
     made.edit_params(_use_small_grids)
-    made.run("git", "init", "-q", "-b", "main")
+    made.run("git", "init", "-q", "--template=", "-b", "main")
     made.commit("start")
 
 

@@ -20,9 +20,10 @@ import sys
 from pathlib import Path
 
 LIBRARIES = """
-    dask.dataframe dvc.cli dvc.repo.experiments dvc.repo.reproduce dvc.stage.run gto.api joblib litestar numpy onnx
-    onnxmltools pandas pyarrow.dataset pyarrow.parquet scipy.stats skl2onnx sklearn.ensemble
-    sklearn.linear_model sklearn.model_selection sklearn.pipeline sqlalchemy xgboost
+    dvc.api dvc.cli.parser dvc.compare dvc.repo.experiments.queue.celery dvc.repo.reproduce gto.api joblib litestar
+    multiprocessing.dummy networkx numpy onnx onnxmltools.convert.xgboost pandas pyarrow.csv pyarrow.dataset
+    pyarrow.parquet pygit2 scipy.stats skl2onnx sklearn.ensemble sklearn.linear_model sklearn.model_selection
+    sklearn.pipeline sqlalchemy.dialects.sqlite xgboost
 """
 
 # What is no `-m NAME` goes to the real interpreter.

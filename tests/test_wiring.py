@@ -1,6 +1,7 @@
 """What the files say of each other is true: dvc.yaml of the modules, the Makefile and the README of the commands."""
 
 import ast
+import functools
 import itertools
 import re
 import shutil
@@ -50,16 +51,19 @@ def room(module: str) -> str:
     return inner if package == "pipeline" else "api.commands" if module.startswith("api.commands") else package
 
 
-def imported(module: Path) -> Iterator[Path]:
+@functools.cache
+def imported(module: Path) -> frozenset[Path]:
     """The project's own modules that a module imports, anywhere in it; an empty `__init__` is none."""
+    found: list[Path] = []
     for node in ast.walk(ast.parse(module.read_text())):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}: imports are absolute here"
             for alias in node.names:
-                yield from file_of(f"{node.module}.{alias.name}") or file_of(str(node.module))
+                found += file_of(f"{node.module}.{alias.name}") or file_of(str(node.module))
         elif isinstance(node, ast.Import):
             for alias in node.names:
-                yield from file_of(alias.name)
+                found += file_of(alias.name)
+    return frozenset(found)
 
 
 def file_of(module: str) -> list[Path]:
@@ -67,8 +71,9 @@ def file_of(module: str) -> list[Path]:
     return [p for p in (path.with_suffix(".py"), path / "__init__.py") if p.exists() and has_code(p)]
 
 
+@functools.cache
 def has_code(path: Path) -> bool:
-    """Whether a module holds more than its docstring."""
+    """Return whether a module holds more than its docstring."""
     return any(not isinstance(node, ast.Expr) for node in ast.parse(path.read_text()).body)
 
 

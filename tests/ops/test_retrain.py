@@ -48,9 +48,9 @@ def moved(project: Project, seed: int, count: int = 150) -> pd.DataFrame:
 def test_retrain_needs_a_reason(promoted: Project) -> None:
     """Without drift, retrain says so and changes nothing; with --force it runs through to the gate's verdict."""
     before = history(promoted)
-    assert "no reason (drift: insufficient)" in promoted.ops("retrain").stdout
+    assert "no reason (drift: insufficient)" in promoted.real().ops("retrain").stdout
     assert history(promoted) == before
-    forced = promoted.real().ops("retrain", "--force").stdout
+    forced = promoted.ops("retrain", "--force").stdout
     assert "retrain: asked for" in forced
     assert "| keep" in forced
 
