@@ -15,11 +15,11 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from api import settings
 from api.http import errors, page, routes, status
-from api.http.fast_path import Fast
-from api.http.middleware import Edge
+from api.http.fast_path import FastPath
+from api.http.middleware import Middleware
 from api.model.loader import Serving
 from api.model.micro_batcher import Predictor
-from api.model.reloader import Swapper
+from api.model.reloader import Reloader
 from api.prediction_log.writer import Log
 from api.settings import Settings
 from api.telemetry import access_log, logging_config
@@ -53,7 +53,7 @@ def create_app(given: Settings | None = None) -> Litestar:
         logging_config=None,
     )
     lines = access_log.RequestLines(logging_config.is_json(chosen))
-    app.asgi_handler = Edge(Fast(app.asgi_handler, serving, predictor), counted, lines, chosen.allowed_hosts)
+    app.asgi_handler = Middleware(FastPath(app.asgi_handler, serving, predictor), counted, lines, chosen.allowed_hosts)
     app.on_shutdown += [lines.close, counted.close]
     return app
 
@@ -61,7 +61,7 @@ def create_app(given: Settings | None = None) -> Litestar:
 @asynccontextmanager
 async def _lifespan(app: Litestar) -> AsyncIterator[None]:
     log: Log = app.state.log
-    async with Swapper(app.state.serving, app.state.metrics).watching():
+    async with Reloader(app.state.serving, app.state.metrics).watching():
         await log.start()
         # The garbage collector need not visit what is loaded now, and new objects rarely: a batch makes thousands of
         # them, and no cycles.

@@ -19,7 +19,7 @@ PATH = "/predict"
 _encode = msgspec.json.Encoder().encode
 
 
-class Fast:
+class FastPath:
     def __init__(self, app: ASGIApp, serving: Serving, predictor: Predictor) -> None:
         self.app = app
         self.serving = serving

@@ -32,7 +32,7 @@ _process = os.urandom(4).hex()
 _numbers = itertools.count()
 
 
-class Edge:
+class Middleware:
     def __init__(self, app: ASGIApp, metrics: Metrics, lines: RequestLines, allowed_hosts: tuple[str, ...]) -> None:
         self.app = app
         self.metrics = metrics
@@ -55,8 +55,8 @@ class Edge:
         try:
             if self.hosts and scope["path"] not in PROBES and not self._knows_host(scope["headers"]):
                 error = problem(400, "the header Host names no host of this server (ALLOWED_HOSTS)")
-                asked: Request[Any, Any, Any] = Request(scope)
-                await error.to_response(asked).to_asgi_response(None, asked)(scope, receive, noting)
+                request: Request[Any, Any, Any] = Request(scope)
+                await error.to_response(request).to_asgi_response(None, request)(scope, receive, noting)
             else:
                 await self.app(scope, receive, noting)
         finally:

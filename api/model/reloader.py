@@ -30,7 +30,7 @@ Stat = tuple[int, int, int] | None
 Seen = tuple[Path, Stat, Stat, Stat]  # of the files that decide what is served
 
 
-class Swapper:
+class Reloader:
     """Replaces the model of one `Serving` when its files change, and on SIGHUP."""
 
     def __init__(self, serving: Serving, metrics: Metrics) -> None:
