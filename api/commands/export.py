@@ -20,7 +20,9 @@ import pandas as pd
 from fsspec.implementations.local import LocalFileSystem
 
 from api import settings
-from api.prediction_log import database, queries
+from api.prediction_log import queries
+from api.prediction_log.database import existing
+from api.prediction_log.ids import now
 from api.prediction_log.queries import Logged
 from pipeline.contract import errors, paths
 from pipeline.contract.errors import PipelineError
@@ -93,9 +95,9 @@ def main() -> None:
     parser.add_argument("--until", help="moment after the last, ISO 8601, UTC (default: now)")
     arguments = parser.parse_args()
     since = _moment(arguments.since or git.last_change(paths.CHAMPION_RECORD) or BEGINNING)
-    until = _moment(arguments.until) if arguments.until else queries.now()
-    engine = database.existing(settings.load().prediction_log_url)
-    rows = live_rows(queries.window(engine, since, until), load_schema())
+    until = _moment(arguments.until) if arguments.until else now()
+    database = existing(settings.load().prediction_log_url)
+    rows = live_rows(queries.window(database, since, until), load_schema())
     known = int(rows[load_schema().target.name].notna().sum())
     print(f"{save(rows, live_folder.url())}: {len(rows)} rows, {known} with the actual value")
 

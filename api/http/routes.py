@@ -132,7 +132,7 @@ async def give_feedback(request: Asked) -> Feedback:
     served = _served(request)
     with _refusals():
         actual = feedback.decode(body, served.contract.schema.target)
-        noted = await asyncio.to_thread(queries.note_actual, _log(request).engine, *actual)
+        noted = await asyncio.to_thread(queries.note_actual, _log(request).database, *actual)
     if noted is None:
         raise errors.problem(
             HTTPStatus.NOT_FOUND, f"no logged prediction has id {actual.id!r}: send the id of an answer"

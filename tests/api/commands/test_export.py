@@ -16,6 +16,7 @@ from litestar.testing import TestClient
 from api.app import create_app
 from api.commands import erase, export
 from api.prediction_log import queries
+from api.prediction_log.ids import now
 from api.settings import Settings
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import load
@@ -103,8 +104,8 @@ def test_a_window_has_its_rows_alone(example: Example, tmp_path: Path, project: 
 
 def test_any_url_of_fsspec(example: Example, tmp_path: Path, logged: list[str]) -> None:
     """The table goes to any file system that fsspec knows."""
-    engine = create_app(Settings(prediction_log_url=log_url(tmp_path))).state.log.engine
-    table = export.live_rows(queries.window(engine, 0, queries.now() + 1), example.schema)
+    database = create_app(Settings(prediction_log_url=log_url(tmp_path))).state.log.database
+    table = export.live_rows(queries.window(database, 0, now() + 1), example.schema)
     assert export.save(table, "memory://bucket/live/") == "memory://bucket/live/predictions.parquet"
     with fsspec.open("memory://bucket/live/predictions.parquet") as file:
         pd.testing.assert_frame_equal(pd.read_parquet(file), table)
@@ -131,11 +132,11 @@ def test_many_rows_are_typed_in_parts(
     example: Example, tmp_path: Path, logged: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The size of a part does not show in the result."""
-    engine = create_app(Settings(prediction_log_url=log_url(tmp_path))).state.log.engine
+    database = create_app(Settings(prediction_log_url=log_url(tmp_path))).state.log.database
     whole, parts = [], []
     for size, into in ((10_000, whole), (20, parts)):
         monkeypatch.setattr(export, "_CHUNK", size)
-        into.append(export.live_rows(queries.window(engine, 0, queries.now() + 1), example.schema))
+        into.append(export.live_rows(queries.window(database, 0, now() + 1), example.schema))
     pd.testing.assert_frame_equal(whole[0], parts[0])
 
 

@@ -17,7 +17,9 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from api.prediction_log import database, queries
+from api.prediction_log import queries
+from api.prediction_log.database import existing
+from api.prediction_log.ids import now
 from tests.api.conftest import JSON, Example, log_url, row, until
 from tests.api.test_server import Server
 
@@ -215,8 +217,8 @@ def test_postgresql(example: Example, tmp_path: Path, postgres: Postgres) -> Non
         load.wait_for(200)
         load.end()
         assert load.statuses == {200}
-        engine = database.existing(postgres.url)
-        with engine.connect() as connection:
+        database = existing(postgres.url)
+        with database.connect() as connection:
             assert set(connection.scalars(text("SELECT id FROM predictions"))) == set(load.ids)
         with httpx.Client(base_url=server.url, timeout=30) as client:
             batch = client.post("/predict/batch", json=[row(listing="own"), row(slope=None)]).json()
@@ -225,11 +227,11 @@ def test_postgresql(example: Example, tmp_path: Path, postgres: Postgres) -> Non
             assert client.post("/feedback", json={"id": "own", "actual": 6}).json()["previous"] == 5
             assert client.post("/feedback", json={"id": "no", "actual": 6}).status_code == 404
             away_and_back(client, postgres)
-        logged = list(queries.window(engine, 0, queries.now() + 1))
+        logged = list(queries.window(database, 0, now() + 1))
         assert {found.entry.id: found.actual for found in logged}[batch[0]["id"]] == 6
-        assert queries.erase(engine, "own") == (1, 2)
-        assert queries.prune(engine, 0, 5) > 100
-        engine.dispose()
+        assert queries.erase(database, "own") == (1, 2)
+        assert queries.prune(database, 0, 5) > 100
+        database.dispose()
 
 
 def away_and_back(client: httpx.Client, postgres: Postgres) -> None:

@@ -64,7 +64,7 @@ def test_a_log_that_is_not_required(example: Example, tmp_path: Path) -> None:
 def test_a_deleted_log_begins_anew(fresh: TestClient[Litestar]) -> None:
     """A file that was deleted under the server takes no more predictions that nobody will ever find."""
     fresh.post("/predict", json=row())
-    for path in Path(fresh.app.state.log.engine.url.database).parent.iterdir():
+    for path in Path(fresh.app.state.log.database.url.database).parent.iterdir():
         path.unlink()
     answer = fresh.post("/predict", json=row()).json()
     assert [entry["id"] for entry in logged(fresh)] == [answer["id"]]
@@ -72,7 +72,7 @@ def test_a_deleted_log_begins_anew(fresh: TestClient[Litestar]) -> None:
 
 def test_another_writer_is_waited_for(fresh: TestClient[Litestar]) -> None:
     """While another process holds the log a prediction waits, and other requests do not."""
-    other = sqlite3.connect(fresh.app.state.log.engine.url.database, isolation_level=None)
+    other = sqlite3.connect(fresh.app.state.log.database.url.database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     answers: list[int] = []
     waiting = threading.Thread(target=lambda: answers.append(fresh.post("/predict", json=row()).status_code))

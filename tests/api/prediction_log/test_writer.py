@@ -16,8 +16,9 @@ from litestar.testing import TestClient
 from api.app import create_app
 from api.model import loader
 from api.model.micro_batcher import Predictor
-from api.prediction_log import database, queries
-from api.prediction_log.writer import new_ids
+from api.prediction_log import queries
+from api.prediction_log.database import connect
+from api.prediction_log.ids import new_ids, now
 from api.settings import Settings
 from pipeline.contract.errors import PipelineError
 from pipeline.tables.atomic_files import digest
@@ -29,10 +30,10 @@ def test_an_answer_is_in_the_log(fresh: TestClient[Litestar], example: Example) 
     """The log has the id, the time, the row as it came and as the model saw it, the answer, the model and the caller's
     own id."""
     sent = json.dumps(row(listing="L:7", heating=None, slope=...), ensure_ascii=False)
-    before = queries.now()
+    before = now()
     answer = fresh.post("/predict", content=sent, headers=JSON).json()
     [entry] = logged(fresh)
-    assert before <= entry["time"] <= queries.now()
+    assert before <= entry["time"] <= now()
     assert (entry["id"], entry["own"], entry["sent"]) == (answer["id"], "L:7", sent)
     assert [entry[key] for key in ("prediction", "lower", "upper")] == [
         answer[key] for key in ("prediction", "lower", "upper")
@@ -90,7 +91,7 @@ def test_concurrent_rows_equal_one_batch(example: Example, tmp_path: Path) -> No
 
     singles, batch, transactions = asyncio.run(both())
     assert transactions < 100
-    with sqlite3.connect(app.state.log.engine.url.database) as connection:
+    with sqlite3.connect(app.state.log.database.url.database) as connection:
         ids = [found for (found,) in connection.execute("SELECT id FROM predictions")]
     assert sorted(ids) == sorted(answer["id"] for answer in singles + batch)
     for single, other in zip(singles, batch, strict=True):
@@ -133,26 +134,26 @@ def test_ids_grow_and_are_uuids() -> None:
 def test_an_unusable_url_is_refused(url: str) -> None:
     """The setting is named, and the URL not repeated, for it may hold a password."""
     with pytest.raises(PipelineError, match="PREDICTION_LOG_URL") as raised:
-        database.connect(url)
+        connect(url)
     assert "secret" not in str(raised.value)
 
 
 def test_retention_by_rows_and_age(fresh: TestClient[Litestar], monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest predictions over either limit are deleted, in steps, with their feedback; without limits none are."""
-    engine = fresh.app.state.log.engine
+    database = fresh.app.state.log.database
     ids = [answer["id"] for answer in fresh.post("/predict/batch", json=[row()] * 10).json()]
     for key in ids:
         fresh.post("/feedback", json={"id": key, "actual": 1})
-    assert queries.prune(engine, 0, 0) == queries.prune(engine, 1, 10) == 0
+    assert queries.prune(database, 0, 0) == queries.prune(database, 1, 10) == 0
     monkeypatch.setattr(queries, "STEP", 2)
-    assert [queries.prune(engine, 0, 7) for _ in range(3)] == [2, 1, 0]
+    assert [queries.prune(database, 0, 7) for _ in range(3)] == [2, 1, 0]
     assert [entry["id"] for entry in logged(fresh)] == ids[3:]
-    later = queries.now() + 2 * queries.DAY
+    later = now() + 2 * queries.DAY
     monkeypatch.setattr(queries, "now", lambda: later)
     monkeypatch.setattr(queries, "STEP", 500)
-    assert queries.prune(engine, 3, 0) == 0
-    assert queries.prune(engine, 1, 0) == 7
-    with engine.connect() as connection:
+    assert queries.prune(database, 3, 0) == 0
+    assert queries.prune(database, 1, 0) == 7
+    with database.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM feedback").scalar() == 0
 
 
@@ -177,16 +178,16 @@ def test_erasure_leaves_no_trace(fresh: TestClient[Litestar]) -> None:
     fresh.post("/feedback", json={"id": answers[0]["id"], "actual": 7})
     for number in range(20):
         fresh.post("/predict/batch", json=[row(listing=f"{place}-{number}") for place in range(30, 45)])
-    engine = fresh.app.state.log.engine
-    folder = Path(engine.url.database).parent
+    database = fresh.app.state.log.database
+    folder = Path(database.url.database).parent
 
     def stored() -> bytes:
         return b"".join(path.read_bytes() for path in folder.iterdir())
 
     traces = [b"Erika Mustermann", b"1.23456789", *(answer["id"].encode() for answer in answers)]
     assert all(trace in stored() for trace in traces)
-    assert queries.erase(engine, "Erika Mustermann") == (2, 1)
+    assert queries.erase(database, "Erika Mustermann") == (2, 1)
     assert not any(trace in stored() for trace in traces)
     assert len(logged(fresh)) == 900
-    assert queries.erase(engine, answers[0]["id"]) == (0, 0)
+    assert queries.erase(database, answers[0]["id"]) == (0, 0)
     assert math.isfinite(fresh.post("/predict", json=row()).json()["prediction"])

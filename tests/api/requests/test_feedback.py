@@ -35,7 +35,7 @@ def test_corrections_are_kept_and_the_same_again_changes_nothing(client: TestCli
     assert again == {"id": key, "actual": 10.0, "changed": False, "previous": 10.0}
     assert corrected == {"id": key, "actual": 11.5, "changed": True, "previous": 10.0}
     assert back["changed"]
-    with client.app.state.log.engine.connect() as connection:
+    with client.app.state.log.database.connect() as connection:
         kept = connection.scalars(select(feedback.c.actual).order_by(feedback.c.seq.desc()).limit(3))
         assert list(kept) == [10.0, 11.5, 10.0]
 
