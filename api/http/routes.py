@@ -18,7 +18,8 @@ from api.prediction_log import queries
 from api.prediction_log.database import LogError
 from api.prediction_log.writer import Log
 from api.requests import batch, feedback
-from api.requests.diagnostics import MalformedError, RefusedError
+from api.requests.diagnostics import RefusedError
+from api.requests.strict_json import MalformedError
 
 Asked = Request[Any, Any, State]
 

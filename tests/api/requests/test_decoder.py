@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from api.requests import diagnostics
 from api.requests.decoder import Contract
-from api.requests.diagnostics import MOST_MISTAKES, MalformedError, Mistake, RefusedError, Row
+from api.requests.diagnostics import MOST_MISTAKES, Mistake, RefusedError, Row
+from api.requests.strict_json import MalformedError
 from pipeline.contract.schema import Schema
 from tests.api.conftest import COLUMNS, Example, row
 
