@@ -1,8 +1,8 @@
 """Export logged predictions as live rows for the drift check. Runs in the pipeline's environment, not in the server's.
 
 Reads the log at PREDICTION_LOG_URL and data/schema.yaml; writes predictions.parquet into LIVE_URL: data/live, another
-folder, or any URL that fsspec knows. The file holds the window of the last export, so that no row is there twice. By
-default it begins with the champion: the drift that brought a new model is no reason for another one.
+folder, or any URL that fsspec knows. The file replaces the last export, so that no row is there twice. By default it
+begins with the champion: the drift that brought a new model is no reason for another one.
 
     python -m api.commands.export --since 2026-11-01 --until 2026-12-01
 """
@@ -37,17 +37,17 @@ _CHUNK = 10_000  # rows that are typed at a time
 
 
 def live_rows(logged: Iterable[Logged], schema: Schema) -> pd.DataFrame:
-    """One typed row for each logged prediction: the schema's columns as they were sent (missing ones missing), the
-    target where feedback has told it, and `prediction_id`, `prediction_time`, `prediction_model`, `prediction`."""
+    """Return one typed row for each logged prediction: the schema's columns as they were sent (missing ones missing),
+    the target where there is feedback, `prediction_id`, `prediction_time`, `prediction_model` and `prediction`."""
     rows = iter(logged)
-    parts = [_typed(list(islice(rows, _CHUNK)), schema)]
-    while len(parts[-1]) == _CHUNK:
-        parts.append(_typed(list(islice(rows, _CHUNK)), schema))
+    parts = [_typed([], schema)]
+    while chunk := list(islice(rows, _CHUNK)):
+        parts.append(_typed(chunk, schema))
     return pd.concat(parts, ignore_index=True)
 
 
 def save(table: pd.DataFrame, url: str) -> str:
-    """Put the table at `url`, whole or not at all, in the place of the last one; returns where it is."""
+    """Write the table to `url`, whole or not at all, in place of the last one; return where it is."""
     system, path = live_folder.place(url)
     if isinstance(system, LocalFileSystem):
         parquet.write(table, Path(path))
@@ -72,16 +72,16 @@ def _typed(logged: list[Logged], schema: Schema) -> pd.DataFrame:
             "prediction": pd.Series([row.entry.prediction for row in logged], dtype="float64"),
         }
     )
-    return typed.join(about[[name for name in about if name not in typed]])
+    return typed.join(about.drop(columns=typed.columns, errors="ignore"))
 
 
 def _cell(value: Any) -> str:
-    """A JSON value as the cell of a CSV file."""
+    """Return a JSON value as the cell of a CSV file."""
     return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _moment(text: str) -> int:
-    """Milliseconds since 1970 of an ISO 8601 date or time, in UTC where it has no zone."""
+    """Return the milliseconds since 1970 of an ISO 8601 date or time, in UTC where it has no zone."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -96,9 +96,9 @@ def main() -> None:
     arguments = parser.parse_args()
     since = _moment(arguments.since or git.last_change(paths.CHAMPION_RECORD) or BEGINNING)
     until = _moment(arguments.until) if arguments.until else now()
-    database = existing(settings.load().prediction_log_url)
-    rows = live_rows(queries.window(database, since, until), load_schema())
-    known = int(rows[load_schema().target.name].notna().sum())
+    database, schema = existing(settings.load().prediction_log_url), load_schema()
+    rows = live_rows(queries.window(database, since, until), schema)
+    known = rows[schema.target.name].count()
     print(f"{save(rows, live_folder.url())}: {len(rows)} rows, {known} with the actual value")
 
 

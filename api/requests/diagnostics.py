@@ -54,7 +54,7 @@ class RefusedError(Exception):
         """Count a mistake, and list it where there is room."""
         self.total += 1
         if len(self.mistakes) < MOST_MISTAKES:
-            self.mistakes.append(Mistake(_short(field), problem, _shown(value), expected))
+            self.mistakes.append(Mistake(shortened(field), problem, _shown(value), expected))
 
 
 def read(body: bytes, schema: Schema) -> Row:
@@ -122,8 +122,8 @@ def _shown(value: Any) -> str | float | bool | None:
         return f"an object of {len(value)}" if isinstance(value, Members) else f"a list of {len(value)}"
     # The answer's encoder knows no Overflow, and integers of 64 bits.
     beyond = isinstance(value, int) and abs(value) >= 2**63
-    return _short(str(value)) if isinstance(value, str) or beyond else value
+    return shortened(str(value)) if isinstance(value, str) or beyond else value
 
 
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
     return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
