@@ -1,4 +1,4 @@
-"""The prediction log when it is away, deleted under the server, or held by another."""
+"""The prediction log when it cannot be written, was deleted, or is locked by another process."""
 
 import sqlite3
 import threading
@@ -15,9 +15,8 @@ from tests.api.http.test_predict import assert_problem
 
 
 def test_no_log_no_answer(example: Example, tmp_path: Path) -> None:
-    """Where the log cannot be written predictions, batches and feedback are 503 with Retry-After, /ready says why,
-    /health is 200 and says not ready, and refusals are as ever; when it can be written again all is well without a
-    restart."""
+    """Without a log predictions, batches and feedback are 503 with Retry-After, /ready says why, /health stays 200, and
+    invalid rows stay 422. When it can be written again predictions are answered without a restart."""
     in_the_way = tmp_path / "log"
     in_the_way.write_text("")
     with TestClient(create_app(Settings(example.path, prediction_log_url=log_url(tmp_path)))) as client:
@@ -39,12 +38,11 @@ def test_no_log_no_answer(example: Example, tmp_path: Path) -> None:
 
 
 def test_a_log_that_is_not_required(example: Example, tmp_path: Path) -> None:
-    """With LOG_REQUIRED=false rows are answered without a log, the loss is counted, and the server is ready."""
+    """With LOG_REQUIRED=false rows are answered without a log and counted as lost, and the server is ready."""
     in_the_way = tmp_path / "log"
     in_the_way.write_text("")
-    with TestClient(
-        create_app(Settings(example.path, prediction_log_url=log_url(tmp_path), log_required=False))
-    ) as client:
+    chosen = Settings(example.path, prediction_log_url=log_url(tmp_path), log_required=False)
+    with TestClient(create_app(chosen)) as client:
         log: Log = client.app.state.log
         assert client.get("/ready").status_code == 200
         assert client.get("/health").json()["ready"]
@@ -62,7 +60,7 @@ def test_a_log_that_is_not_required(example: Example, tmp_path: Path) -> None:
 
 
 def test_a_deleted_log_begins_anew(fresh: TestClient[Litestar]) -> None:
-    """A file that was deleted under the server takes no more predictions that nobody will ever find."""
+    """A file that was deleted under the server gets no more predictions: the next one starts a new file."""
     fresh.post("/predict", json=row())
     for path in Path(fresh.app.state.log.database.url.database).parent.iterdir():
         path.unlink()
