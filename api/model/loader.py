@@ -35,6 +35,10 @@ class Served(msgspec.Struct, frozen=True):
     revision: str | None
 
 
+class NoModelError(PipelineError):
+    """No verified model is loaded; the message says why."""
+
+
 class Serving:
     """The model that answers now: `served`, or None and the `reason`. Each request reads `served` once."""
 
@@ -42,6 +46,15 @@ class Serving:
         self.settings = settings
         self.served: Served | None = None
         self.reason = "the server is starting"
+
+    def now(self) -> Served:
+        """Return the model that answers now.
+
+        Raises NoModelError.
+        """
+        if self.served is None:
+            raise NoModelError(self.reason)
+        return self.served
 
     def start(self) -> None:
         """Load the model; where there is none that may serve, `reason` says why, and the process lives on."""

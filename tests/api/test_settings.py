@@ -42,7 +42,7 @@ def test_every_variable_is_read() -> None:
         "PORT": ("6", 6),
     }
     assert set(given) == set(settings.NAMES)
-    expected = Settings(**{name.lower(): value for name, (_, value) in given.items()})  # type: ignore[arg-type]
+    expected = Settings(**{name.lower(): value for name, (_, value) in given.items()})
     assert settings.load({name: text for name, (text, _) in given.items()}) == expected
 
 
