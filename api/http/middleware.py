@@ -9,13 +9,13 @@ import itertools
 import os
 import re
 import time
+from typing import Any
 
-import msgspec
-from litestar.plugins.problem_details import ProblemDetailsException
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar import Request
+from litestar.types import ASGIApp, Message, Receive, Send
 
 from api.http.auth import Headers
-from api.http.errors import MEDIA_TYPE, problem
+from api.http.errors import problem
 from api.telemetry.access_log import RequestLines
 from api.telemetry.logging_config import REQUEST_ID
 from api.telemetry.metrics import Metrics
@@ -39,7 +39,7 @@ class Edge:
         self.lines = lines
         self.hosts = () if "*" in allowed_hosts else tuple(host.lower() for host in allowed_hosts)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         identity = request_id(scope["headers"])
         REQUEST_ID.set(identity)
@@ -54,7 +54,9 @@ class Edge:
 
         try:
             if self.hosts and scope["path"] not in PROBES and not self._knows_host(scope["headers"]):
-                await _answer(problem(400, "the header Host names no host of this server (ALLOWED_HOSTS)"), noting)
+                error = problem(400, "the header Host names no host of this server (ALLOWED_HOSTS)")
+                asked: Request[Any, Any, Any] = Request(scope)
+                await error.to_response(asked).to_asgi_response(None, asked)(scope, receive, noting)
             else:
                 await self.app(scope, receive, noting)
         finally:
@@ -77,11 +79,3 @@ def request_id(headers: Headers) -> str:
         if name == HEADER and _SAFE.fullmatch(value):
             return value.decode()
     return f"{_process}-{next(_numbers):x}"
-
-
-async def _answer(error: ProblemDetailsException, send: Send) -> None:
-    content = {"type": error.type_, "title": error.title, "status": error.status_code, "detail": error.detail}
-    body = msgspec.json.encode(content)
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": error.status_code, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -4,21 +4,17 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any
 
-from litestar import Request, post
-from litestar.datastructures import State
+from litestar import post
 
 from api.http import auth, errors
-from api.http.body import read_json
+from api.http.body import AnyRequest, read_json
 from api.http.responses import Feedback, Prediction
 from api.model.loader import Served, Serving
 from api.model.micro_batcher import Predictor
 from api.prediction_log import queries
 from api.requests import feedback
 from api.requests.diagnostics import RefusedError
-
-Asked = Request[Any, Any, State]
 
 _REFUSALS = {
     400: errors.documented(400, "The body is not JSON"),
@@ -40,7 +36,7 @@ _INVALID = "every field at fault, its value and what was expected"
         422: errors.documented(422, f"The body is no row: {_INVALID}", errors.InvalidFeatures),
     },
 )
-async def predict(request: Asked) -> Prediction:
+async def predict(request: AnyRequest) -> Prediction:
     serving: Serving = request.app.state.serving
     predictor: Predictor = request.app.state.predictor
     body = await read_json(request, serving.settings.api_max_body, "API_MAX_BODY")
@@ -62,7 +58,7 @@ async def predict(request: Asked) -> Prediction:
         422: errors.documented(422, f"Some rows are none: {_INVALID}, by row number", errors.InvalidRows),
     },
 )
-async def predict_batch(request: Asked) -> list[Prediction]:
+async def predict_batch(request: AnyRequest) -> list[Prediction]:
     serving: Serving = request.app.state.serving
     predictor: Predictor = request.app.state.predictor
     body = await read_json(request, serving.settings.api_max_batch_body, "API_MAX_BATCH_BODY")
@@ -83,7 +79,7 @@ async def predict_batch(request: Asked) -> list[Prediction]:
         422: errors.documented(422, f"The body is no feedback: {_INVALID}", errors.InvalidFeatures),
     },
 )
-async def give_feedback(request: Asked) -> Feedback:
+async def give_feedback(request: AnyRequest) -> Feedback:
     serving: Serving = request.app.state.serving
     body = await read_json(request, serving.settings.api_max_body, "API_MAX_BODY")
     actual = feedback.decode(body, serving.now().contract.schema.target)
@@ -96,7 +92,7 @@ async def give_feedback(request: Asked) -> Feedback:
 
 
 @contextmanager
-def _counted(request: Asked, served: Served) -> Iterator[None]:
+def _counted(request: AnyRequest, served: Served) -> Iterator[None]:
     """Count each mistake in a row in the metrics."""
     try:
         yield

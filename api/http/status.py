@@ -1,18 +1,15 @@
 """The handlers that tell the state of the server: /health, /ready, /metadata and /metrics."""
 
 from http import HTTPStatus
-from typing import Any
 
-from litestar import Request, Response, get
-from litestar.datastructures import State
+from litestar import Response, get
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from api.http import auth, errors
+from api.http.body import AnyRequest
 from api.http.responses import Health, Metadata, Ready
 from api.model.loader import Served, Serving
 from api.prediction_log.writer import Log
-
-Asked = Request[Any, Any, State]
 
 # Litestar adds the charset to every text.
 _METRICS = CONTENT_TYPE_LATEST.partition("; charset")[0]
@@ -24,7 +21,7 @@ _NOT_READY = errors.documented(
 
 
 @get("/health", operation_id="health", summary="The process is alive; which model files it found")
-async def health(request: Asked) -> Health:
+async def health(request: AnyRequest) -> Health:
     serving: Serving = request.app.state.serving
     log: Log = request.app.state.log
     # The log is not tried: an orchestrator that gets no answer at once would kill the process.
@@ -33,7 +30,7 @@ async def health(request: Asked) -> Health:
 
 
 @get("/ready", operation_id="ready", summary="A prediction would be answered now", responses={503: _NOT_READY})
-async def ready(request: Asked) -> Ready:
+async def ready(request: AnyRequest) -> Ready:
     served = request.app.state.serving.now()
     log: Log = request.app.state.log
     if log.required and (reason := await log.probe()):
@@ -46,7 +43,7 @@ async def ready(request: Asked) -> Ready:
 
 
 @get("/metadata", operation_id="metadata", summary="What is served", responses={503: _NO_MODEL})
-async def metadata(request: Asked) -> Metadata:
+async def metadata(request: AnyRequest) -> Metadata:
     served: Served = request.app.state.serving.now()
     about = served.model.description
     return Metadata(
@@ -71,7 +68,7 @@ async def metadata(request: Asked) -> Metadata:
     summary="Prometheus text: requests, latency, predictions, rejected fields, swaps, the prediction log",
     media_type=_METRICS,
 )
-async def metrics(request: Asked) -> Response[bytes]:
+async def metrics(request: AnyRequest) -> Response[bytes]:
     return Response(request.app.state.metrics.text(), media_type=_METRICS)
 
 
