@@ -17,7 +17,7 @@ from api.requests.batch import TooManyError
 from api.requests.diagnostics import MalformedError, Mistake, MistakeInRow, RefusedError
 
 MEDIA_TYPE = "application/problem+json"
-# A type with a meaning beyond its status; all others are `about:blank`, as section 4.2.1 has it.
+# Types with a meaning beyond the status; all others are `about:blank` (RFC 9457, section 4.2.1).
 INVALID_FEATURES = "urn:problem-type:invalid-features"
 NO_MODEL = "urn:problem-type:no-model"
 NO_LOG = "urn:problem-type:no-log"
@@ -47,7 +47,7 @@ class InvalidRows(Problem, frozen=True):
 
 
 def problem(status: int, detail: str, kind: str = "about:blank", **more: Any) -> ProblemDetailsException:
-    """An error to raise; `detail` tells the caller what was expected, what was found and what to do."""
+    """Return an error to raise; `detail` tells the caller what was expected, what was found and what to do."""
     headers = more.pop("headers", None)
     title = "Invalid features" if kind == INVALID_FEATURES else HTTPStatus(status).phrase
     return ProblemDetailsException(
@@ -71,7 +71,7 @@ def plugin() -> ProblemDetailsPlugin:
 
 
 def documented(status: int, description: str, form: type[Problem] = Problem) -> ResponseSpec:
-    """A problem as the OpenAPI document shows it."""
+    """Return a problem as the OpenAPI document shows it."""
     return ResponseSpec(form, generate_examples=False, description=description, media_type=MEDIA_TYPE)
 
 
@@ -102,7 +102,7 @@ def _not_finite(error: NotFiniteError) -> ProblemDetailsException:
 
 
 def _no_log(error: LogError) -> ProblemDetailsException:
-    # The reason may name hosts and paths: it stands in the server's log and not here.
+    # The reason may name hosts and paths: it is in the server's log and not here.
     return problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         f"the prediction log cannot be written now, so nothing is answered; try again in {PAUSE} s",
