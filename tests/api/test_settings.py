@@ -67,6 +67,7 @@ def test_an_invalid_number_is_refused_by_name(text: str) -> None:
         ("LOG_REQUIRED", "0"),
         ("LOG_SYNCHRONOUS", "EXTRA"),
         ("WORKERS", "two"),
+        ("PORT", "70000"),
         ("ALLOWED_HOSTS", "a,,b"),
         ("ALLOWED_HOSTS", "a b"),
         ("ALLOWED_HOSTS", "a.*.example"),
@@ -88,7 +89,7 @@ def test_invalid_keys_are_refused_and_not_shown(text: str) -> None:
 
 
 def test_settings_hold_no_key() -> None:
-    """Whoever prints the settings prints no key."""
+    """Printed settings show no key."""
     assert "s3cret" not in repr(settings.load({"API_KEYS": "s3cret"}))
 
 
