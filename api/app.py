@@ -1,4 +1,4 @@
-"""The Litestar application. Importing this does nothing; `create_app` makes it and its start loads the model."""
+"""The Litestar application. Importing this module does no work; the application loads the model when it starts."""
 
 import gc
 from collections.abc import AsyncIterator
@@ -14,33 +14,31 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from api import settings
-from api.http import errors, page
+from api.http import errors, page, routes, status
 from api.http.fast_path import Fast
 from api.http.middleware import Edge
-from api.http.routes import HANDLERS
 from api.model.loader import Serving
 from api.model.micro_batcher import Predictor
 from api.model.reloader import Swapper
 from api.prediction_log.writer import Log
 from api.settings import Settings
-from api.telemetry import access_log, logging_config, metrics
+from api.telemetry import access_log, logging_config
 from api.telemetry.metrics import Metrics
 
 VERSION = "1"  # of the HTTP contract
 
 
 def create_app(given: Settings | None = None) -> Litestar:
-    """The application with these settings, by default those of the environment.
+    """Return the application with these settings, by default those of the environment.
 
-    Raises PipelineError for a setting that is not valid. A model that cannot be loaded is no reason to stop: then
-    /ready says why.
+    Raises PipelineError for an invalid setting. Without a model that can be loaded it starts too, and /ready says why.
     """
     chosen = given or settings.load()
     serving, log = Serving(chosen), Log(chosen)
     counted = Metrics(log)
     predictor = Predictor(log, counted)
     app = Litestar(
-        [*HANDLERS, metrics.metrics, *page.HANDLERS],
+        [*status.HANDLERS, *routes.HANDLERS, *page.HANDLERS],
         lifespan=[_lifespan],
         state=State({"serving": serving, "metrics": counted, "log": log, "predictor": predictor}),
         plugins=[errors.plugin()],
@@ -48,7 +46,8 @@ def create_app(given: Settings | None = None) -> Litestar:
         openapi_config=OpenAPIConfig(
             title="Predictions",
             version=VERSION,
-            openapi_router=_closed(),
+            # Closed: the document is at /openapi.json, not on Litestar's pages.
+            openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, guards=[_not_found]),
             render_plugins=[JsonRenderPlugin()],
         ),
         logging_config=None,
@@ -64,8 +63,8 @@ async def _lifespan(app: Litestar) -> AsyncIterator[None]:
     log: Log = app.state.log
     async with Swapper(app.state.serving, app.state.metrics).watching():
         await log.start()
-        # What is loaded now stays: the garbage collector need not look at it again. And rarely at what comes: a batch
-        # makes some thousands of objects, and no cycles.
+        # The garbage collector need not visit what is loaded now, and new objects rarely: a batch makes thousands of
+        # them, and no cycles.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, *gc.get_threshold()[1:])
@@ -73,11 +72,6 @@ async def _lifespan(app: Litestar) -> AsyncIterator[None]:
             yield
         finally:
             await log.stop()
-
-
-def _closed() -> Router:
-    """A closed router in the place of Litestar's own OpenAPI pages: the document is at /openapi.json."""
-    return Router("/schema", route_handlers=[], include_in_schema=False, guards=[_not_found])
 
 
 def _not_found(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

@@ -3,18 +3,19 @@
 A field of `Settings` is the variable of the same name in capitals; its type holds what is allowed.
 """
 
+import hashlib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
-from api.http import auth
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.yaml_config import nearest
 
-# A variable that begins so and is nearly one of ours is a slip. Others may belong to another program.
+# A variable that begins so and nearly equals one of ours is a typing error. Others may belong to another program.
 PREFIX = "API_"
 
 Bytes = Annotated[int, msgspec.Meta(ge=1, le=2**30)]
@@ -23,15 +24,8 @@ Bytes = Annotated[int, msgspec.Meta(ge=1, le=2**30)]
 class Settings(msgspec.Struct, frozen=True):
     """All settings with their defaults.
 
-    `model_path`: the file to serve in place of the project's own models; `model_public_key`: the file with the key that
-    must have signed it; `git_revision`: the commit that the code was built from. `api_max_body`, `api_max_batch_body`:
-    the largest request bodies, in bytes; `api_max_batch`: the rows of a batch. `api_keys`: SHA-256 of each key, none
-    for a server that is open to all; `allowed_hosts`: the Host headers that are answered, none for all. `log_format`:
-    text at a terminal and JSON elsewhere, where it is not set.
-
-    The prediction log: `prediction_log_url` and `log_synchronous` (of SQLite) say where and how durably predictions are
-    logged, `log_required` whether a prediction may be answered without; `log_max_days` and `log_max_rows` limit what is
-    kept, 0 for no limit.
+    docs/serving.md explains each. `api_keys` holds SHA-256 digests; without any the server is open to all. Without
+    `allowed_hosts` every host is answered. Without `log_format` it is text at a terminal, JSON elsewhere.
     """
 
     model_path: Path | None = None
@@ -68,67 +62,68 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
                 f"environment variable {name}: no such setting{question}; correct its name or unset it. The settings "
                 f"are {', '.join(NAMES)}"
             )
-    given = {name: field for name, field in _FIELDS.items() if environment.get(name)}
-    return Settings(**{field.name: _parse(name, field, environment[name]) for name, field in given.items()})
+    return Settings(**{name.lower(): _value(name, environment[name]) for name in NAMES if environment.get(name)})
 
 
-def _parse(name: str, field: msgspec.structs.FieldInfo, text: str) -> Any:
-    """The typed value of a variable."""
-    kinds = [kind for kind in get_args(field.type) if kind is not type(None)]
+def digest(key: bytes) -> bytes:
+    """Return the SHA-256 of an API key: the server keeps nothing that a log or a traceback could reveal."""
+    return hashlib.sha256(key).digest()
+
+
+def _value(name: str, text: str) -> Any:
+    try:
+        return _parse(name, text)
+    except ValueError as error:
+        found = "" if name == "API_KEYS" else f", found {text!r}"
+        raise PipelineError(f"environment variable {name}: expected {error}{found}; correct or unset it") from None
+
+
+def _parse(name: str, text: str) -> Any:
+    """Return the typed value of a variable.
+
+    Raises ValueError saying what is expected.
+    """
     if name == "API_KEYS":
-        return tuple(map(auth.digest, _words(name, text, secret=True)))
+        return tuple(digest(word.encode()) for word in _words(text))
     if name == "ALLOWED_HOSTS":
-        return _hosts(name, text)
-    if field.type is bool:
-        return _one_of(name, text, ("true", "false")) == "true"
-    if get_origin(field.type) is Literal or (kinds and get_origin(kinds[0]) is Literal):
-        return _one_of(name, text, kinds if get_origin(field.type) is Literal else get_args(kinds[0]))
-    if get_origin(field.type) is Annotated:
-        return _whole_number(name, text, field)
-    return Path(text) if Path in kinds else text
+        return _hosts(text)
+    given = _FIELDS[name].type
+    kind = get_args(given)[0] if type(None) in get_args(given) else given
+    if kind is bool:
+        return _one_of(("true", "false"), text) == "true"
+    if get_origin(kind) is Literal:
+        return _one_of(get_args(kind), text)
+    if get_origin(kind) is Annotated:
+        return _whole_number(get_args(kind)[1], text)
+    return kind(text)
 
 
-def _whole_number(name: str, text: str, field: msgspec.structs.FieldInfo) -> int:
+def _whole_number(bounds: msgspec.Meta, text: str) -> int:
     try:
         # Decimal digits alone: msgspec would read 1e3 as a number too.
-        return int(msgspec.convert(text if text.isdecimal() else "", field.type, strict=False))
+        return msgspec.convert(text if text.isdecimal() else "", Annotated[int, bounds], strict=False)
     except msgspec.ValidationError:
-        bounds = get_args(field.type)[1]
-        raise PipelineError(
-            f"environment variable {name}: expected a whole number from {bounds.ge} to {bounds.le}, found {text!r}; "
-            f"correct it, or unset it for {field.default}"
-        ) from None
+        raise ValueError(f"a whole number from {bounds.ge} to {bounds.le}") from None
 
 
-def _one_of(name: str, text: str, allowed: Any) -> str:
-    """The word of `allowed` that the text is, in capitals or not."""
+def _one_of(allowed: tuple[str, ...], text: str) -> str:
+    """Return the word of `allowed` that equals the text, whatever its case."""
     for word in allowed:
         if text.lower() == word.lower():
-            return str(word)
-    raise PipelineError(
-        f"environment variable {name}: expected one of {', '.join(allowed)}, found {text!r}; correct or unset it"
-    )
+            return word
+    raise ValueError(f"one of {', '.join(allowed)}")
 
 
-def _words(name: str, text: str, secret: bool = False) -> tuple[str, ...]:
-    """The words between commas. An empty one is a slip: what was meant to be there would be missing."""
+def _words(text: str) -> tuple[str, ...]:
+    """Return the words between commas. An empty one is refused: something is missing there."""
     words = tuple(word.strip() for word in text.split(","))
-    for word in words:
-        if not word.isascii() or not word.isprintable() or not word or " " in word:
-            found = "" if secret else f", found {text!r}"
-            raise PipelineError(
-                f"environment variable {name}: expected words of visible ASCII between commas, none empty and none "
-                f"with a space{found}; correct or unset it"
-            )
+    if not all(re.fullmatch("[!-~]+", word) for word in words):
+        raise ValueError("words of visible ASCII between commas, none empty and none with a space")
     return words
 
 
-def _hosts(name: str, text: str) -> tuple[str, ...]:
-    hosts = _words(name, text)
-    for host in hosts:
-        if "*" in host.removeprefix("*.") and host != "*":
-            raise PipelineError(
-                f"environment variable {name}: expected hosts such as example.com or *.example.com, found {host!r}; "
-                "correct or unset it"
-            )
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = _words(text)
+    if any("*" in host.removeprefix("*.") and host != "*" for host in hosts):
+        raise ValueError("hosts such as example.com or *.example.com")
     return hosts

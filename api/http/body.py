@@ -5,41 +5,27 @@ from typing import Any
 
 from litestar import Request
 from litestar.datastructures import State
-from litestar.types import Receive
 
 from api.http import errors
 
-# Bytes of an oversized body that are read and thrown away, so that its sender gets the answer and not a reset
-# connection. A sender of more is cut off.
+# Bytes of an oversized body that are read and dropped, so that its sender gets the answer and not a reset connection.
+# A sender of more is cut off.
 DRAINED = 2**26
 
-
-async def read_json(request: Request[Any, Any, State], limit: int, setting: str) -> bytes:
-    """Return the body of a request whose content type is JSON.
-
-    Raises the problem 413 for more than `limit` bytes (`setting` names the variable) and 415 for another type.
-    """
-    # The body first, whatever the answer: an answer to a half-sent request may never be read.
-    body = await read_body(request.receive, limit, setting)
-    content_type = request.headers.get("content-type", "")
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise errors.problem(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"expected the header Content-Type: application/json, found {content_type[:100]!r}",
-        )
-    return body
+AnyRequest = Request[Any, Any, State]
 
 
-async def read_body(receive: Receive, limit: int, setting: str) -> bytes:
-    """Return the whole body; never more than `limit` bytes are held.
+async def read_json(request: AnyRequest, limit: int, setting: str) -> bytes:
+    """Return the body of a request whose content type is JSON; never more than `limit` bytes are held.
 
-    Raises the problem 413 for a larger one, after its end.
+    Raises the problem 413 for a larger body (`setting` names the variable) and 415 for another type, both after the end
+    of the body: an answer to a half-sent request may never be read.
     """
     parts: list[bytes] = []
     size = 0
     more = True
     while more and size <= max(limit, DRAINED):
-        message = await receive()
+        message = await request.receive()
         if message["type"] != "http.request":
             raise errors.problem(HTTPStatus.BAD_REQUEST, "the connection ended before the body did")
         size += len(message.get("body", b""))
@@ -51,5 +37,11 @@ async def read_body(receive: Receive, limit: int, setting: str) -> bytes:
     if size > limit:
         raise errors.problem(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"expected a body of at most {limit} bytes ({setting}), found more"
+        )
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise errors.problem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"expected the header Content-Type: application/json, found {content_type[:100]!r}",
         )
     return b"".join(parts)

@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem documents: `type`, `title`, `status`, `detail`, and `errors` for a body that is no row."""
 
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -9,11 +10,15 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import ResponseSpec
 from litestar.plugins.problem_details import ProblemDetailsConfig, ProblemDetailsException, ProblemDetailsPlugin
 
-from api.prediction_log.database import PAUSE
+from api.model.loader import NoModelError
+from api.model.micro_batcher import NotFiniteError
+from api.prediction_log.database import PAUSE, LogError
+from api.requests.batch import TooManyError
 from api.requests.diagnostics import Mistake, MistakeInRow, RefusedError
+from api.requests.strict_json import MalformedError
 
 MEDIA_TYPE = "application/problem+json"
-# A type with a meaning beyond its status; all others are `about:blank`, as section 4.2.1 has it.
+# Types with a meaning beyond the status; all others are `about:blank` (RFC 9457, section 4.2.1).
 INVALID_FEATURES = "urn:problem-type:invalid-features"
 NO_MODEL = "urn:problem-type:no-model"
 NO_LOG = "urn:problem-type:no-log"
@@ -43,7 +48,7 @@ class InvalidRows(Problem, frozen=True):
 
 
 def problem(status: int, detail: str, kind: str = "about:blank", **more: Any) -> ProblemDetailsException:
-    """An error to raise; `detail` tells the caller what was expected, what was found and what to do."""
+    """Return an error to raise; `detail` tells the caller what was expected, what was found and what to do."""
     headers = more.pop("headers", None)
     title = "Invalid features" if kind == INVALID_FEATURES else HTTPStatus(status).phrase
     return ProblemDetailsException(
@@ -51,31 +56,27 @@ def problem(status: int, detail: str, kind: str = "about:blank", **more: Any) ->
     )
 
 
-def no_model(reason: str) -> ProblemDetailsException:
-    return problem(HTTPStatus.SERVICE_UNAVAILABLE, reason, NO_MODEL)
+def plugin() -> ProblemDetailsPlugin:
+    """Return Litestar's plugin that answers each exception with its problem document."""
+    problems: dict[type[Exception], Callable[[Any], ProblemDetailsException]] = {
+        HTTPException: _http,
+        MalformedError: lambda error: problem(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}"),
+        RefusedError: _refused,
+        NotFiniteError: _not_finite,
+        TooManyError: lambda error: problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error)),
+        LogError: _no_log,
+        NoModelError: lambda error: problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), NO_MODEL),
+        Exception: _bug,
+    }
+    return ProblemDetailsPlugin(ProblemDetailsConfig(exception_to_problem_detail_map=problems))
 
 
-def no_log() -> ProblemDetailsException:
-    # The reason may name hosts and paths: it stands in the server's log and not here.
-    return problem(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        f"the prediction log cannot be written now, so nothing is answered; try again in {PAUSE} s",
-        NO_LOG,
-        headers={"retry-after": str(PAUSE)},
-    )
+def documented(status: int, description: str, form: type[Problem] = Problem) -> ResponseSpec:
+    """Return a problem as the OpenAPI document shows it."""
+    return ResponseSpec(form, generate_examples=False, description=description, media_type=MEDIA_TYPE)
 
 
-def not_finite(rows: list[int] | None = None) -> ProblemDetailsException:
-    where = "" if rows is None else f" of row {rows[0]}" + (f" and {len(rows) - 1} more" if len(rows) > 1 else "")
-    return problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        f"the model has no finite answer to these values{where}: expected values nearer to those of the training rows",
-        INVALID_FEATURES,
-        errors=[],
-    )
-
-
-def refused(error: RefusedError) -> ProblemDetailsException:
+def _refused(error: RefusedError) -> ProblemDetailsException:
     listed = len(error.mistakes)
     first = error.mistakes[0]
     row = f"row {first.row}, " if isinstance(first, MistakeInRow) and first.row is not None else ""
@@ -89,19 +90,29 @@ def refused(error: RefusedError) -> ProblemDetailsException:
     )
 
 
-def plugin() -> ProblemDetailsPlugin:
-    """Litestar's own plugin, with the phrase of the status as the title and the cause as the detail."""
-    return ProblemDetailsPlugin(
-        ProblemDetailsConfig(exception_to_problem_detail_map={HTTPException: _of_http, Exception: _of_bug})
+def _not_finite(error: NotFiniteError) -> ProblemDetailsException:
+    first, *others = error.rows
+    rows = f"row {first} and {len(others)} more" if others else f"row {first}"
+    return problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        f"the model has no finite answer to these values of {rows}: expected values nearer to those of the training "
+        "rows",
+        INVALID_FEATURES,
+        errors=[],
     )
 
 
-def documented(status: int, description: str, form: type[Problem] = Problem) -> ResponseSpec:
-    """A problem as the OpenAPI document shows it."""
-    return ResponseSpec(form, generate_examples=False, description=description, media_type=MEDIA_TYPE)
+def _no_log(error: LogError) -> ProblemDetailsException:
+    # The reason may name hosts and paths: it is in the server's log and not here.
+    return problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        f"the prediction log cannot be written now, so nothing is answered; try again in {PAUSE} s",
+        NO_LOG,
+        headers={"retry-after": str(PAUSE)},
+    )
 
 
-def _of_http(error: HTTPException) -> ProblemDetailsException:
+def _http(error: HTTPException) -> ProblemDetailsException:
     detail = error.detail
     if error.status_code == HTTPStatus.NOT_FOUND:
         detail = "there is nothing at this path; /openapi.json lists what there is"
@@ -110,6 +121,6 @@ def _of_http(error: HTTPException) -> ProblemDetailsException:
     return problem(error.status_code, detail, headers=error.headers)
 
 
-def _of_bug(error: Exception) -> ProblemDetailsException:
+def _bug(error: Exception) -> ProblemDetailsException:
     log.error("unexpected error in a request", exc_info=error)
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "an error of the server; its log has the cause")

@@ -1,9 +1,8 @@
-"""POST /predict past the framework's handlers: the same answer in a third of the time.
+"""POST /predict without the framework's handlers: the same answer in a third of the time.
 
-Only what is right in every respect is answered here: a valid key where one is needed, one whole body within the limit,
-JSON by its content type, a row. Anything else goes on to the framework, body and all, where `api.http.routes.predict`
-says what is wrong with it. So each rule and each error is written once, and the OpenAPI document is that of the
-framework's handler.
+Only a valid request is answered here: a valid key if one is needed, JSON by its content type, one whole body within the
+limit, a valid row. Any other goes on to the framework with its body, and `api.http.routes.predict` says what is wrong.
+So each error is written once, and the OpenAPI document is that of the framework's handler.
 """
 
 from typing import Any
@@ -43,7 +42,7 @@ class Fast:
         try:
             row = served.contract.decode(body)
             answer = await self.predictor.one(served, row, body.decode())
-        except Exception:  # whatever it is, the framework's handler meets it again and says it
+        except Exception:  # the framework's handler meets it again and answers with the problem
             return await self.app(scope, _again(message, receive), send)
         content = _encode(answer)
         scope["path_template"] = PATH
@@ -53,7 +52,7 @@ class Fast:
 
 
 def _again(message: Any, receive: Receive) -> Receive:
-    """`receive` with a message that was read already before all others."""
+    """Return a `receive` that first gives a message that was already read."""
     read = [message]
 
     async def replay() -> Any:

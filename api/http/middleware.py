@@ -1,7 +1,7 @@
 """Middleware for every request: the request id, the allowed hosts, the metrics and the access log.
 
-It wraps the framework as a whole and not its routes, so that it sees what no route takes (404, 405) and whatever
-answers before the framework. Who answers without the framework sets `scope["path_template"]`.
+It wraps the whole framework, so that it also sees requests that no route takes (404, 405) and answers of the fast path,
+which sets `scope["path_template"]` itself.
 """
 
 import asyncio
@@ -9,23 +9,23 @@ import itertools
 import os
 import re
 import time
+from typing import Any
 
-import msgspec
-from litestar.plugins.problem_details import ProblemDetailsException
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar import Request
+from litestar.types import ASGIApp, Message, Receive, Send
 
 from api.http.auth import Headers
-from api.http.errors import MEDIA_TYPE, problem
+from api.http.errors import problem
 from api.telemetry.access_log import RequestLines
 from api.telemetry.logging_config import REQUEST_ID
 from api.telemetry.metrics import Metrics
 
 HEADER = b"x-request-id"
-# What a caller may call a request: safe in a header, a log line and a file name.
-_SANE = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
-# Probes of an orchestrator ask an address that nobody can know before.
+# A caller's own id of a request: safe in a header, a log line and a file name.
+_SAFE = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+# An orchestrator probes these at an address that nobody can know before.
 PROBES = ("/health", "/ready")
-# Nobody was answered: the client went away. Not in HTTP; the number is nginx's.
+# The status of a request whose client left before the answer: not in HTTP, the number is nginx's.
 CLIENT_GONE = 499
 
 _process = os.urandom(4).hex()
@@ -37,9 +37,9 @@ class Edge:
         self.app = app
         self.metrics = metrics
         self.lines = lines
-        self.hosts = host_pattern(allowed_hosts)
+        self.hosts = () if "*" in allowed_hosts else tuple(host.lower() for host in allowed_hosts)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         identity = request_id(scope["headers"])
         REQUEST_ID.set(identity)
@@ -54,7 +54,9 @@ class Edge:
 
         try:
             if self.hosts and scope["path"] not in PROBES and not self._knows_host(scope["headers"]):
-                await _answer(problem(400, "the header Host names no host of this server (ALLOWED_HOSTS)"), noting)
+                error = problem(400, "the header Host names no host of this server (ALLOWED_HOSTS)")
+                asked: Request[Any, Any, Any] = Request(scope)
+                await error.to_response(asked).to_asgi_response(None, asked)(scope, receive, noting)
             else:
                 await self.app(scope, receive, noting)
         finally:
@@ -65,32 +67,15 @@ class Edge:
                 self.lines.add(asyncio.get_running_loop(), identity, method, scope["path"], status, seconds)
 
     def _knows_host(self, headers: Headers) -> bool:
+        """Return whether the header Host names an allowed host; *.example.com allows each host below a domain."""
         host = next((value.decode("latin-1") for name, value in headers if name == b"host"), "")
-        return bool(self.hosts and self.hosts.fullmatch(re.sub(r":\d*$", "", host).lower()))
+        host = re.sub(r":\d*$", "", host).lower()
+        return any(host == name or (name.startswith("*.") and host[1:].endswith(name[1:])) for name in self.hosts)
 
 
 def request_id(headers: Headers) -> str:
-    """The caller's own X-Request-Id where it is sane, else a new one."""
+    """Return the caller's own X-Request-Id if it is safe, else a new one."""
     for name, value in headers:
-        if name == HEADER and _SANE.fullmatch(value):
+        if name == HEADER and _SAFE.fullmatch(value):
             return value.decode()
     return f"{_process}-{next(_numbers):x}"
-
-
-def host_pattern(allowed_hosts: tuple[str, ...]) -> re.Pattern[str] | None:
-    """The pattern of the hosts that are answered; `*.example.com` stands for every host below a domain.
-
-    None where every host is answered.
-    """
-    if not allowed_hosts or "*" in allowed_hosts:
-        return None
-    patterns = (re.escape(host.lower()).replace(r"\*\.", r".+\.") for host in allowed_hosts)
-    return re.compile("|".join(patterns))
-
-
-async def _answer(error: ProblemDetailsException, send: Send) -> None:
-    content = {"type": error.type_, "title": error.title, "status": error.status_code, "detail": error.detail}
-    body = msgspec.json.encode(content)
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": error.status_code, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})

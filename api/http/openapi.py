@@ -1,4 +1,4 @@
-"""The OpenAPI document: Litestar's own, with the fields of the model that is served in place of a bare object."""
+"""The OpenAPI document: Litestar's own, with the features of the served model as the fields of a row."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from api.settings import Settings
 from pipeline.contract.onnx_model import Description
 from pipeline.contract.schema import Column, Schema
 
-# What API_KEYS protects.
+# The paths that API_KEYS protects.
 PROTECTED = ("/predict", "/predict/batch", "/feedback", "/metrics")
 
 
 def document(app: Litestar, description: Description | None, settings: Settings) -> dict[str, Any]:
-    """The document for the application with this model, or with none: then a row is any object."""
+    """Return the document of the application; without a model a row is any object."""
     content = app.openapi_schema.to_schema()
     row: dict[str, Any] = {"type": "object"} if description is None else body_schema(description.schema)
     bodies: dict[str, dict[str, Any]] = {
@@ -38,25 +38,24 @@ def document(app: Litestar, description: Description | None, settings: Settings)
 
 
 def _secure(content: dict[str, Any]) -> None:
-    """Say which operations want a key, how it is sent, and what happens without."""
-    content.setdefault("components", {})["securitySchemes"] = {
+    """Add which operations require a key, how it is sent, and the answer without one."""
+    content["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     }
-    form = {"$ref": "#/components/schemas/Problem"}
     refused = {
         "description": "There is no valid key",
         "headers": {"WWW-Authenticate": {"schema": {"type": "string"}}},
-        "content": {errors.MEDIA_TYPE: {"schema": form}},
+        "content": {errors.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
     for path in PROTECTED:
-        for operation in content["paths"].get(path, {}).values():
+        for operation in content["paths"][path].values():
             operation["security"] = [{"bearer": []}, {"header": []}]
             operation["responses"]["401"] = refused
 
 
 def body_schema(schema: Schema) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of one row, with the names, types, bounds and units of the table."""
+    """Return the JSON Schema (2020-12) of one row, with the names, types, bounds and units of the table."""
     others = [c for c in schema.columns if c.role not in ("feature", "target")]
     return {
         "type": "object",
@@ -70,7 +69,7 @@ def body_schema(schema: Schema) -> dict[str, Any]:
 
 
 def feedback_schema(schema: Schema | None) -> dict[str, Any]:
-    """The JSON Schema of a feedback: the actual value is one that the target may have."""
+    """Return the JSON Schema of a feedback; the actual value has the bounds of the target."""
     own = schema.with_role("id") if schema else ()
     key = {
         "description": "The id of an answer" + (f", or the {own[0].name} that was sent with the row" if own else ""),
@@ -90,7 +89,7 @@ def feedback_schema(schema: Schema | None) -> dict[str, Any]:
 
 
 def example(description: Description) -> dict[str, Any]:
-    """A training row as a body: the first that the model file keeps to prove itself."""
+    """Return a training row as a body: the first golden row of the model file."""
     golden = description.golden.features[0] if description.golden else []
     return {
         column.name: to_json(number, column) for column, number in zip(description.columns, golden, strict=bool(golden))

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from litestar import MediaType, Request, get
+from litestar import MediaType, get
 from litestar.connection import ASGIConnection
-from litestar.datastructures import CacheControlHeader, State
+from litestar.datastructures import CacheControlHeader
 from litestar.exceptions import NotFoundException
 from litestar.handlers.base import BaseRouteHandler
 from litestar.plugins.jinja import JinjaTemplateEngine
@@ -23,6 +23,7 @@ from litestar.template import TemplateConfig
 from litestar.types import ControllerRouterHandler
 
 from api.http import openapi, page_facts
+from api.http.body import AnyRequest
 from api.model.loader import Served, Serving
 from api.requests.values import limits, to_json
 from pipeline.contract.onnx_model import Description
@@ -44,8 +45,6 @@ HEADERS = {
 # Standard deviations of the training target on each side of its median: the scale on which a prediction is drawn.
 SCALE = 3
 
-Asked = Request[Any, Any, State]
-
 
 class Field(msgspec.Struct, frozen=True):
     """One feature in the form. `value` is what training would put in its place; `options` are JSON texts and labels."""
@@ -57,7 +56,7 @@ class Field(msgspec.Struct, frozen=True):
 
 
 @get("/", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=True)
-def form(request: Asked) -> Template:
+def form(request: AnyRequest) -> Template:
     serving: Serving = request.app.state.serving
     if serving.served is None:
         context = {"served": None, "reason": serving.reason}
@@ -72,7 +71,7 @@ def docs() -> Template:
 
 
 @get("/openapi.json", include_in_schema=False, media_type=MediaType.JSON, sync_to_thread=True)
-def openapi_json(request: Asked) -> dict[str, Any]:
+def openapi_json(request: AnyRequest) -> dict[str, Any]:
     serving: Serving = request.app.state.serving
     description = serving.served.model.description if serving.served else None
     return openapi.document(request.app, description, serving.settings)

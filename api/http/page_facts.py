@@ -1,4 +1,4 @@
-"""Metrics and drift verdict for the page, from the project's files where they exist; a container has only the model."""
+"""Metrics and drift verdict for the page, from the project's files; a container has none of them."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -9,7 +9,7 @@ import msgspec
 from pipeline.contract import dvc_records, paths
 from pipeline.contract.errors import PipelineError
 
-# What stages.drift can say.
+# Of stages.drift.
 VERDICTS = ("insufficient", "none", "data_quality", "shifted", "risk")
 
 T = TypeVar("T")
@@ -37,13 +37,14 @@ class Evaluation(msgspec.Struct, frozen=True):
 
 
 def drift() -> Drift | None:
+    """Return the last drift verdict, None without a report."""
     return _read(paths.DRIFT_METRICS, Drift)
 
 
 def evaluation(md5: str) -> Evaluation | None:
-    """The metrics of the model file with this md5.
+    """Return the metrics of the model file with this md5.
 
-    None where the last evaluation was of another file: a champion must not borrow the numbers of its challenger.
+    None if the last evaluation was of another file: a champion must not show the metrics of its challenger.
     """
     try:
         found = paths.LOCK.stat()
@@ -54,7 +55,7 @@ def evaluation(md5: str) -> Evaluation | None:
 
 @lru_cache(maxsize=1)
 def _evaluated(time: int, size: int) -> str | None:
-    """By the lock of that time and size: to read it takes longer than all else on a page."""
+    """Return the md5 of the evaluated model; cached by the lock's time and size, for reading the lock is slow."""
     try:
         return dvc_records.md5_of_input("evaluate", paths.MODEL)
     except PipelineError:
@@ -62,8 +63,7 @@ def _evaluated(time: int, size: int) -> str | None:
 
 
 def _read(path: Path, kind: type[T]) -> T | None:
-    """The file's content; None where it is not there or not such. It says something about the model and is not the
-    model, so a damaged one is no reason to stop serving."""
+    """Return the file's content, None if it is missing or damaged: no reason to stop serving the model."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.MsgspecError):

@@ -1,4 +1,4 @@
-"""The responses as typed structures, from which the JSON and the OpenAPI document are made."""
+"""The responses as typed structures; the JSON and the OpenAPI document are made from them."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""The model file to serve, and the checks that it passes before it answers anyone.
+"""The model file to serve, and the checks that it passes before it answers.
 
-The order: MODEL_PATH, models/champion.onnx (what promote wrote), models/model.onnx (what `dvc repro` made, served as
-`unpromoted`). The first one is served or refused: no other file quietly stands in for a damaged one.
+The order: MODEL_PATH, models/champion.onnx (written by promote), models/model.onnx (made by `dvc repro`, served as
+`unpromoted`). The first that exists is served or refused: no other file replaces a damaged one.
 """
 
 import hashlib
@@ -18,13 +18,12 @@ from pipeline.contract.errors import PipelineError
 from pipeline.contract.onnx_model import Model
 from pipeline.contract.paths import CHAMPION, MODEL
 
-# Uvicorn's own logger: what is served stands beside its other lines at the start.
+# Uvicorn's own logger: the served model stands among the lines of the start.
 log = logging.getLogger("uvicorn.error")
 
 
 class Served(msgspec.Struct, frozen=True):
-    """A verified model and what is known of its file. `version` and `revision` (the git commit): None where
-    nobody said."""
+    """A verified model and what is known of its file; `version` and `revision` (a git commit) may be unknown."""
 
     path: Path
     model: Model
@@ -35,6 +34,10 @@ class Served(msgspec.Struct, frozen=True):
     revision: str | None
 
 
+class NoModelError(PipelineError):
+    """No verified model is loaded; the message says why."""
+
+
 class Serving:
     """The model that answers now: `served`, or None and the `reason`. Each request reads `served` once."""
 
@@ -43,8 +46,17 @@ class Serving:
         self.served: Served | None = None
         self.reason = "the server is starting"
 
+    def now(self) -> Served:
+        """Return the model that answers now.
+
+        Raises NoModelError.
+        """
+        if self.served is None:
+            raise NoModelError(self.reason)
+        return self.served
+
     def start(self) -> None:
-        """Load the model; where there is none that may serve, `reason` says why, and the process lives on."""
+        """Load the model; if none may serve, `reason` says why and the process lives on."""
         try:
             served = load(find(self.settings), self.settings)
         except (PipelineError, OSError) as error:
@@ -55,19 +67,17 @@ class Serving:
         log.info("serving %s (%s)", summary(served), "promoted" if served.promoted else "unpromoted")
 
     def artifacts(self) -> dict[str, bool]:
-        """The files that the server would take, in their order, and whether each is there now."""
+        """Return the files that the server would serve, first choice first, and whether each exists now."""
         return {path.as_posix(): path.is_file() for path in _candidates(self.settings)}
 
 
 def find(settings: Settings) -> Path:
-    """The file to serve.
+    """Return the file to serve.
 
-    Raises PipelineError where there is none.
+    Raises PipelineError if there is none.
     """
-    if settings.model_path:
-        return settings.model_path
     for path in _candidates(settings):
-        if path.is_file():
+        if path == settings.model_path or path.is_file():
             return path
     raise PipelineError(
         f"there is no model: expected {CHAMPION} or {MODEL} in {Path.cwd()}; run `dvc repro`, or set MODEL_PATH"
@@ -75,10 +85,10 @@ def find(settings: Settings) -> Path:
 
 
 def load(path: Path, settings: Settings) -> Served:
-    """Read and check a model file: its md5 against DVC's record where there is one, its signature where a key is set,
-    its description, its golden rows.
+    """Read and check a model file: its md5 against DVC's record if there is one, its signature if a key is set, its
+    description and its golden rows.
 
-    Raises PipelineError with the reason where it must not serve.
+    Raises PipelineError with the reason why it must not serve.
     """
     try:
         content = path.read_bytes()
@@ -110,7 +120,7 @@ def load(path: Path, settings: Settings) -> Served:
 
 
 def summary(served: Served) -> str:
-    """One line: path, family, number of features, md5."""
+    """Return one line: path, family, number of features, md5."""
     description = served.model.description
     return f"{served.path}: {description.family}, {len(description.features)} features, md5 {served.md5}"
 

@@ -1,9 +1,10 @@
-"""Predictions with their log: requests that arrive together share one run of the model and one transaction."""
+"""Micro-batching: requests that arrive together share one run of the model and one transaction of the log."""
 
 import asyncio
 import math
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
+from itertools import groupby
 from typing import NamedTuple
 
 import msgspec
@@ -22,14 +23,14 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class NotFiniteError(Exception):
-    """Each value is allowed, and the model's sum over them leaves the range of float32. `rows`: which ones."""
+    """The model's answer leaves the range of float32, although each value is allowed. `rows`: their numbers."""
 
     def __init__(self, rows: list[int]) -> None:
         self.rows = rows
 
 
 class Waiting(NamedTuple):
-    """A request that waits for its answer; `sent` is the row's JSON. Its answer is by the model that decoded it."""
+    """A request that waits for its answer by `served`, the model that decoded it; `sent` is the row's JSON."""
 
     served: Served
     row: Row
@@ -43,13 +44,13 @@ class Predictor:
         self._metrics = metrics
         self._waiting: list[Waiting] = []
         self._work: asyncio.Task[None] | None = None
-        # A group is of many requests: what is logged meanwhile has the id of none.
+        # Empty: what is logged for a group has the id of no single request.
         self._context = Context()
-        # A batch may take long, and others wait meanwhile. One thread: of several only one could run Python.
+        # One thread for batches, which may take long: of several only one could run Python.
         self._batches = ThreadPoolExecutor(1, "batch")
 
     def one(self, served: Served, row: Row, sent: str) -> "asyncio.Future[Prediction]":
-        """The answer to one row, in the log before it is there.
+        """Return the answer to one row, which is in the log before.
 
         The future raises NotFiniteError or LogError.
         """
@@ -61,7 +62,7 @@ class Predictor:
         return answer
 
     async def many(self, served: Served, body: bytes, most: int) -> list[Prediction]:
-        """The answers to a batch of at most so many rows, logged in one transaction.
+        """Return the answers to a batch of at most `most` rows, logged in one transaction.
 
         Raises what `batch.decode` raises, NotFiniteError or LogError; then nothing is logged.
         """
@@ -75,7 +76,7 @@ class Predictor:
     async def _answer_all(self) -> None:
         try:
             while self._waiting:
-                # Until no more arrive: a larger group costs each of its members less, and an idle turn costs nothing.
+                # Wait until no more arrive: a larger group costs each member less, and an idle turn costs nothing.
                 seen = 0
                 while seen < len(self._waiting):
                     seen = len(self._waiting)
@@ -89,7 +90,8 @@ class Predictor:
         try:
             done: list[tuple[Waiting, Prediction]] = []
             entries: list[Entry] = []
-            for part in _by_model(group):
+            # A swap between two requests makes two parts.
+            for part in (list(run) for _, run in groupby(group, lambda waiting: id(waiting.served))):
                 answers, part_entries = compute(part[0].served, [w.row for w in part], [w.sent for w in part])
                 for waiting, answer, entry in zip(part, answers, part_entries, strict=True):
                     if math.isfinite(answer.prediction + answer.lower + answer.upper):
@@ -99,7 +101,7 @@ class Predictor:
                         waiting.answer.set_exception(NotFiniteError([0]))
             if entries:
                 await self._log.write(entries)
-        except Exception as error:  # each caller gets it, as if it had been alone
+        except Exception as error:  # each caller gets it
             for waiting in group:
                 if not waiting.answer.done():
                     waiting.answer.set_exception(error)
@@ -111,7 +113,7 @@ class Predictor:
 
 
 def compute(served: Served, rows: list[Row], sent: list[str]) -> tuple[list[Prediction], list[Entry]]:
-    """The answers of the model to these rows, and what is to be logged of them; not all need be finite."""
+    """Return the answers of the model to these rows, some perhaps not finite, and their entries of the log."""
     about = served.model.description
     matrix = np.array([row.numbers for row in rows], dtype=float)
     results = served.model.predict(matrix).tolist()
@@ -127,20 +129,13 @@ def compute(served: Served, rows: list[Row], sent: list[str]) -> tuple[list[Pred
 
 
 def _whole(served: Served, body: bytes, most: int) -> tuple[list[Prediction], list[Entry]]:
-    """The answers to a batch and what is to be logged of it, where all of it is right."""
+    """Return the answers to a batch and their entries of the log.
+
+    Raises NotFiniteError and what `batch.decode` raises.
+    """
     rows, sent = batch.decode(body, served.contract, most)
     answers, entries = compute(served, rows, sent) if rows else ([], [])
     wrong = [n for n, a in enumerate(answers) if not math.isfinite(a.prediction + a.lower + a.upper)]
     if wrong:
         raise NotFiniteError(wrong)
     return answers, entries
-
-
-def _by_model(group: list[Waiting]) -> list[list[Waiting]]:
-    """The group in runs of requests that one model decoded; a swap between two requests makes two runs."""
-    runs: list[list[Waiting]] = []
-    for waiting in group:
-        if not runs or runs[-1][0].served is not waiting.served:
-            runs.append([])
-        runs[-1].append(waiting)
-    return runs

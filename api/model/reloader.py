@@ -1,7 +1,7 @@
-"""Another model without a restart: when the file that is served, or DVC's record of it, changes, and on SIGHUP.
+"""Hot reload: serve another model when the served file or DVC's record of it changes, and on SIGHUP.
 
-The new model passes every check of the start, beside the event loop, and replaces the old one between two requests; a
-bad one is refused and the old one serves on. A request keeps the model that it began with.
+The new model passes every check of the start, in a thread, and replaces the old one between two requests. If a check
+fails, the old one stays. A request keeps the model that it began with.
 """
 
 import asyncio
@@ -9,9 +9,8 @@ import contextlib
 import logging
 import os
 import signal
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from api.model import loader
@@ -23,24 +22,23 @@ from pipeline.contract.errors import PipelineError
 log = logging.getLogger("uvicorn.error")
 
 POLL = 1.0  # seconds; a few stat calls each time
-# A promotion takes the model away, renames its record into place and then the model; who copies a model by hand runs
-# `dvc add` seconds later. Until then file and record disagree, which is no one's fault.
+# Seconds in which file and record may disagree: a promotion replaces one after the other, and who copies a model by
+# hand runs `dvc add` afterwards.
 GRACE = 15.0
 
 Stat = tuple[int, int, int] | None
-# Of the files that decide what is served.
-Seen = tuple[Path, Stat, Stat, Stat]
+Seen = tuple[Path, Stat, Stat, Stat]  # of the files that decide what is served
 
 
 class Swapper:
-    """Watches for one `Serving`."""
+    """Replaces the model of one `Serving` when its files change, and on SIGHUP."""
 
     def __init__(self, serving: Serving, metrics: Metrics) -> None:
         self._serving = serving
         self._metrics = metrics
         self._asked = asyncio.Event()
         self._seen = seen(serving)
-        # What is wrong with the files as they are now, and when that is to be told.
+        # What is wrong with the files as they are now, and when to report it.
         self._trouble: tuple[str, float] | None = None
 
     @contextlib.asynccontextmanager
@@ -50,13 +48,15 @@ class Swapper:
         if self._serving.served:
             self._metrics.serves(self._serving.served)
         task = asyncio.create_task(self._watch())
-        with _on_hangup(self._asked.set):
-            try:
-                yield
-            finally:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+        # Some systems have no such signal, and only the main thread may handle it.
+        with contextlib.suppress(AttributeError, RuntimeError, ValueError):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
     async def _watch(self) -> None:
         while True:
@@ -75,13 +75,13 @@ class Swapper:
                 self._trouble = None
 
     async def _try(self) -> str | None:
-        """Swap, or say what is wrong."""
+        """Swap the models; return what is wrong if that fails."""
         before = self._serving.served
         try:
-            after = await asyncio.to_thread(_load, self._serving)
+            after = await asyncio.to_thread(loader.load, _path(self._serving), self._serving.settings)
         except (PipelineError, OSError) as error:
             return str(error)
-        except Exception as error:  # whatever it is, the watch goes on
+        except Exception as error:  # the watch goes on, whatever happens
             log.error("unexpected error while a model was checked", exc_info=error)
             return f"{type(error).__name__}: {error}"
         if before and _identity(before) == _identity(after):
@@ -103,26 +103,22 @@ class Swapper:
 
 
 def seen(serving: Serving) -> Seen:
-    """Changes whenever another file is to be served, or it, DVC's record of it or its signature is replaced or written
-    to."""
+    """Return a value that changes when another file is to be served, or when it, its DVC record or its signature is
+    written."""
     path = _path(serving)
     record = _stat(path.with_name(f"{path.name}.dvc"))
-    # dvc.lock counts only where no record stands beside: it changes with every stage that runs.
+    # dvc.lock counts only without a record beside the model: it changes with every stage that runs.
     return path, _stat(path), record or _stat(paths.LOCK), _stat(signature.path_of(path))
 
 
 def _path(serving: Serving) -> Path:
-    """The file to serve. One that is gone (DVC takes it away for a moment) gives way to none of a lower rank."""
+    """Return the file to serve. A champion that is gone (DVC removes it for a moment) stays the one to serve."""
     served = serving.served.path if serving.served else None
     if serving.settings.model_path:
         return serving.settings.model_path
     if served == paths.CHAMPION or paths.CHAMPION.is_file():
         return paths.CHAMPION
     return paths.MODEL
-
-
-def _load(serving: Serving) -> Served:
-    return loader.load(_path(serving), serving.settings)
 
 
 def _identity(served: Served) -> tuple[object, ...]:
@@ -135,17 +131,3 @@ def _stat(path: Path) -> Stat:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-@contextlib.contextmanager
-def _on_hangup(act: Callable[[], None]) -> Iterator[None]:
-    """SIGHUP calls `act`, where there is that signal and this is the thread that may take it."""
-    if not hasattr(signal, "SIGHUP") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, act)
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGHUP)

@@ -18,7 +18,7 @@ from api.telemetry.logging_config import stamp
 
 REQUESTS = logging.getLogger("api.requests")
 
-# Bytes. POSIX writes no more than this to a pipe in one piece, and lines of several workers must not mix.
+# Bytes. POSIX writes up to so many to a pipe in one piece; lines of several workers must not mix.
 _PIECE = 4096
 MOST_WAITING = 256  # pieces
 _LONGEST_PATH = 200  # characters
@@ -26,10 +26,10 @@ _DELAY = 0.1  # seconds that a line may wait for others
 
 
 class RequestLines:
-    """Lines of requests, gathered for a moment and written without blocking. Made by and for one event loop.
+    """Lines of requests, gathered for a moment and written without blocking, for one event loop.
 
-    Where the reader is slow, up to MOST_WAITING pieces (1 MB) are buffered; later lines are dropped and counted.
-    Requests never wait.
+    If the reader is slow, up to MOST_WAITING pieces (1 MB) are buffered; later lines are dropped and counted. Requests
+    never wait.
     """
 
     def __init__(self, as_json: bool) -> None:
@@ -68,7 +68,7 @@ class RequestLines:
         except BlockingIOError:
             pass
         except (OSError, ValueError):
-            # Nobody reads any more, or stdout is closed: no reason to answer nobody.
+            # Nobody reads any more, or stdout is closed: requests are answered without a line.
             self.wanted = False
         while len(self._pieces) > MOST_WAITING:
             self._dropped += self._pieces.pop().count(b"\n")
@@ -86,9 +86,9 @@ class RequestLines:
 
 
 def _open() -> int:
-    """Return a file number for stdout, one that never blocks where stdout is a pipe.
+    """Return a file descriptor for stdout, one that never blocks if stdout is a pipe.
 
-    The pipe is opened anew, because its mode is shared with other processes.
+    The pipe is opened again, because other processes share the mode of the inherited descriptor.
     """
     file = sys.stdout.fileno()
     try:
@@ -99,17 +99,15 @@ def _open() -> int:
     return file
 
 
-def _cut(path: str) -> str:
+def _text(path: str) -> str:
+    if len(path) <= _LONGEST_PATH and path.isascii():
+        return path
     # A lone surrogate cannot be written.
     return path[:_LONGEST_PATH].encode(errors="replace").decode()
 
 
-def _text(path: str) -> str:
-    return path if len(path) <= _LONGEST_PATH and path.isascii() else _cut(path)
-
-
 def _json_line(identity: str, method: str, path: str, status: int, seconds: float) -> bytes:
-    # Written out: an encoder costs twice as much. An id is safe as it is (api.http.middleware), the rest is quoted.
+    # An f-string: an encoder takes twice as long. The id is safe as it is (api.http.middleware), the rest is quoted.
     return (
         f'{{"time":"{stamp(time.time())}","level":"INFO","message":"request","request_id":"{identity}",'
         f'"method":{_quoted(method)},"path":{_quoted(path)},"status":{status},"ms":{seconds * 1000:.3f}}}\n'

@@ -1,4 +1,4 @@
-"""The log of the process: text at a terminal, else one JSON object a line, to stderr through `logging`."""
+"""The log of the process, to stderr through `logging`: text at a terminal, else one JSON object a line."""
 
 import logging
 import sys
@@ -11,12 +11,12 @@ import msgspec
 
 from api.settings import Settings
 
-# Of the request that is being answered; empty outside of one.
+# The id of the request that is being answered; empty outside of one.
 REQUEST_ID: ContextVar[str] = ContextVar("REQUEST_ID", default="")
 
 
 class JsonFormatter(logging.Formatter):
-    """A JSON object with time (UTC), level and message, and with request id and traceback where there are such."""
+    """A JSON object with time (UTC), level and message, and request id and traceback if there are any."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {"time": stamp(record.created), "level": record.levelname, "message": record.getMessage()}
@@ -28,12 +28,12 @@ class JsonFormatter(logging.Formatter):
 
 
 def is_json(settings: Settings) -> bool:
-    """Return whether log lines are JSON: as LOG_FORMAT says, else where stderr is no terminal."""
+    """Return whether log lines are JSON: by LOG_FORMAT, else if stderr is no terminal."""
     return settings.log_format == "json" or (settings.log_format is None and not sys.stderr.isatty())
 
 
 def config(settings: Settings) -> dict[str, Any]:
-    """The configuration for `logging.config.dictConfig`, which Uvicorn calls in each worker."""
+    """Return the configuration for `logging.config.dictConfig`, which Uvicorn calls in each worker."""
     level = settings.log_level.upper()
     text = {"()": "uvicorn.logging.DefaultFormatter", "fmt": "%(levelprefix)s %(message)s", "use_colors": None}
     return {

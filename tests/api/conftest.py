@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from pipeline.training.onnx_export import describe_training, served_form
 from stages.clean import clean
 from stages.train import fit
 
+Client = TestClient[Litestar]
 JSON = {"content-type": "application/json"}
 # Relative: the order in which float32 numbers are added depends on how many rows are computed together.
 FLOAT32 = 1e-6
@@ -110,24 +112,29 @@ def contract(example: Example) -> Contract:
 
 
 @pytest.fixture(scope="session")
-def client(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient[Litestar]]:
+def client(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A client of the application that serves the example."""
-    url = log_url(tmp_path_factory.mktemp("log"))
-    chosen = Settings(
-        model_path=example.path, api_max_body=4096, api_max_batch=20, api_max_batch_body=8192, prediction_log_url=url
-    )
-    with TestClient(create_app(chosen)) as started:
+    limits = {"api_max_body": 4096, "api_max_batch": 20, "api_max_batch_body": 8192}
+    with serving(tmp_path_factory.mktemp("log"), model_path=example.path, **limits) as started:
         yield started
 
 
 @pytest.fixture
-def fresh(example: Example, tmp_path: Path) -> Iterator[TestClient[Litestar]]:
-    """A client of an application with a log of its own."""
-    with TestClient(create_app(Settings(example.path, prediction_log_url=log_url(tmp_path)))) as started:
+def fresh(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """A client of an application that has counted and logged nothing yet, in an empty project."""
+    monkeypatch.chdir(tmp_path)
+    with serving(tmp_path, model_path=example.path) as started:
         yield started
 
 
-def logged(client: TestClient[Litestar]) -> list[dict[str, Any]]:
+@contextmanager
+def serving(folder: Path, **settings: Any) -> Iterator[Client]:
+    """A client of an application with these settings and its log in this folder."""
+    with TestClient(create_app(Settings(**{"prediction_log_url": log_url(folder), **settings}))) as started:
+        yield started
+
+
+def logged(client: Client) -> list[dict[str, Any]]:
     """The predictions in the log, the oldest first."""
     url = client.app.state.log.database.url
     with sqlite3.connect(url.database) as connection:

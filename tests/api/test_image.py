@@ -1,4 +1,4 @@
-"""What the container image serves: only what the Dockerfile copies is there."""
+"""The server with no other files than those of the container image, and the README's first request."""
 
 import json
 import re
@@ -17,8 +17,7 @@ from tests.conftest import ROOT, Project
 
 
 def test_the_files_of_the_image_are_enough(example: Example, tmp_path: Path) -> None:
-    """From the files that the Dockerfile copies, and no other of the project, the server answers, shows its page and
-    its documentation."""
+    """With only the files that the Dockerfile copies the server answers and shows its page and documentation."""
     for line in re.findall(r"(?m)^COPY (?!--from|requirements/|models/)(.+)$", (ROOT / "Dockerfile").read_text()):
         *sources, target = line.split()
         for source in sources:
@@ -30,9 +29,7 @@ def test_the_files_of_the_image_are_enough(example: Example, tmp_path: Path) -> 
                 shutil.copy(ROOT / source, place)
     (tmp_path / "models").mkdir()
     shutil.copy(example.path, tmp_path / "models/champion.onnx")
-    server = Server(tmp_path, PYTHONPATH=str(tmp_path))
-    try:
-        server.wait()
+    with Server(tmp_path, PYTHONPATH=str(tmp_path)) as server:
         assert httpx.post(f"{server.url}/predict", json=row()).status_code == 200
         for path in ("/", "/docs"):
             shown = httpx.get(f"{server.url}{path}")
@@ -40,23 +37,15 @@ def test_the_files_of_the_image_are_enough(example: Example, tmp_path: Path) -> 
             for used in re.findall(r'(?:src|href)="(static/[^"]+)"', shown.text):
                 assert httpx.get(f"{server.url}/{used}").status_code == 200
         assert "Promoted" in httpx.get(server.url).text
-    finally:
-        server.process.kill()
-        server.process.communicate()
 
 
 @pytest.mark.slow
 def test_the_curl_of_the_readme(reproduced: Project) -> None:
-    """The command that the README shows gets the number of the scikit-learn pipeline."""
+    """The README's request is answered with the prediction of the scikit-learn pipeline."""
     [command] = re.findall(r"(?ms)^\$ (curl .*?)\n\{", (ROOT / "README.md").read_text())
-    server = Server(reproduced.folder, PYTHONPATH=str(reproduced.folder))
-    try:
-        server.wait()
+    with Server(reproduced.folder, PYTHONPATH=str(reproduced.folder)) as server:
         shown = command.replace("http://127.0.0.1:8000", server.url)
         done = subprocess.run(["bash", "-c", shown], capture_output=True, text=True, check=True)
-    finally:
-        server.process.kill()
-        server.process.communicate()
     answer = json.loads(done.stdout)
     [body] = re.findall(r"-d '(.*)'", command)
     family = json.loads(reproduced.path("metrics/select.json").read_text())["family"]

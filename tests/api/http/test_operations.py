@@ -17,8 +17,8 @@ from litestar.testing import TestClient
 from prometheus_client import CollectorRegistry
 
 from api.app import create_app
-from api.http import auth
 from api.settings import Settings
+from api.settings import digest as key_digest
 from api.telemetry.metrics import NO_COLUMN, Distribution, buckets
 from pipeline.contract.onnx_model import Training
 from pipeline.tables.atomic_files import digest
@@ -40,7 +40,7 @@ def fresh(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture(scope="module")
 def closed(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A client of an application with two keys."""
-    allowed = tuple(map(auth.digest, ("first-key", "second-key")))
+    allowed = tuple(map(key_digest, (b"first-key", b"second-key")))
     url = log_url(tmp_path_factory.mktemp("closed"))
     with TestClient(create_app(Settings(model_path=example.path, api_keys=allowed, prediction_log_url=url))) as client:
         yield client

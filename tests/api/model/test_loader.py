@@ -1,37 +1,31 @@
-"""Which file is served, what is checked before, and what /health, /ready and /metadata say of it."""
+"""The file that is served, the checks before it serves, and what /health, /ready and /metadata say of it."""
 
-import hashlib
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import onnx
 import pytest
 import yaml
-from litestar import Litestar
-from litestar.testing import TestClient
 
-from api.app import create_app
-from api.settings import Settings
+from api.commands import check
 from pipeline.contract.onnx_model import KEY
-from tests.api.conftest import Example, row
-
-ROOT = Path(__file__).parents[3]
-CHAMPION, WORKSPACE = Path("models/champion.onnx"), Path("models/model.onnx")
+from pipeline.tables.atomic_files import digest
+from tests.api.conftest import Example, row, serving
+from tests.api.model.test_reloader import CHAMPION, WORKSPACE, record
+from tests.conftest import ROOT
 
 
 @pytest.fixture
 def put(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Puts the example's model into an empty project and says its md5; `settings` makes the copies differ."""
+    """Puts the example's model, perhaps with another description, into an empty project and returns its md5."""
     monkeypatch.chdir(tmp_path)
 
-    def copy(path: Path | str, change: Callable[[dict[str, Any]], None] | None = None) -> str:
-        path = Path(path)
+    def copy(path: Path, change: Callable[[dict[str, Any]], None] | None = None) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(example.path, path)
         if change:
@@ -41,36 +35,23 @@ def put(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
             del graph.metadata_props[:]
             graph.metadata_props.add(key=KEY, value=json.dumps(description))
             onnx.save(graph, path)
-        return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        return digest(path, "md5")
 
     return copy
-
-
-def record(md5: str, **more: Any) -> None:
-    """The file that promote writes beside the champion."""
-    CHAMPION.parent.mkdir(exist_ok=True)
-    content = {"outs": [{"md5": md5, "hash": "md5", "path": CHAMPION.name}], **more}
-    Path(f"{CHAMPION}.dvc").write_text(yaml.safe_dump(content))
 
 
 def another(description: dict[str, Any]) -> None:
     description["settings"] = {"another": True}
 
 
-@contextmanager
-def serving(**settings: Any) -> Iterator[TestClient[Litestar]]:
-    with TestClient(create_app(Settings(**settings))) as client:
-        yield client
-
-
 def metadata(**settings: Any) -> dict[str, Any]:
-    with serving(**settings) as client:
+    with serving(Path(), **settings) as client:
         return client.get("/metadata").json()
 
 
 def reason(**settings: Any) -> str:
-    """Why the server is not ready; it lives, says so truthfully, and predicts nothing."""
-    with serving(**settings) as client:
+    """The reason of a server that is not ready: it lives, says so, and predicts nothing."""
+    with serving(Path(), **settings) as client:
         health = client.get("/health")
         assert (health.status_code, health.json()["status"], health.json()["ready"]) == (200, "ok", False)
         for response in (client.get("/ready"), client.get("/metadata"), client.post("/predict", json=row())):
@@ -89,18 +70,18 @@ def test_the_champion_comes_before_the_workspace_model(put: Callable[..., str]) 
 
 def test_the_workspace_model_is_unpromoted(put: Callable[..., str]) -> None:
     """Without a champion models/model.onnx is served and marked, even if its bytes are the champion's."""
-    record(put(WORKSPACE))
+    record(CHAMPION, put(WORKSPACE))
     about = metadata()
     assert (about["path"], about["promoted"]) == ("models/model.onnx", False)
 
 
 def test_model_path_comes_first(put: Callable[..., str]) -> None:
     """MODEL_PATH is served before all; it is promoted only if it is the champion by DVC's record."""
-    champion, other = put(CHAMPION), put("mine.onnx", another)
-    record(champion)
-    put("copy.onnx")
-    assert (metadata(model_path=Path("mine.onnx"))["md5"]) == other
-    assert not metadata(model_path=Path("mine.onnx"))["promoted"]
+    champion, other = put(CHAMPION), put(Path("mine.onnx"), another)
+    record(CHAMPION, champion)
+    put(Path("copy.onnx"))
+    mine = metadata(model_path=Path("mine.onnx"))
+    assert (mine["md5"], mine["promoted"]) == (other, False)
     assert metadata(model_path=Path("copy.onnx"))["promoted"]
     assert metadata(model_path=CHAMPION.absolute())["promoted"]
 
@@ -108,7 +89,7 @@ def test_model_path_comes_first(put: Callable[..., str]) -> None:
 def test_health_tells_which_files_are_there(put: Callable[..., str]) -> None:
     """/health lists the files in the order in which they are taken, as they are now."""
     put(WORKSPACE)
-    with serving(model_path=Path("away.onnx")) as client:
+    with serving(Path(), model_path=Path("away.onnx")) as client:
         assert list(client.get("/health").json()["artifacts"].items()) == [
             ("away.onnx", False),
             ("models/champion.onnx", False),
@@ -121,27 +102,24 @@ def test_health_tells_which_files_are_there(put: Callable[..., str]) -> None:
 def test_ready_with_a_model(put: Callable[..., str]) -> None:
     """With a verified model /ready and /health say so."""
     md5 = put(CHAMPION)
-    with serving() as client:
+    with serving(Path()) as client:
         response = client.get("/ready")
         assert (response.status_code, response.json()) == (200, {"status": "ready", "model": md5})
         assert client.get("/health").json()["ready"] is True
 
 
 def test_no_model_at_all(put: Callable[..., str]) -> None:
-    """Without a model the reason names the files that were expected and the command that makes one."""
-    assert "models/champion.onnx" in reason()
-    assert "dvc repro" in reason()
+    """Without a model the reason names the expected files and the command that makes one."""
+    told = reason()
+    assert "models/champion.onnx" in told
+    assert "dvc repro" in told
 
 
-def test_nothing_stands_in_for_a_missing_model_path(put: Callable[..., str]) -> None:
-    """A MODEL_PATH that leads nowhere is told, though a champion is there."""
+def test_no_other_file_replaces_a_bad_one(put: Callable[..., str]) -> None:
+    """A MODEL_PATH that does not exist, or a damaged champion, is the reason, although other models exist."""
+    put(WORKSPACE)
     put(CHAMPION)
     assert "away.onnx is missing" in reason(model_path=Path("away.onnx"))
-
-
-def test_nothing_stands_in_for_a_damaged_champion(put: Callable[..., str]) -> None:
-    """A champion that cannot be loaded is told, though a workspace model is there."""
-    put(WORKSPACE)
     CHAMPION.write_bytes(b"not a model")
     assert "models/champion.onnx is no usable ONNX model" in reason()
 
@@ -149,9 +127,10 @@ def test_nothing_stands_in_for_a_damaged_champion(put: Callable[..., str]) -> No
 def test_a_champion_that_dvc_does_not_know_is_refused(put: Callable[..., str]) -> None:
     """The champion's bytes must be those of its .dvc file."""
     md5 = put(CHAMPION)
-    record("0" * 32)
-    assert md5 in reason()
-    assert "0" * 32 in reason()
+    record(CHAMPION, "0" * 32)
+    told = reason()
+    assert md5 in told
+    assert "0" * 32 in told
 
 
 @pytest.mark.parametrize("md5_is_right", [True, False])
@@ -172,14 +151,14 @@ def test_the_workspace_model_is_compared_with_the_lock(put: Callable[..., str], 
 
 
 def test_a_half_written_record_is_told(put: Callable[..., str]) -> None:
-    """Where DVC's own file cannot be read the model is not served, and the file is named."""
+    """A model is not served if DVC's own file cannot be read; the reason names that file."""
     put(WORKSPACE)
     Path("dvc.lock").write_text("")
     assert "dvc.lock" in reason()
 
 
 def test_golden_rows_are_replayed(put: Callable[..., str]) -> None:
-    """A file that answers otherwise than when it was exported does not serve."""
+    """A model file with other answers than at its export does not serve."""
 
     def shift(description: dict[str, Any]) -> None:
         description["golden"]["outputs"][0][0] += 1000
@@ -190,7 +169,7 @@ def test_golden_rows_are_replayed(put: Callable[..., str]) -> None:
 
 @pytest.mark.parametrize("damage", ["golden", "features", "format", "categories", "rows"])
 def test_any_damage_of_the_description_is_a_reason(put: Callable[..., str], damage: str) -> None:
-    """However the description is damaged, the process lives and names the file."""
+    """Any damage of the description leaves a living process that names the file."""
 
     def change(description: dict[str, Any]) -> None:
         if damage == "categories":
@@ -209,7 +188,7 @@ def test_any_damage_of_the_description_is_a_reason(put: Callable[..., str], dama
 )
 def test_the_revision(put: Callable[..., str], given: str | None, noted: str | None, told: str | None) -> None:
     """The git revision is GIT_REVISION, else the one that promote noted, else unknown; the version is promote's."""
-    record(put(CHAMPION), **({"meta": {"revision": noted, "version": "v1.2.0"}} if noted else {}))
+    record(CHAMPION, put(CHAMPION), **({"meta": {"revision": noted, "version": "v1.2.0"}} if noted else {}))
     about = metadata(git_revision=given)
     assert (about["revision"], about["version"]) == (told, "v1.2.0" if noted else None)
 
@@ -228,7 +207,7 @@ def test_metadata_tells_what_is_served(put: Callable[..., str], example: Example
 @pytest.mark.parametrize("location", ["weights.bin", "../weights.bin", "/etc/passwd"])
 def test_data_outside_of_the_file_is_refused(put: Callable[..., str], location: str) -> None:
     """A graph that reads a weight from another file does not serve, wherever that file is."""
-    put("outside.onnx")
+    put(Path("outside.onnx"))
     graph = onnx.load("outside.onnx")
     for folder in (Path(), Path("..")):
         (folder / "weights.bin").write_bytes(bytes(4))
@@ -243,24 +222,18 @@ def test_data_outside_of_the_file_is_refused(put: Callable[..., str], location: 
     assert reason(model_path=Path("outside.onnx")).startswith("outside.onnx is no usable ONNX model")
 
 
-def check(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "api.commands.check", *arguments],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_the_check_command(put: Callable[..., str], tmp_path: Path) -> None:
+def test_the_check_command(
+    put: Callable[..., str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`python -m api.commands.check FILE` prints one line for a servable file, else the reason, and exits 1."""
-    md5 = put("good.onnx")
-    good = check("good.onnx", folder=tmp_path)
-    assert (good.returncode, good.stdout) == (0, f"good.onnx: linear, 7 features, md5 {md5}\n")
+    md5 = put(Path("good.onnx"))
+    monkeypatch.setattr(sys, "argv", ["check", "good.onnx"])
+    check.main()
+    assert capsys.readouterr().out == f"good.onnx: linear, 7 features, md5 {md5}\n"
     Path("bad.onnx").write_bytes(b"x")
-    bad = check("bad.onnx", folder=tmp_path)
+    command = [sys.executable, "-m", "api.commands.check", "bad.onnx"]
+    variables = {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+    bad = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     assert (bad.returncode, bad.stdout) == (1, "")
     assert bad.stderr.startswith("error: bad.onnx is no usable ONNX model")
     assert "Traceback" not in bad.stderr

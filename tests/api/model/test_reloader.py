@@ -1,4 +1,4 @@
-"""Another model without a restart."""
+"""Hot reload: another model without a restart."""
 
 import json
 import time
@@ -8,31 +8,26 @@ from typing import Any
 
 import pytest
 import yaml
-from litestar import Litestar
-from litestar.testing import TestClient
 
-from api.app import create_app
 from api.model import reloader
-from api.settings import Settings
 from pipeline.tables.atomic_files import digest
-from tests.api.conftest import Example, row, until
+from tests.api.conftest import Client, Example, row, serving, until
 
 CHAMPION, WORKSPACE = Path("models/champion.onnx"), Path("models/model.onnx")
-Client = TestClient[Litestar]
 
 
 def replace(path: Path, content: bytes) -> None:
-    """As promote does: written beside, then renamed."""
+    """Write beside, then rename, as promote does."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
     partial.write_bytes(content)
     partial.replace(path)
 
 
-def record(path: Path, md5: str) -> None:
-    """As `dvc add` does, some time later."""
-    outs = [{"md5": md5, "hash": "md5", "path": path.name}]
-    replace(path.with_name(f"{path.name}.dvc"), yaml.safe_dump({"outs": outs}).encode())
+def record(path: Path, md5: str, **more: Any) -> None:
+    """Write the record that `dvc add` writes, some time later."""
+    content = {"outs": [{"md5": md5, "hash": "md5", "path": path.name}], **more}
+    replace(path.with_name(f"{path.name}.dvc"), yaml.safe_dump(content).encode())
 
 
 def put(path: Path, model: Example) -> str:
@@ -65,7 +60,7 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def client(example: Example) -> Iterator[Client]:
     """Serves the example as the champion."""
     put(CHAMPION, example)
-    with TestClient(create_app(Settings())) as started:
+    with serving(Path()) as started:
         yield started
 
 
@@ -153,7 +148,7 @@ def test_a_champion_that_is_gone_gives_way_to_nothing(client: Client, dearer: Ex
 
 def test_the_first_champion_replaces_the_workspace_model(example: Example, dearer: Example) -> None:
     """A server that began with nothing becomes ready with the first model, and promoted with the first champion."""
-    with TestClient(create_app(Settings())) as client:
+    with serving(Path()) as client:
         assert client.get("/ready").status_code == 503
         md5 = put(WORKSPACE, example)
         until(lambda: served(client) == md5)

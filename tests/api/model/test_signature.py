@@ -1,4 +1,4 @@
-"""Signatures of OpenSSF model-signing, made by that package itself, checked as the server does."""
+"""Signatures of OpenSSF model-signing, made by that package, checked as the server checks them."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ CURVES = {"256": ec.SECP256R1(), "384": ec.SECP384R1(), "521": ec.SECP521R1()}
 
 
 def keys(folder: Path, curve: ec.EllipticCurve = CURVES["256"]) -> tuple[Path, Path]:
-    """The files of a new private and its public key."""
+    """Write a new private and its public key; return their paths."""
     folder.mkdir(exist_ok=True)
     private, public = folder / "key.pem", folder / "key.pub"
     key = ec.generate_private_key(curve)
@@ -49,8 +49,8 @@ def refusal(model: Path, public: Path) -> str:
 
 @pytest.mark.parametrize("curve", CURVES)
 def test_the_key_that_signed_is_known(curve: str, tmp_path: Path) -> None:
-    """What model-signing signed passes with its key, on each curve that it supports, and with no other key; one byte
-    more in the model, or another model's signature, is refused with both hashes."""
+    """A signature made by model-signing passes with its key, on each curve that it supports, and with no other key; one
+    more byte in the model is refused."""
     private, public = keys(tmp_path, CURVES[curve])
     model = tmp_path / "model.onnx"
     model.write_bytes(b"a model")
@@ -62,7 +62,7 @@ def test_the_key_that_signed_is_known(curve: str, tmp_path: Path) -> None:
 
 
 def test_a_signature_that_is_none_is_refused(tmp_path: Path) -> None:
-    """A missing, damaged or altered signature, a key that is none and a key of another kind are refused by name."""
+    """A missing, damaged or altered signature, no key and a key of another kind are refused, each with its reason."""
     private, public = keys(tmp_path)
     model = tmp_path / "model.onnx"
     model.write_bytes(b"a model")
@@ -92,25 +92,19 @@ def test_a_server_with_a_key_serves_signed_models_alone(example: Example, tmp_pa
     private, public = keys(tmp_path / "keys")
     model = tmp_path / "model.onnx"
     shutil.copy(example.path, model)
-    server = Server(tmp_path, MODEL_PATH=str(model), MODEL_PUBLIC_KEY=str(public))
-    unchecked = Server(tmp_path, MODEL_PATH=str(model), PREDICTION_LOG_URL=f"sqlite:///{tmp_path}/other.db")
-    try:
-        server.wait()
+    with Server(tmp_path, MODEL_PATH=str(model), MODEL_PUBLIC_KEY=str(public)) as server:
         answer = httpx.get(f"{server.url}/ready")
         assert answer.status_code == 503
         assert f"{model}.sig is missing" in answer.text
         assert httpx.post(f"{server.url}/predict", json={}).status_code == 503
         sign(model, private)
         until(lambda: httpx.get(f"{server.url}/ready").status_code == 200)
-        unchecked.wait()
+        modules, _ = server.stop()
+    assert not {"model_signing", "sigstore"} & modules
+    with Server(tmp_path, MODEL_PATH=str(model)) as unchecked:
         assert httpx.get(f"{unchecked.url}/ready").status_code == 200
         modules, _ = unchecked.stop()
-        assert "cryptography" not in modules
-        modules, _ = server.stop()
-        assert not {"model_signing", "sigstore"} & modules
-    finally:
-        server.kill()
-        unchecked.kill()
+    assert "cryptography" not in modules
 
 
 def test_promote_signs(reproduced: Project, tmp_path: Path) -> None:

@@ -1,0 +1,75 @@
+"""The handlers that tell the state of the server: /health, /ready, /metadata and /metrics."""
+
+from http import HTTPStatus
+
+from litestar import Response, get
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from api.http import auth, errors
+from api.http.body import AnyRequest
+from api.http.responses import Health, Metadata, Ready
+from api.model.loader import Served, Serving
+from api.prediction_log.writer import Log
+
+# Litestar adds the charset to every text.
+_METRICS = CONTENT_TYPE_LATEST.partition("; charset")[0]
+
+_NO_MODEL = errors.documented(503, "No verified model is loaded; the detail says why")
+_NOT_READY = errors.documented(
+    503, "No verified model is loaded, or the prediction log cannot be written; the detail says why"
+)
+
+
+@get("/health", operation_id="health", summary="The process is alive; which model files it found")
+async def health(request: AnyRequest) -> Health:
+    serving: Serving = request.app.state.serving
+    log: Log = request.app.state.log
+    # The log is not tried: an orchestrator that gets no answer at once would kill the process.
+    ready = serving.served is not None and not (log.required and log.reason)
+    return Health("ok", ready, serving.artifacts())
+
+
+@get("/ready", operation_id="ready", summary="A prediction would be answered now", responses={503: _NOT_READY})
+async def ready(request: AnyRequest) -> Ready:
+    served = request.app.state.serving.now()
+    log: Log = request.app.state.log
+    if log.required and (reason := await log.probe()):
+        raise errors.problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            f"the prediction log cannot be written (PREDICTION_LOG_URL): {reason}",
+            errors.NO_LOG,
+        )
+    return Ready("ready", served.md5)
+
+
+@get("/metadata", operation_id="metadata", summary="What is served", responses={503: _NO_MODEL})
+async def metadata(request: AnyRequest) -> Metadata:
+    served: Served = request.app.state.serving.now()
+    about = served.model.description
+    return Metadata(
+        family=about.family,
+        promoted=served.promoted,
+        path=served.path.as_posix(),
+        md5=served.md5,
+        revision=served.revision,
+        version=served.version,
+        settings=about.settings,
+        interval=about.interval,
+        imputed=about.imputed,
+        training=about.training,
+        schema=about.schema,
+    )
+
+
+@get(
+    "/metrics",
+    guards=[auth.required],
+    operation_id="metrics",
+    summary="Prometheus text: requests, latency, predictions, rejected fields, swaps, the prediction log",
+    media_type=_METRICS,
+)
+async def metrics(request: AnyRequest) -> Response[bytes]:
+    return Response(request.app.state.metrics.text(), media_type=_METRICS)
+
+
+HANDLERS = [health, ready, metadata, metrics]
