@@ -19,10 +19,10 @@ def main() -> None:
     )
     parser.add_argument("id", metavar="ID", help="the id of an answer, or the caller's own id")
     given = parser.parse_args().id
-    erased = queries.erase(existing(settings.load().prediction_log_url), given)
-    if not erased.predictions:
+    predictions, feedback = queries.erase(existing(settings.load().prediction_log_url), given)
+    if not predictions:
         raise PipelineError(f"no prediction in the log has the id {given!r}; nothing was erased")
-    print(f"erased: {erased.predictions} predictions, {erased.feedback} feedback values; exported files stay")
+    print(f"erased: {predictions} predictions, {feedback} feedback values; exported files stay")
 
 
 if __name__ == "__main__":

@@ -72,13 +72,13 @@ def _key(names: list[str], scorer: Model) -> Column:
     Raises PipelineError where the table lacks a feature that may not be missing; names those that may on stderr.
     """
     absent = [column for column in scorer.description.columns if column.name not in names]
-    if required := [f"{column.name}{nearest(column.name, names)}" for column in absent if not column.nullable]:
+    shown = {column.name: f"{column.name}{nearest(column.name, names)}" for column in absent}
+    if required := [shown[column.name] for column in absent if not column.nullable]:
         raise PipelineError(
             f"the table has no column {', '.join(required)}, which {scorer.name} needs; it has {', '.join(names)}"
         )
     if absent:
-        shown = ", ".join(f"{column.name}{nearest(column.name, names)}" for column in absent)
-        print(f"the table has no column {shown}: missing in all rows", file=sys.stderr)
+        print(f"the table has no column {', '.join(shown.values())}: missing in all rows", file=sys.stderr)
     for column in scorer.description.schema.with_role("id"):
         if column.name in names and column.name not in (*OUTPUTS, "error"):
             return column

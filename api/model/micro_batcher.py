@@ -12,8 +12,7 @@ import numpy as np
 
 from api.http.responses import Prediction
 from api.model.loader import Served
-from api.prediction_log.ids import new_ids, now
-from api.prediction_log.schema import Entry
+from api.prediction_log.schema import Entry, new_ids, now
 from api.prediction_log.writer import Log
 from api.requests import batch
 from api.requests.diagnostics import Row

@@ -10,8 +10,7 @@ from sqlalchemy import Engine as Database
 from sqlalchemy import delete, func, or_, select, text
 
 from api.prediction_log.database import LogError, transaction, translated
-from api.prediction_log.ids import first_id, now
-from api.prediction_log.schema import Entry, feedback, predictions
+from api.prediction_log.schema import Entry, feedback, first_id, now, predictions
 
 # Rows that one transaction deletes: few, so that a prediction hardly waits for it.
 STEP = 500
@@ -24,18 +23,6 @@ class Noted(NamedTuple):
     id: str
     changed: bool
     previous: float | None
-
-
-class Erased(NamedTuple):
-    predictions: int
-    feedback: int
-
-
-class Logged(NamedTuple):
-    """An entry with its latest actual value, None where it has no feedback."""
-
-    entry: Entry
-    actual: float | None
 
 
 def note_actual(database: Database, given: str, actual: float) -> Noted | None:
@@ -78,10 +65,10 @@ def prune(database: Database, max_days: int, max_rows: int) -> int:
     return len(gone)
 
 
-def erase(database: Database, given: str) -> Erased:
+def erase(database: Database, given: str) -> tuple[int, int]:
     """Delete every prediction with this id, the server's or the caller's own, and its feedback.
 
-    SQLite's files then hold no trace of them.
+    Returns how many predictions and feedback values. SQLite's files then hold no trace of them.
     Raises LogError where they are deleted and SQLite's write-ahead log could not be emptied.
     """
     with transaction(database) as connection:
@@ -93,11 +80,14 @@ def erase(database: Database, given: str) -> Erased:
         with translated(), database.connect() as connection:
             if connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()[0]:
                 raise LogError("deleted, but the write-ahead log still holds it, for others read the log; run it again")
-    return Erased(rows, notes)
+    return rows, notes
 
 
-def window(database: Database, since: int, until: int) -> Iterator[Logged]:
-    """Yield the predictions from `since` to before `until` (milliseconds since 1970), the oldest first."""
+def window(database: Database, since: int, until: int) -> Iterator[tuple[Entry, float | None]]:
+    """Yield the predictions from `since` to before `until` (milliseconds since 1970), the oldest first.
+
+    With each comes its latest actual value, None where it has no feedback.
+    """
     last = func.max(feedback.c.seq).label("seq")
     latest = select(feedback.c.prediction, last).group_by(feedback.c.prediction).subquery()
     query = (
@@ -110,4 +100,4 @@ def window(database: Database, since: int, until: int) -> Iterator[Logged]:
     )
     with translated(), database.connect() as connection:
         for row in connection.execute(query):
-            yield Logged(Entry(*row[:-1]), row[-1])
+            yield Entry(*row[:-1]), row[-1]

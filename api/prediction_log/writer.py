@@ -111,7 +111,7 @@ class Log:
                 await asyncio.sleep(0.001)
 
     async def _prune(self) -> None:
-        while True:
+        while any(self._limits):
             try:
                 while await asyncio.to_thread(queries.prune, self.database, *self._limits) == queries.STEP:
                     await asyncio.sleep(0.05)

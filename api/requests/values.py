@@ -45,12 +45,12 @@ def to_number(value: Any, column: Column) -> float:
         if value not in column.categories:
             raise InvalidValueError("category")
         return float(column.categories.index(value))
-    if type(value) is Overflow and column.dtype != "bool":
-        raise InvalidValueError("bounds")
     if column.dtype == "bool":
-        if type(value) not in (bool, int, float) or value not in (0, 1):
+        if value not in (0, 1):
             raise InvalidValueError("type")
         return float(value)
+    if type(value) is Overflow:
+        raise InvalidValueError("bounds")
     # A bool is an int to Python, not to us.
     if type(value) not in (int, float) or (column.dtype == "int" and value % 1 != 0):
         raise InvalidValueError("type")

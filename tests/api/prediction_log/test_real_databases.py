@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +18,15 @@ from sqlalchemy import text
 
 from api.prediction_log import queries
 from api.prediction_log.database import existing
-from api.prediction_log.ids import now
+from api.prediction_log.schema import now
 from tests.api.conftest import JSON, Example, log_url, row, until
 from tests.api.test_server import Server
 
 BODY = json.dumps(row(listing="L-1", heating=None))
 
 
-@contextmanager
-def serving(example: Example, folder: Path, **variables: str) -> Iterator[Server]:
-    server = Server(folder, MODEL_PATH=str(example.path), **{"PREDICTION_LOG_URL": log_url(folder), **variables})
-    try:
-        server.wait()
-        yield server
-    finally:
-        server.kill()
+def server_of(example: Example, folder: Path, **variables: str) -> Server:
+    return Server(folder, MODEL_PATH=str(example.path), **{"PREDICTION_LOG_URL": log_url(folder), **variables})
 
 
 class Load:
@@ -77,7 +70,7 @@ def test_a_kill_loses_no_answer(example: Example, tmp_path: Path, kills: int) ->
     """Servers on one log are killed under load, one after the other: each id that a client received is in the log."""
     received: set[str] = set()
     for number in range(kills):
-        with serving(example, tmp_path) as server:
+        with server_of(example, tmp_path) as server:
             load = Load(server.url, 8)
             load.wait_for(50 + 17 * number)
             os.kill(server.process.pid, signal.SIGKILL)
@@ -90,7 +83,7 @@ def test_a_kill_loses_no_answer(example: Example, tmp_path: Path, kills: int) ->
 
 def test_an_interrupt_finishes_what_was_begun(example: Example, tmp_path: Path) -> None:
     """On SIGTERM each accepted request is answered and logged."""
-    with serving(example, tmp_path) as server:
+    with server_of(example, tmp_path) as server:
         load = Load(server.url, 8)
         load.wait_for(50)
         server.process.terminate()
@@ -102,7 +95,7 @@ def test_an_interrupt_finishes_what_was_begun(example: Example, tmp_path: Path) 
 
 def test_two_workers_write_one_log(example: Example, tmp_path: Path) -> None:
     """Both processes of `WORKERS=2` write one log, and no request fails."""
-    with serving(example, tmp_path, WORKERS="2") as server:
+    with server_of(example, tmp_path, WORKERS="2") as server:
         children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
         if not children.exists():
             pytest.skip("this system has no /proc with the children of a process")
@@ -135,7 +128,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk(example: Example, tmp_path: Path, small_disk: Path) -> None:
     """On a full disk predictions are 503 until there is room again; earlier answers stay in the log."""
-    with serving(example, tmp_path, PREDICTION_LOG_URL=log_url(small_disk)) as server:
+    with server_of(example, tmp_path, PREDICTION_LOG_URL=log_url(small_disk)) as server:
         ballast = small_disk / "ballast"
         ballast.write_bytes(b"x" * 150_000)
         load = Load(server.url, 4)
@@ -198,7 +191,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 def test_postgresql(example: Example, tmp_path: Path, postgres: Postgres) -> None:
     """Two workers make the tables together and log to PostgreSQL. Feedback, retention, the export's window and erasure
     work there. While it is away predictions are 503 and other paths answer."""
-    with serving(example, tmp_path, PREDICTION_LOG_URL=postgres.url, WORKERS="2") as server:
+    with server_of(example, tmp_path, PREDICTION_LOG_URL=postgres.url, WORKERS="2") as server:
         load = Load(server.url, 8)
         load.wait_for(200)
         load.end()
@@ -213,8 +206,8 @@ def test_postgresql(example: Example, tmp_path: Path, postgres: Postgres) -> Non
             assert client.post("/feedback", json={"id": "own", "actual": 6}).json()["previous"] == 5
             assert client.post("/feedback", json={"id": "no", "actual": 6}).status_code == 404
             away_and_back(client, postgres)
-        logged = list(queries.window(database, 0, now() + 1))
-        assert {found.entry.id: found.actual for found in logged}[batch[0]["id"]] == 6
+        logged = {entry.id: actual for entry, actual in queries.window(database, 0, now() + 1)}
+        assert logged[batch[0]["id"]] == 6
         assert queries.erase(database, "own") == (1, 2)
         assert queries.prune(database, 0, 5) > 100
         database.dispose()

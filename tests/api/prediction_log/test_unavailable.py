@@ -4,13 +4,8 @@ import sqlite3
 import threading
 from pathlib import Path
 
-from litestar import Litestar
-from litestar.testing import TestClient
-
-from api.app import create_app
 from api.prediction_log.writer import Log
-from api.settings import Settings
-from tests.api.conftest import Example, log_url, logged, row, until
+from tests.api.conftest import Client, Example, logged, row, serving, until
 from tests.api.http.test_predict import assert_problem
 
 
@@ -19,7 +14,7 @@ def test_no_log_no_answer(example: Example, tmp_path: Path) -> None:
     invalid rows stay 422. When it can be written again predictions are answered without a restart."""
     in_the_way = tmp_path / "log"
     in_the_way.write_text("")
-    with TestClient(create_app(Settings(example.path, prediction_log_url=log_url(tmp_path)))) as client:
+    with serving(tmp_path, model_path=example.path) as client:
         for path, body in (("/predict", row()), ("/predict/batch", [row()]), ("/feedback", {"id": "x", "actual": 1})):
             response = client.post(path, json=body)
             content = assert_problem(response, 503)
@@ -41,8 +36,7 @@ def test_a_log_that_is_not_required(example: Example, tmp_path: Path) -> None:
     """With LOG_REQUIRED=false rows are answered without a log and counted as lost, and the server is ready."""
     in_the_way = tmp_path / "log"
     in_the_way.write_text("")
-    chosen = Settings(example.path, prediction_log_url=log_url(tmp_path), log_required=False)
-    with TestClient(create_app(chosen)) as client:
+    with serving(tmp_path, model_path=example.path, log_required=False) as client:
         log: Log = client.app.state.log
         assert client.get("/ready").status_code == 200
         assert client.get("/health").json()["ready"]
@@ -59,7 +53,7 @@ def test_a_log_that_is_not_required(example: Example, tmp_path: Path) -> None:
         assert log.written == len(logged(client)) == 1
 
 
-def test_a_deleted_log_begins_anew(fresh: TestClient[Litestar]) -> None:
+def test_a_deleted_log_begins_anew(fresh: Client) -> None:
     """A file that was deleted under the server gets no more predictions: the next one starts a new file."""
     fresh.post("/predict", json=row())
     for path in Path(fresh.app.state.log.database.url.database).parent.iterdir():
@@ -68,7 +62,7 @@ def test_a_deleted_log_begins_anew(fresh: TestClient[Litestar]) -> None:
     assert [entry["id"] for entry in logged(fresh)] == [answer["id"]]
 
 
-def test_another_writer_is_waited_for(fresh: TestClient[Litestar]) -> None:
+def test_another_writer_is_waited_for(fresh: Client) -> None:
     """While another process holds the log a prediction waits, and other requests do not."""
     other = sqlite3.connect(fresh.app.state.log.database.url.database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -7,8 +7,6 @@ from typing import Any
 
 import httpx
 import pytest
-from litestar import Litestar
-from litestar.testing import TestClient
 from sqlalchemy import event
 
 from api.app import create_app
@@ -16,15 +14,15 @@ from api.model import loader
 from api.model.micro_batcher import Predictor
 from api.prediction_log import queries
 from api.prediction_log.database import connect
-from api.prediction_log.ids import new_ids, now
+from api.prediction_log.schema import new_ids, now
 from api.settings import Settings
 from pipeline.contract.errors import PipelineError
 from pipeline.tables.atomic_files import digest
-from tests.api.conftest import FLOAT32, JSON, Example, log_url, logged, row, until
+from tests.api.conftest import FLOAT32, JSON, Client, Example, log_url, logged, row, serving, until
 from tests.api.http.test_predict import bodies
 
 
-def test_an_answer_is_in_the_log(fresh: TestClient[Litestar], example: Example) -> None:
+def test_an_answer_is_in_the_log(fresh: Client, example: Example) -> None:
     """The log has the id, the time, the row as received and as the model saw it, the answer, the model and the own
     id."""
     sent = json.dumps(row(listing="L:7", heating=None, slope=...), ensure_ascii=False)
@@ -40,7 +38,7 @@ def test_an_answer_is_in_the_log(fresh: TestClient[Litestar], example: Example) 
     assert json.loads(entry["used"]) == used
 
 
-def test_what_is_refused_is_not_logged(fresh: TestClient[Litestar]) -> None:
+def test_what_is_refused_is_not_logged(fresh: Client) -> None:
     """Only answers are in the log; of a batch all rows or none."""
     fresh.post("/predict", json=row(rooms=0))
     fresh.post("/predict", json=row(slope=3.4e38))
@@ -49,7 +47,7 @@ def test_what_is_refused_is_not_logged(fresh: TestClient[Litestar]) -> None:
     assert logged(fresh) == []
 
 
-def test_both_ways_to_predict_answer_alike(fresh: TestClient[Litestar]) -> None:
+def test_both_ways_to_predict_answer_alike(fresh: Client) -> None:
     """The answers of the fast path and of the framework's handler differ in the id alone."""
     fast, slow = (
         fresh.post("/predict", content=json.dumps(row()), headers={"content-type": kind, "x-request-id": "same"})
@@ -80,7 +78,7 @@ def test_concurrent_rows_equal_one_batch(example: Example, tmp_path: Path) -> No
         return [single.json() for single in singles], batch.json()
 
     singles, batch = asyncio.run(both())
-    ids = {found.entry.id for found in queries.window(app.state.log.database, 0, now() + 1)}
+    ids = {entry.id for entry, _ in queries.window(app.state.log.database, 0, now() + 1)}
     assert ids == {answer["id"] for answer in singles + batch}
     assert len(ids) == 400
     for single, other in zip(singles, batch, strict=True):
@@ -89,7 +87,7 @@ def test_concurrent_rows_equal_one_batch(example: Example, tmp_path: Path) -> No
         assert {**single, "id": ""} == {**other, "id": ""}
 
 
-def test_a_group_of_two_models(fresh: TestClient[Litestar], example: Example, dearer: Example) -> None:
+def test_a_group_of_two_models(fresh: Client, example: Example, dearer: Example) -> None:
     """Requests around a swap that are answered together are answered and logged by the model that decoded them."""
     old = fresh.app.state.serving.served
     new = loader.load(dearer.path, Settings())
@@ -126,7 +124,7 @@ def test_an_unusable_url_is_refused(url: str) -> None:
     assert "secret" not in str(raised.value)
 
 
-def test_retention_by_rows_and_age(fresh: TestClient[Litestar], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retention_by_rows_and_age(fresh: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest predictions over either limit are deleted, in steps, with their feedback; without limits none are."""
     database = fresh.app.state.log.database
     ids = [answer["id"] for answer in fresh.post("/predict/batch", json=[row()] * 10).json()]
@@ -147,14 +145,13 @@ def test_retention_by_rows_and_age(fresh: TestClient[Litestar], monkeypatch: pyt
 
 def test_the_server_prunes_by_itself(example: Example, tmp_path: Path) -> None:
     """A server with a limit deletes rows over it without a request."""
-    url = log_url(tmp_path)
-    with TestClient(create_app(Settings(example.path, prediction_log_url=url))) as client:
+    with serving(tmp_path, model_path=example.path) as client:
         client.post("/predict/batch", json=[row()] * 700)
-    with TestClient(create_app(Settings(example.path, prediction_log_url=url, log_max_rows=5))) as client:
+    with serving(tmp_path, model_path=example.path, log_max_rows=5) as client:
         until(lambda: len(logged(client)) == 5)
 
 
-def test_erasure_leaves_no_trace(fresh: TestClient[Litestar]) -> None:
+def test_erasure_leaves_no_trace(fresh: Client) -> None:
     """After an erasure by own id, while the server runs, the log's files hold neither id nor the row's values; all
     other rows stay."""
     for number in range(20):

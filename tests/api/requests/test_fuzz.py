@@ -16,13 +16,8 @@ from tests.api.test_server import Server
 
 @pytest.fixture(scope="module")
 def server(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    started = Server(tmp_path_factory.mktemp("fuzzed"), MODEL_PATH=str(example.path), LOG_LEVEL="error")
-    try:
-        started.wait()
+    with Server(tmp_path_factory.mktemp("fuzzed"), MODEL_PATH=str(example.path), LOG_LEVEL="error") as started:
         yield started
-    finally:
-        started.process.kill()
-        started.process.communicate()
 
 
 def fuzz(url: str, cases: int) -> dict[str, int]:
