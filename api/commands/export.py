@@ -8,7 +8,6 @@ begins with the champion: the drift that brought a new model is no reason for an
 """
 
 import argparse
-import io
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -51,10 +50,8 @@ def save(table: pd.DataFrame, url: str) -> str:
     if isinstance(system, LocalFileSystem):
         parquet.write(table, Path(path))
         return path
-    content = io.BytesIO()
-    table.to_parquet(content, index=False)
     # Object stores show an object when it is whole.
-    system.pipe_file(path, content.getvalue())
+    system.pipe_file(path, table.to_parquet(None, index=False))
     return f"{url.rstrip('/')}/{live_folder.NAME}"
 
 

@@ -39,11 +39,12 @@ def test_an_answer_is_in_the_log(fresh: Client, example: Example) -> None:
 
 
 def test_what_is_refused_is_not_logged(fresh: Client) -> None:
-    """Only answers are in the log; of a batch all rows or none."""
+    """Only answers are in the log; of a batch all rows or none. An empty batch has none."""
     fresh.post("/predict", json=row(rooms=0))
     fresh.post("/predict", json=row(slope=3.4e38))
     fresh.post("/predict/batch", json=[row(), row(rooms=0)])
     fresh.post("/predict/batch", json=[row(), row(slope=3.4e38)])
+    assert fresh.post("/predict/batch", json=[]).json() == []
     assert logged(fresh) == []
 
 

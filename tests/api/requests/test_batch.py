@@ -4,19 +4,8 @@ import json
 
 import pytest
 
-from tests.api.conftest import FLOAT32, JSON, Client, row
+from tests.api.conftest import JSON, Client, row
 from tests.api.http.test_predict import assert_problem
-
-
-def test_a_batch_answers_in_the_order_of_its_rows(client: Client) -> None:
-    """Each row has its own answer, an id of its own, and its own list of what was imputed."""
-    answers = client.post("/predict/batch", json=[row(), row(rooms=4, slope=None), row()]).json()
-    singles = [client.post("/predict", json=body).json() for body in (row(), row(rooms=4, slope=None))]
-    expected = [singles[n]["prediction"] for n in (0, 1, 0)]
-    assert [answer["prediction"] for answer in answers] == pytest.approx(expected, rel=FLOAT32)
-    assert [answer["imputed"] for answer in answers] == [[], ["slope"], []]
-    assert len({answer["id"] for answer in answers}) == 3
-    assert client.post("/predict/batch", json=[]).json() == []
 
 
 def test_mistakes_of_a_batch_have_row_numbers(client: Client) -> None:
