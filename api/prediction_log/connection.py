@@ -1,7 +1,6 @@
 """The connection that a process keeps for its writes to the prediction log."""
 
 import os
-from contextlib import suppress
 
 from sqlalchemy import Connection
 from sqlalchemy import Engine as Database
@@ -12,7 +11,7 @@ from api.prediction_log.schema import Entry
 
 
 class KeptConnection:
-    """Opened by the first transaction, and again after an error or where SQLite's file was deleted or replaced."""
+    """A connection that opens with its first transaction, and again after an error or where SQLite's file changed."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -21,20 +20,22 @@ class KeptConnection:
         self._file: tuple[int, int] | None = None
 
     def commit(self, entries: list[Entry]) -> None:
-        """Insert the entries, or without any write the probe's row, in one transaction.
+        """Insert the entries in one transaction; without entries, write the probe's row.
 
-        Raises LogError; of SQLite BusyError at once, for waiting inside of it would stop the event loop.
+        Raises LogError. SQLite raises BusyError at once: waiting inside of it would stop the event loop.
         """
         try:
             with translated():
                 connection = self._open()
-                with connection.begin():
-                    begin(connection)
-                    if entries:
-                        schema.insert(connection, entries)
-                    else:
-                        connection.execute(schema.PROBE)
+                begin(connection)
+                if entries:
+                    schema.insert(connection, entries)
+                else:
+                    connection.execute(schema.PROBE)
+                connection.commit()
         except BusyError:
+            if self._connection is not None:
+                self._connection.rollback()
             raise
         except LogError:
             self.close()
@@ -48,7 +49,7 @@ class KeptConnection:
         self._database.dispose()
 
     def _open(self) -> Connection:
-        # A file that was deleted or replaced takes writes that nobody will ever read.
+        # Writes to a file that was deleted or replaced would be lost.
         if self._connection is not None and self._identity() != self._file:
             self.close()
         if self._connection is None:
@@ -61,9 +62,11 @@ class KeptConnection:
         return self._connection
 
     def _identity(self) -> tuple[int, int] | None:
-        """Return which file SQLite's path names now, None where there is none."""
-        with suppress(OSError):
-            if self._is_file:
-                found = os.stat(self._database.url.database or "")
-                return found.st_dev, found.st_ino
-        return None
+        """Return the device and the number of SQLite's file, None where there is none."""
+        if not self._is_file:
+            return None
+        try:
+            found = os.stat(self._database.url.database or "")
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino

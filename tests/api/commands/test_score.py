@@ -161,7 +161,7 @@ def test_dask_scores_the_same(example: Example, tmp_path: Path, parts: Path) -> 
 def test_what_cannot_be_scored_leaves_the_last_result(
     example: Example, tmp_path: Path, name: str, content: bytes, reason: str
 ) -> None:
-    """Where IN is no table of the model or all rows are refused, one message says why and OUT stays."""
+    """If IN is no table of the model or all rows are refused, one message says why and OUT stays."""
     (tmp_path / name.replace("elsewhere", "in")).write_bytes(content)
     (tmp_path / "out.csv").write_text("the last one")
     said = run(example, tmp_path / name, tmp_path / "out.csv", code=1)

@@ -118,7 +118,7 @@ def test_all_mistakes_are_told_at_once(contract: Contract) -> None:
 
 @pytest.mark.parametrize("key", ["rooms", "listing id", "zzz"])
 def test_a_key_given_twice_is_refused(contract: Contract, key: str) -> None:
-    """Of two values for one field neither is taken, even if they are equal or one key is escaped."""
+    """Neither of two values for one field is taken, even if they are equal or one key is escaped."""
     twice = body(listing="x")[:-1] + f', "{key}": 3, "{key}": 3}}'.encode()
     assert {"field": key, "problem": "duplicate", "value": 3, "expected": "each key once"} in msgspec.to_builtins(
         mistakes(contract, twice)

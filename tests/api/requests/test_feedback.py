@@ -40,7 +40,7 @@ def test_corrections_are_kept_and_the_same_again_changes_nothing(client: Client)
 
 @pytest.mark.parametrize(("sent", "given"), [("L-1", "L-1"), (17, "17"), (18, 18.0), ("ñ:\U0001d11e", "ñ:\U0001d11e")])
 def test_the_callers_own_id_names_the_latest_prediction(client: Client, sent: Any, given: Any) -> None:
-    """Where the schema has an id column its value works too: text, or a whole number however it is written."""
+    """The value of the schema's id column works too: text, or a whole number however it is written."""
     client.post("/predict", json=row(listing=sent))
     [latest] = client.post("/predict/batch", json=[row(listing=sent)]).json()
     assert give(client, given, 5)["id"] == latest["id"]
