@@ -1,7 +1,7 @@
 """The pages for a browser: the form at `/`, made from the model's schema, and the OpenAPI document at /docs.
 
-Every script and style comes from this process, and the Content-Security-Policy lets nothing else run. Litestar's own
-Swagger page is not used: it writes its script and the document into the HTML, and knows only its own document.
+Every script and style comes from this process, and the Content-Security-Policy allows no other. Litestar's own Swagger
+page is not used: it writes its script into the HTML, and shows only Litestar's own document.
 """
 
 import math
@@ -31,7 +31,7 @@ from pipeline.contract.schema import Column
 
 HERE = Path(__file__).parent
 TEMPLATES = TemplateConfig(directory=HERE / "templates", engine=JinjaTemplateEngine)
-# `data:` is for the small pictures inside of Swagger UI's style sheet.
+# `data:` is for the small pictures in Swagger UI's style sheet.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -42,12 +42,12 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
-# Standard deviations of the training target on each side of its median: the scale on which a prediction is drawn.
+# A prediction is drawn on a scale of so many standard deviations of the training target on each side of its median.
 SCALE = 3
 
 
 class Field(msgspec.Struct, frozen=True):
-    """One feature in the form. `value` is what training would put in its place; `options` are JSON texts and labels."""
+    """One feature in the form: `value` is its typical value, `options` are pairs of JSON and label."""
 
     column: Column
     value: str
@@ -78,7 +78,7 @@ def openapi_json(request: AnyRequest) -> dict[str, Any]:
 
 
 def _there(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    # Litestar's static files answer 500 to a name that no file can have: one with NUL, or too long.
+    # Litestar's static files answer 500 for a name that no file can have: one with NUL, or too long.
     if not os.path.isfile(f"{HERE}/static/{connection.path_params['file_path']}"):
         raise NotFoundException
 
@@ -90,12 +90,12 @@ HANDLERS: list[ControllerRouterHandler] = [form, docs, openapi_json, STATIC]
 
 
 def fields(description: Description) -> list[Field]:
-    """The features in the model's order, filled in with the values of a typical row."""
+    """Return the features in the model's order, with the values of a typical row."""
     return [_field(column, _typical(column, description)) for column in description.columns]
 
 
 def decimals(spread: float) -> int:
-    """Digits after the point that say something of a value with this standard deviation."""
+    """Return how many digits after the point matter for a value with this standard deviation."""
     return max(0, 2 - math.floor(math.log10(spread))) if spread > 0 else 2
 
 
@@ -137,21 +137,19 @@ def _typical(column: Column, description: Description) -> Any:
 
 
 def _allowed(column: Column) -> str:
-    """`0 to 100 percent`."""
-    low, high = (None if bound is None else _plain(bound) for bound in (column.min, column.max))
-    if low is not None and high is not None:
+    """Return the allowed values for people: `0 to 100 percent`."""
+    low, high = ("" if bound is None else _plain(bound) for bound in (column.min, column.max))
+    if low and high:
         text = f"{low} to {high}"
-    elif low is not None:
-        text = f"at least {low}"
+    elif low or high:
+        text = f"at least {low}" if low else f"at most {high}"
     else:
-        text = (
-            f"at most {high}" if high is not None else "any number" if column.dtype == "float" else "any whole number"
-        )
+        text = "any number" if column.dtype == "float" else "any whole number"
     return f"{text} {column.unit}".strip()
 
 
 def _plain(number: float) -> str:
-    """Short, and without an exponent where a person would write none."""
+    """Return a short text of a number, without an exponent for whole numbers below 10^15."""
     return f"{number:.0f}" if number % 1 == 0 and abs(number) < 1e15 else f"{number:.6g}"
 
 

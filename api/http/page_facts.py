@@ -27,7 +27,6 @@ class Evaluation(msgspec.Struct, frozen=True):
     """Metrics on the test split; errors are in the target's unit."""
 
     rmse: float
-    mae: float
     r2: float
     rmse_ci_low: float
     rmse_ci_high: float
@@ -50,7 +49,9 @@ def evaluation(md5: str) -> Evaluation | None:
         found = paths.LOCK.stat()
     except OSError:
         return None
-    return _read(paths.EVALUATE_METRICS, Evaluation) if _evaluated(found.st_mtime_ns, found.st_size) == md5 else None
+    if _evaluated(found.st_mtime_ns, found.st_size) != md5:
+        return None
+    return _read(paths.EVALUATE_METRICS, Evaluation)
 
 
 @lru_cache(maxsize=1)

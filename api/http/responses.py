@@ -9,8 +9,8 @@ from pipeline.contract.schema import Schema
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
-    """`prediction`, `lower` and `upper` are in the target's unit, `model` is the md5 of the model file, `imputed`
-    names the features that were missing and got the value that training learned for them."""
+    """The answer to one row: `prediction`, `lower` and `upper` in the target's unit, the md5 of the `model` file, and
+    the `imputed` features, which were missing and got the value that training learned."""
 
     prediction: float
     lower: float
@@ -21,8 +21,8 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
 
 
 class Feedback(msgspec.Struct, frozen=True):
-    """`id` is the server's own. `changed` is false where this value was known already; `previous` is the value that it
-    corrects."""
+    """The noted actual value; `id` is the server's own. `changed` is false if this value was known; `previous` is the
+    value that it corrects."""
 
     id: str
     actual: float
@@ -31,8 +31,8 @@ class Feedback(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """`ready`: whether a verified model is loaded and the last try to write the prediction log, where it is required,
-    went well. `artifacts`: the model files in the order in which they are taken, and whether each is there."""
+    """The state of the process. `ready`: a verified model is loaded, and the last write to the prediction log, if it is
+    required, succeeded. `artifacts`: the model files, first choice first, and whether each exists."""
 
     status: str
     ready: bool

@@ -1,26 +1,23 @@
 """The OpenAPI document: the real fields, true for the server, with nothing from elsewhere."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from litestar import Litestar
-from litestar.testing import TestClient
 
-from api.app import create_app
 from api.http.openapi import body_schema
 from api.requests.decoder import Contract
 from api.requests.diagnostics import RefusedError
-from api.settings import Settings
-from tests.api.conftest import log_url, row
+from tests.api.conftest import Client, row, serving
 from tests.api.requests.test_decoder import ANY, LEAVES, NAMES
 
 
 @pytest.fixture(scope="module")
-def document(client: TestClient[Litestar]) -> dict[str, Any]:
+def document(client: Client) -> dict[str, Any]:
     response = client.get("/openapi.json")
     assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
     return response.json()
@@ -55,7 +52,7 @@ def test_the_body_has_the_real_fields(document: dict[str, Any]) -> None:
     assert "price" not in body["properties"]
 
 
-def test_the_example_works(document: dict[str, Any], client: TestClient[Litestar]) -> None:
+def test_the_example_works(document: dict[str, Any], client: Client) -> None:
     """The example in the document is answered with a prediction."""
     sent = fields(document)["example"]
     assert {"area m²", "rooms", "distrito"} <= set(sent)
@@ -65,7 +62,7 @@ def test_the_example_works(document: dict[str, Any], client: TestClient[Litestar
     assert len(client.post("/predict/batch", json=batch["example"]).json()) == 2
 
 
-def test_the_answers_are_as_described(document: dict[str, Any], client: TestClient[Litestar]) -> None:
+def test_the_answers_are_as_described(document: dict[str, Any], client: Client) -> None:
     """Every answer and a refusal validate against their schemas; the prediction's description has the unit."""
     answers = [
         ("post", "/predict", client.post("/predict", json=row())),
@@ -89,11 +86,9 @@ def test_the_answers_are_as_described(document: dict[str, Any], client: TestClie
     assert set(prediction["required"]) == set(answers[0][2].json())
 
 
-def test_without_a_model_the_body_is_any_object(tmp_path: Any) -> None:
+def test_without_a_model_the_body_is_any_object(tmp_path: Path) -> None:
     """A server that is not ready still describes itself."""
-    with TestClient(
-        create_app(Settings(model_path=tmp_path / "away.onnx", prediction_log_url=log_url(tmp_path)))
-    ) as client:
+    with serving(tmp_path, model_path=tmp_path / "away.onnx") as client:
         assert fields(client.get("/openapi.json").json()) == {"schema": {"type": "object"}}
 
 

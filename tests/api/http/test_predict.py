@@ -2,23 +2,18 @@
 
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from litestar import Litestar
-from litestar.testing import TestClient
 
-from api.app import create_app
 from api.requests.values import to_json
-from api.settings import Settings
 from pipeline.tables.atomic_files import digest
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.tables.splitting import TEST
-from tests.api.conftest import JSON, Example, log_url, row
+from tests.api.conftest import JSON, Client, Example, row
 from tests.api.requests.test_decoder import ANY, JUNK, LEAVES, NAMES
 
 DOCUMENTED = {200, 400, 413, 415, 422}
@@ -32,7 +27,7 @@ def bodies(example: Example, table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def assert_problem(response: Any, status: int) -> dict[str, Any]:
-    """A problem document with this status in both places."""
+    """Return the content of a problem document with this status in both places."""
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
     content = response.json()
@@ -42,7 +37,7 @@ def assert_problem(response: Any, status: int) -> dict[str, Any]:
     return content
 
 
-def test_the_answer_is_that_of_the_fitted_pipeline(client: TestClient[Litestar], example: Example) -> None:
+def test_the_answer_is_that_of_the_fitted_pipeline(client: Client, example: Example) -> None:
     """For rows with and without missing values the served number is the scikit-learn pipeline's."""
     table = example.table.head(60)
     assert table[["garden?", "heating", "year", "slope"]].isna().any(axis=1).sum() > 5
@@ -54,7 +49,7 @@ def test_the_answer_is_that_of_the_fitted_pipeline(client: TestClient[Litestar],
         assert math.isclose(response.json()["prediction"], number, abs_tol=tolerance)
 
 
-def test_what_an_answer_has(client: TestClient[Litestar], example: Example) -> None:
+def test_what_an_answer_has(client: Client, example: Example) -> None:
     """An answer has the interval around the prediction, an id of its own, the model's md5 and what was imputed."""
     first, second = (client.post("/predict", json=row(slope=None, heating=...)).json() for _ in range(2))
     assert set(first) == {"prediction", "lower", "upper", "id", "model", "imputed"}
@@ -65,7 +60,7 @@ def test_what_an_answer_has(client: TestClient[Litestar], example: Example) -> N
     assert first == second
 
 
-def test_an_imputed_feature_counts_as_its_learned_value(client: TestClient[Litestar], example: Example) -> None:
+def test_an_imputed_feature_counts_as_its_learned_value(client: Client, example: Example) -> None:
     """Leaving a feature out is the same as sending null, and /metadata has what replaces it: the training rows' median.
     (A model may have learned something of a value's being missing too.)"""
     left_out, null = (client.post("/predict", json=row(slope=value)).json()["prediction"] for value in (..., None))
@@ -74,7 +69,7 @@ def test_an_imputed_feature_counts_as_its_learned_value(client: TestClient[Lites
     assert client.get("/metadata").json()["imputed"]["slope"] == pytest.approx(float(training["slope"].median()))
 
 
-def test_a_mistake_is_told_in_the_problem_document(client: TestClient[Litestar]) -> None:
+def test_a_mistake_is_told_in_the_problem_document(client: Client) -> None:
     """A body that is no row is 422 with each field, its value and what was expected."""
     content = assert_problem(client.post("/predict", json=row(rooms=99)), 422)
     wanted = {"field": "rooms", "problem": "bounds", "value": 99, "expected": "a whole number from 1 to 10"}
@@ -83,13 +78,13 @@ def test_a_mistake_is_told_in_the_problem_document(client: TestClient[Litestar])
 
 
 @pytest.mark.parametrize("content", [b"", b'{"rooms": NaN}', b"\xff", b"[" * 2000])
-def test_no_json_is_400(client: TestClient[Litestar], content: bytes) -> None:
+def test_no_json_is_400(client: Client, content: bytes) -> None:
     """A body that is not JSON is 400."""
     assert_problem(client.post("/predict", content=content, headers=JSON), 400)
 
 
 @pytest.mark.parametrize("kind", [None, "", "text/plain", "application/jsonx", "application/x-www-form-urlencoded"])
-def test_another_content_type_is_415(client: TestClient[Litestar], kind: str | None) -> None:
+def test_another_content_type_is_415(client: Client, kind: str | None) -> None:
     """Only application/json is taken; the answer names what was found."""
     headers = {} if kind is None else {"content-type": kind}
     content = assert_problem(client.post("/predict", content=json.dumps(row()), headers=headers), 415)
@@ -97,14 +92,14 @@ def test_another_content_type_is_415(client: TestClient[Litestar], kind: str | N
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON", "application/json;x"])
-def test_parameters_of_the_content_type_are_allowed(client: TestClient[Litestar], kind: str) -> None:
+def test_parameters_of_the_content_type_are_allowed(client: Client, kind: str) -> None:
     """application/json may be written in capitals and with parameters."""
     response = client.post("/predict", content=json.dumps(row()), headers={"content-type": kind})
     assert response.status_code == 200
 
 
 @pytest.mark.parametrize(("size", "status"), [(4096, 200), (4097, 413), (300_000, 413)])
-def test_a_body_over_the_limit_is_413(client: TestClient[Litestar], size: int, status: int) -> None:
+def test_a_body_over_the_limit_is_413(client: Client, size: int, status: int) -> None:
     """The limit is inclusive, and counts bytes that arrive, announced or not."""
     content = json.dumps(row()).encode().ljust(size)
     for sent in (content, iter([content[:1000], content[1000:]])):
@@ -114,7 +109,7 @@ def test_a_body_over_the_limit_is_413(client: TestClient[Litestar], size: int, s
             assert "4096 bytes" in assert_problem(response, 413)["detail"]
 
 
-def test_no_such_path_and_no_such_method_are_problems(client: TestClient[Litestar]) -> None:
+def test_no_such_path_and_no_such_method_are_problems(client: Client) -> None:
     """404 and 405 have the form of all errors, and 405 says what is allowed."""
     for path in ("/nope", "/schema", "/schema/swagger", "/docs/x", "/predict/x"):
         assert_problem(client.get(path), 404)
@@ -124,42 +119,36 @@ def test_no_such_path_and_no_such_method_are_problems(client: TestClient[Litesta
     assert_problem(client.delete("/health"), 405)
 
 
-def test_a_sum_beyond_float32_is_refused(client: TestClient[Litestar]) -> None:
-    """Where the model has no finite answer there is an error, never a null or an infinity."""
+def test_a_sum_beyond_float32_is_refused(client: Client) -> None:
+    """A row without a finite answer is an error, never a null or an infinity."""
     content = assert_problem(client.post("/predict", json=row(slope=3.4e38)), 422)
     assert "finite" in content["detail"]
 
 
 def test_an_error_of_ours_is_a_problem_and_is_logged(
-    example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A bug is answered with 500 in the form of all errors, tells nothing of the inside, and stands in the log."""
-    with TestClient(
-        create_app(Settings(model_path=example.path, prediction_log_url=log_url(tmp_path))),
-        raise_server_exceptions=False,
-    ) as broken:
-        monkeypatch.setattr("api.requests.decoder.Contract.decode", lambda self, body: 1 / 0)
-        content = assert_problem(broken.post("/predict", json=row()), 500)
+    """A bug is answered with 500 in the form of all errors, reveals nothing of the code, and stands in the log."""
+    monkeypatch.setattr("api.requests.decoder.Contract.decode", lambda self, body: 1 / 0)
+    content = assert_problem(client.post("/predict", json=row()), 500)
     assert "ZeroDivision" not in json.dumps(content)
     assert "ZeroDivisionError" in caplog.text
 
 
 @given(st.dictionaries(NAMES, LEAVES | ANY, max_size=4))
-def test_any_json_gets_a_documented_answer(client: TestClient[Litestar], changes: dict[str, Any]) -> None:
+def test_any_json_gets_a_documented_answer(client: Client, changes: dict[str, Any]) -> None:
     """No JSON object is an error of the server, and every refusal says what is wrong."""
     check(client, json.dumps(row() | changes).encode())
 
 
 @given(st.integers(0, 150), JUNK, st.integers(0, 60))
-def test_any_damage_gets_a_documented_answer(
-    client: TestClient[Litestar], place: int, junk: bytes, removed: int
-) -> None:
+def test_any_damage_gets_a_documented_answer(client: Client, place: int, junk: bytes, removed: int) -> None:
     """No bytes are an error of the server."""
     whole = json.dumps(row(), ensure_ascii=False).encode()
     check(client, whole[:place] + junk + whole[place + removed :])
 
 
-def check(client: TestClient[Litestar], content: bytes) -> None:
+def check(client: Client, content: bytes) -> None:
     response = client.post("/predict", content=content, headers=JSON)
     assert response.status_code in DOCUMENTED
     if response.status_code == 200:

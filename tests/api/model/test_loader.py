@@ -99,15 +99,6 @@ def test_health_tells_which_files_are_there(put: Callable[..., str]) -> None:
         assert not any(client.get("/health").json()["artifacts"].values())
 
 
-def test_ready_with_a_model(put: Callable[..., str]) -> None:
-    """With a verified model /ready and /health say so."""
-    md5 = put(CHAMPION)
-    with serving(Path()) as client:
-        response = client.get("/ready")
-        assert (response.status_code, response.json()) == (200, {"status": "ready", "model": md5})
-        assert client.get("/health").json()["ready"] is True
-
-
 def test_no_model_at_all(put: Callable[..., str]) -> None:
     """Without a model the reason names the expected files and the command that makes one."""
     told = reason()

@@ -1,4 +1,4 @@
-"""The lines that the process writes."""
+"""The access log, and the lines of the log of the process."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ def test_no_path_makes_a_line_of_its_own(capfdbinary: Any, as_json: bool) -> Non
 
 
 def test_pieces_are_small_enough_to_stay_whole(capfdbinary: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is written at once ends with a line and is no more than POSIX keeps together on a pipe."""
+    """Each write ends with a whole line and has no more bytes than POSIX keeps together on a pipe."""
     pieces = []
     monkeypatch.setattr(os, "write", lambda file, content: (pieces.append(content), len(content))[1])
     written(capfdbinary, True, ["/predict"] * 100)
@@ -63,7 +63,7 @@ def test_pieces_are_small_enough_to_stay_whole(capfdbinary: Any, monkeypatch: py
 
 
 def test_a_reader_that_does_not_read_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where stdout is full, lines wait and then are dropped, and no request waits; whole lines follow later."""
+    """If stdout is full, lines wait and then are dropped, and no request waits; whole lines follow later."""
     read, write = os.pipe()
     with os.fdopen(write, "w") as full:
         monkeypatch.setattr(sys, "stdout", full)
@@ -84,7 +84,7 @@ def test_a_reader_that_does_not_read_stops_nothing(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_closed_stdout_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nobody reads the lines any more they are no longer written, and requests are answered as before."""
+    """If nobody reads the lines any more they are no longer written, and requests are answered as before."""
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "w") as broken:
@@ -97,7 +97,7 @@ def test_a_closed_stdout_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_id_of_the_request_stands_in_its_lines() -> None:
-    """What is logged while a request is answered has its id, and a traceback stays in the one line."""
+    """A log line written while a request is answered has its id, and a traceback stays in the one line."""
     REQUEST_ID.set("id-2")
     try:
         raise ValueError("two\nlines")

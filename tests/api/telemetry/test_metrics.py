@@ -1,49 +1,22 @@
-"""Around the answers: metrics, keys, hosts and request ids."""
+"""The metrics at /metrics: what is counted, under which labels."""
 
 import json
 import re
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from litestar import Litestar
-from litestar.testing import TestClient
 from prometheus_client import CollectorRegistry
 
-from api.app import create_app
-from api.settings import Settings
-from api.settings import digest as key_digest
 from api.telemetry.metrics import NO_COLUMN, Distribution, buckets
 from pipeline.contract.onnx_model import Training
 from pipeline.tables.atomic_files import digest
-from tests.api.conftest import Example, log_url, row, until
-from tests.api.http.test_predict import assert_problem
+from tests.api.conftest import Client, Example, row, serving, until
 from tests.conftest import ROOT
-
-Client = TestClient[Litestar]
-
-
-@pytest.fixture
-def fresh(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    """A client whose application has counted nothing yet, in an empty project."""
-    monkeypatch.chdir(tmp_path)
-    with TestClient(create_app(Settings(model_path=example.path, prediction_log_url=log_url(tmp_path)))) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def closed(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """A client of an application with two keys."""
-    allowed = tuple(map(key_digest, (b"first-key", b"second-key")))
-    url = log_url(tmp_path_factory.mktemp("closed"))
-    with TestClient(create_app(Settings(model_path=example.path, api_keys=allowed, prediction_log_url=url))) as client:
-        yield client
 
 
 def counts(client: Client) -> dict[str, float]:
@@ -57,7 +30,7 @@ def counts(client: Client) -> dict[str, float]:
 
 
 def test_requests_are_counted_by_route_and_status(fresh: Client) -> None:
-    """Each request counts once with its status and its time, also those that no route takes."""
+    """Each request counts once with its status and time, also one that no route takes."""
     fresh.post("/predict", json=row())
     fresh.post("/predict", json=row())
     fresh.post("/predict", json=row(rooms=99))
@@ -98,7 +71,7 @@ def test_rejected_fields_are_counted(fresh: Client) -> None:
 
 @given(st.lists(st.sampled_from([1.0, 2.0, 5.0]) | st.floats(-10, 10), max_size=20))
 def test_predictions_counted_together_are_as_counted_one_by_one(amounts: list[float]) -> None:
-    """Each is in the first bucket whose edge it does not pass, the edge itself included."""
+    """Each prediction is in the first bucket whose edge is not below it."""
     together, alone = (Distribution("x", "x", registry=CollectorRegistry(), buckets=[1, 2, 5]) for _ in range(2))
     together.observe_all(amounts)
     for amount in amounts:
@@ -136,8 +109,7 @@ def test_the_model_is_told(fresh: Client, example: Example) -> None:
 def test_the_log_is_told(example: Example, tmp_path: Path) -> None:
     """Predictions that wait for the log, that are in it, and that were answered without it are counted."""
     database = tmp_path / "log/predictions.db"
-    settings = Settings(model_path=example.path, prediction_log_url=log_url(tmp_path), log_required=False)
-    with TestClient(create_app(settings)) as client:
+    with serving(tmp_path, model_path=example.path, log_required=False) as client:
 
         def told() -> list[float]:
             found = counts(client)
@@ -179,102 +151,6 @@ def test_the_drift_verdict(fresh: Client) -> None:
         found = {name: value for name, value in counts(fresh).items() if name.startswith("api_drift")}
         assert found.pop(f'api_drift{{verdict="{verdict}"}}') == 1
         assert set(found.values()) == {0}
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Authorization": "Bearer first-key"},
-        {"authorization": "bearer second-key"},
-        {"X-API-Key": "second-key"},
-    ],
-)
-def test_a_key_opens(closed: Client, headers: dict[str, str]) -> None:
-    """Any of the keys opens, as a bearer token or in X-API-Key."""
-    assert closed.post("/predict", json=row(), headers=headers).status_code == 200
-    assert closed.post("/predict/batch", json=[row()], headers=headers).status_code == 200
-    assert closed.post("/feedback", json={"id": "nobody", "actual": 1}, headers=headers).status_code == 404
-    assert closed.get("/metrics", headers=headers).status_code == 200
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        {"Authorization": "Bearer first-ke"},
-        {"Authorization": "Bearer first-key2"},
-        {"Authorization": "Basic first-key"},
-        {"Authorization": "first-key"},
-        {"Authorization": "Bearer "},
-        {"X-API-Key": ""},
-        {"X-API-Key": "FIRST-KEY"},
-        {"X-API-Key": "é"},
-    ],
-)
-def test_without_a_key_it_is_closed(closed: Client, headers: dict[str, Any]) -> None:
-    """Without a valid key predictions and metrics are 401, however the path is written; the rest is open."""
-    sent = {name: value.encode() for name, value in headers.items()}
-    for path in ("/predict/", "//predict"):
-        assert closed.post(path, json=row(), headers=sent).status_code != 200
-    for path, body in (("/predict", row()), ("/predict/batch", [row()]), ("/feedback", {"id": "x", "actual": 1})):
-        response = closed.post(path, json=body, headers=sent)
-        assert_problem(response, 401)
-        assert response.headers["www-authenticate"] == "Bearer"
-    assert_problem(closed.get("/metrics", headers=sent), 401)
-    for path in ("/", "/health", "/ready", "/metadata", "/docs", "/openapi.json"):
-        assert closed.get(path, headers=sent).status_code == 200
-
-
-def test_keys_stand_in_the_document(closed: Client, client: Client) -> None:
-    """The document says which operations want a key, and nothing of keys where there are none."""
-    document = closed.get("/openapi.json").json()
-    assert set(document["components"]["securitySchemes"]) == {"bearer", "header"}
-    assert "401" in document["paths"]["/predict"]["post"]["responses"]
-    assert document["paths"]["/metrics"]["get"]["security"] == [{"bearer": []}, {"header": []}]
-    assert "security" not in document["paths"]["/health"]["get"]
-    assert "securitySchemes" not in client.get("/openapi.json").json()["components"]
-
-
-@pytest.mark.parametrize(
-    ("host", "status"),
-    [
-        ("api.example.com", 200),
-        ("API.example.com:8000", 200),
-        ("a.b.example.org", 200),
-        ("example.org", 400),
-        ("example.com", 400),
-        ("api.example.com.evil.net", 400),
-        ("127.0.0.1", 400),
-    ],
-)
-def test_allowed_hosts(example: Example, tmp_path: Path, host: str, status: int) -> None:
-    """Only the hosts of ALLOWED_HOSTS are answered, with any port; probes by address are answered always."""
-    hosts = ("api.example.com", "*.example.org")
-    settings = Settings(model_path=example.path, allowed_hosts=hosts, prediction_log_url=log_url(tmp_path))
-    with TestClient(create_app(settings)) as client:
-        response = client.post("/predict", json=row(), headers={"Host": host})
-        assert response.status_code == status
-        if status == 400:
-            assert "ALLOWED_HOSTS" in assert_problem(response, 400)["detail"]
-            assert client.get("/nope", headers={"Host": host}).status_code == 400
-        assert client.get("/ready", headers={"Host": host}).status_code == 200
-
-
-def test_each_answer_has_a_request_id(client: Client) -> None:
-    """Every answer has an id of its own, errors too."""
-    answers = [client.post("/predict", json=row()), client.post("/predict", content=b"{"), client.get("/nope")]
-    identities = [answer.headers["x-request-id"] for answer in answers]
-    assert len(set(identities)) == 3
-    assert all(re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]+", identity) for identity in identities)
-
-
-@pytest.mark.parametrize(
-    ("sent", "kept"), [("a1.B_2:3-4", True), ("x" * 64, True), ("x" * 65, False), ("", False), ('"}', False)]
-)
-def test_the_callers_request_id_is_kept(client: Client, sent: str, kept: bool) -> None:
-    """A sane X-Request-Id comes back; what could break a log line or a header does not."""
-    answer = client.get("/health", headers={"X-Request-Id": sent})
-    assert (answer.headers["x-request-id"] == sent) is kept
 
 
 def test_every_metric_is_documented(fresh: Client) -> None:

@@ -1,0 +1,112 @@
+"""API keys, allowed hosts and request ids."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api import settings
+from tests.api.conftest import Client, Example, row, serving
+from tests.api.http.test_predict import assert_problem
+
+
+@pytest.fixture(scope="module")
+def closed(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A client of an application with two keys."""
+    allowed = tuple(map(settings.digest, (b"first-key", b"second-key")))
+    with serving(tmp_path_factory.mktemp("closed"), model_path=example.path, api_keys=allowed) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Authorization": "Bearer first-key"}, {"authorization": "bearer second-key"}, {"X-API-Key": "second-key"}],
+)
+def test_a_key_opens(closed: Client, headers: dict[str, str]) -> None:
+    """Any of the keys opens, as a bearer token or in X-API-Key."""
+    assert closed.post("/predict", json=row(), headers=headers).status_code == 200
+    assert closed.post("/predict/batch", json=[row()], headers=headers).status_code == 200
+    assert closed.post("/feedback", json={"id": "nobody", "actual": 1}, headers=headers).status_code == 404
+    assert closed.get("/metrics", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Bearer first-ke"},
+        {"Authorization": "Bearer first-key2"},
+        {"Authorization": "Basic first-key"},
+        {"Authorization": "first-key"},
+        {"Authorization": "Bearer "},
+        {"X-API-Key": ""},
+        {"X-API-Key": "FIRST-KEY"},
+        {"X-API-Key": "é"},
+    ],
+)
+def test_without_a_key_it_is_closed(closed: Client, headers: dict[str, Any]) -> None:
+    """Without a valid key predictions and metrics are 401, however the path is written; the rest is open."""
+    sent = {name: value.encode() for name, value in headers.items()}
+    for path in ("/predict/", "//predict"):
+        assert closed.post(path, json=row(), headers=sent).status_code != 200
+    for path, body in (("/predict", row()), ("/predict/batch", [row()]), ("/feedback", {"id": "x", "actual": 1})):
+        response = closed.post(path, json=body, headers=sent)
+        assert_problem(response, 401)
+        assert response.headers["www-authenticate"] == "Bearer"
+    assert_problem(closed.get("/metrics", headers=sent), 401)
+    for path in ("/", "/health", "/ready", "/metadata", "/docs", "/openapi.json"):
+        assert closed.get(path, headers=sent).status_code == 200
+
+
+def test_keys_stand_in_the_document(closed: Client, client: Client) -> None:
+    """The document says which operations require a key; without keys it does not mention them."""
+    document = closed.get("/openapi.json").json()
+    assert set(document["components"]["securitySchemes"]) == {"bearer", "header"}
+    assert "401" in document["paths"]["/predict"]["post"]["responses"]
+    assert document["paths"]["/metrics"]["get"]["security"] == [{"bearer": []}, {"header": []}]
+    assert "security" not in document["paths"]["/health"]["get"]
+    assert "securitySchemes" not in client.get("/openapi.json").json()["components"]
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("api.example.com", 200),
+        ("API.example.com:8000", 200),
+        ("a.b.example.org", 200),
+        ("example.org", 400),
+        ("example.com", 400),
+        (".example.org", 400),
+        ("api.example.com.evil.net", 400),
+        ("127.0.0.1", 400),
+    ],
+)
+def test_allowed_hosts(example: Example, tmp_path: Path, host: str, status: int) -> None:
+    """Only the hosts of ALLOWED_HOSTS are answered, with any port; probes by address are answered always."""
+    hosts = ("api.example.com", "*.example.org")
+    with serving(tmp_path, model_path=example.path, allowed_hosts=hosts) as client:
+        response = client.post("/predict", json=row(), headers={"Host": host})
+        assert response.status_code == status
+        if status == 400:
+            assert "ALLOWED_HOSTS" in assert_problem(response, 400)["detail"]
+            assert client.get("/nope", headers={"Host": host}).status_code == 400
+        assert client.get("/ready", headers={"Host": host}).status_code == 200
+
+
+def test_each_answer_has_a_request_id(client: Client) -> None:
+    """Every answer has an id of its own, errors too."""
+    answers = [client.post("/predict", json=row()), client.post("/predict", content=b"{"), client.get("/nope")]
+    identities = [answer.headers["x-request-id"] for answer in answers]
+    assert len(set(identities)) == 3
+    assert all(re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]+", identity) for identity in identities)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"), [("a1.B_2:3-4", True), ("x" * 64, True), ("x" * 65, False), ("", False), ('"}', False)]
+)
+def test_the_callers_request_id_is_kept(client: Client, sent: str, kept: bool) -> None:
+    """A sane X-Request-Id comes back; what could break a log line or a header does not."""
+    answer = client.get("/health", headers={"X-Request-Id": sent})
+    assert (answer.headers["x-request-id"] == sent) is kept
