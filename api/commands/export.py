@@ -1,14 +1,13 @@
 """Export logged predictions as live rows for the drift check. Runs in the pipeline's environment, not in the server's.
 
 Reads the log at PREDICTION_LOG_URL and data/schema.yaml; writes predictions.parquet into LIVE_URL: data/live, another
-folder, or any URL that fsspec knows. The file holds the window of the last export, so that no row is there twice. By
-default it begins with the champion: the drift that brought a new model is no reason for another one.
+folder, or any URL that fsspec knows. The file replaces the last export, so that no row is there twice. By default it
+begins with the champion: the drift that brought a new model is no reason for another one.
 
     python -m api.commands.export --since 2026-11-01 --until 2026-12-01
 """
 
 import argparse
-import io
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -20,8 +19,9 @@ import pandas as pd
 from fsspec.implementations.local import LocalFileSystem
 
 from api import settings
-from api.prediction_log import database, queries
-from api.prediction_log.queries import Logged
+from api.prediction_log import queries
+from api.prediction_log.database import existing
+from api.prediction_log.schema import Entry, now
 from pipeline.contract import errors, paths
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import Schema
@@ -34,52 +34,50 @@ BEGINNING = "1970-01-01"
 _CHUNK = 10_000  # rows that are typed at a time
 
 
-def live_rows(logged: Iterable[Logged], schema: Schema) -> pd.DataFrame:
-    """One typed row for each logged prediction: the schema's columns as they were sent (missing ones missing), the
-    target where feedback has told it, and `prediction_id`, `prediction_time`, `prediction_model`, `prediction`."""
+def live_rows(logged: Iterable[tuple[Entry, float | None]], schema: Schema) -> pd.DataFrame:
+    """Return one typed row for each logged prediction: the schema's columns as they were sent (missing ones missing),
+    the target where there is feedback, `prediction_id`, `prediction_time`, `prediction_model` and `prediction`."""
     rows = iter(logged)
-    parts = [_typed(list(islice(rows, _CHUNK)), schema)]
-    while len(parts[-1]) == _CHUNK:
-        parts.append(_typed(list(islice(rows, _CHUNK)), schema))
+    parts = [_typed([], schema)]
+    while chunk := list(islice(rows, _CHUNK)):
+        parts.append(_typed(chunk, schema))
     return pd.concat(parts, ignore_index=True)
 
 
 def save(table: pd.DataFrame, url: str) -> str:
-    """Put the table at `url`, whole or not at all, in the place of the last one; returns where it is."""
+    """Write the table to `url`, whole or not at all, in place of the last one; return where it is."""
     system, path = live_folder.place(url)
     if isinstance(system, LocalFileSystem):
         parquet.write(table, Path(path))
         return path
-    content = io.BytesIO()
-    table.to_parquet(content, index=False)
     # Object stores show an object when it is whole.
-    system.pipe_file(path, content.getvalue())
+    system.pipe_file(path, table.to_parquet(None, index=False))
     return f"{url.rstrip('/')}/{live_folder.NAME}"
 
 
-def _typed(logged: list[Logged], schema: Schema) -> pd.DataFrame:
-    bodies = [json.loads(row.entry.sent) for row in logged]
+def _typed(logged: list[tuple[Entry, float | None]], schema: Schema) -> pd.DataFrame:
+    bodies = [json.loads(entry.sent) for entry, _ in logged]
     raw = {column.name: [_cell(body.get(column.name)) for body in bodies] for column in schema.used}
-    raw[schema.target.name] = [_cell(row.actual) for row in logged]
+    raw[schema.target.name] = [_cell(actual) for _, actual in logged]
     typed, _ = cell_parser.parse(pd.DataFrame(raw, dtype="str"), schema.used)
     about = pd.DataFrame(
         {
-            "prediction_id": pd.Series([row.entry.id for row in logged], dtype="str"),
-            "prediction_time": pd.to_datetime([row.entry.time for row in logged], unit="ms", utc=True),
-            "prediction_model": pd.Series([row.entry.model for row in logged], dtype="str"),
-            "prediction": pd.Series([row.entry.prediction for row in logged], dtype="float64"),
+            "prediction_id": pd.Series([entry.id for entry, _ in logged], dtype="str"),
+            "prediction_time": pd.to_datetime([entry.time for entry, _ in logged], unit="ms", utc=True),
+            "prediction_model": pd.Series([entry.model for entry, _ in logged], dtype="str"),
+            "prediction": pd.Series([entry.prediction for entry, _ in logged], dtype="float64"),
         }
     )
-    return typed.join(about[[name for name in about if name not in typed]])
+    return typed.join(about.drop(columns=typed.columns, errors="ignore"))
 
 
 def _cell(value: Any) -> str:
-    """A JSON value as the cell of a CSV file."""
+    """Return a JSON value as the cell of a CSV file."""
     return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _moment(text: str) -> int:
-    """Milliseconds since 1970 of an ISO 8601 date or time, in UTC where it has no zone."""
+    """Return the milliseconds since 1970 of an ISO 8601 date or time, in UTC where it has no zone."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -93,10 +91,10 @@ def main() -> None:
     parser.add_argument("--until", help="moment after the last, ISO 8601, UTC (default: now)")
     arguments = parser.parse_args()
     since = _moment(arguments.since or git.last_change(paths.CHAMPION_RECORD) or BEGINNING)
-    until = _moment(arguments.until) if arguments.until else queries.now()
-    engine = database.existing(settings.load().prediction_log_url)
-    rows = live_rows(queries.window(engine, since, until), load_schema())
-    known = int(rows[load_schema().target.name].notna().sum())
+    until = _moment(arguments.until) if arguments.until else now()
+    database, schema = existing(settings.load().prediction_log_url), load_schema()
+    rows = live_rows(queries.window(database, since, until), schema)
+    known = rows[schema.target.name].count()
     print(f"{save(rows, live_folder.url())}: {len(rows)} rows, {known} with the actual value")
 
 

@@ -2,15 +2,16 @@
 
     python -m api.commands.score houses.parquet prices.csv
 
-IN is a file, or a folder of parts, which are one table in the order of their names; OUT has a row for each of its rows:
+IN is a file, or a folder of parts, which are one table in the order of their names. OUT has one row for each row of IN:
 the schema's id (else `row`, counted from 0), `prediction`, `lower`, `upper`, and `error`, the reason where there is no
-prediction. A row is refused as POST /predict would refuse it; columns that are no features are not looked at. With
-`--engine dask` OUT is a folder of parts.
+prediction. Rows are refused as POST /predict refuses them; columns that are no features are ignored. With `--engine
+dask` OUT is a folder of parts.
 """
 
 import argparse
 import sys
 from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -34,8 +35,7 @@ _REASONS = 5  # that a message lists
 
 
 def run(source: Path, target: Path, served: Served, workers: Executor) -> tuple[int, Counter[str]]:
-    """Score the table at `source` into `target`; return how many rows there were, and how many were refused by column
-    and reason.
+    """Score the table at `source` into `target`; return the number of rows, and of refused ones by column and reason.
 
     Raises PipelineError, and leaves `target` as it was, where the source is no table for this model or no row of it
     could be scored.
@@ -44,16 +44,13 @@ def run(source: Path, target: Path, served: Served, workers: Executor) -> tuple[
     parts = partitions.list_partitions(workers.map, source)
     key = _key(list(parts[0].columns), served.model)
     with replacing(target) as partial:
+        whole = Job(parts, partial, target.suffix, key, served.path, served.md5, quiet=workers.client is not None)
         if workers.client is None:
-            jobs = [Job(parts, partial, target.suffix, key, served.path, served.md5, quiet=False)]
-            found = [scoring.run(job) for job in jobs]
+            found = [scoring.run(whole)]
         else:
             partial.mkdir()
-            paths = [partial / f"part-{number:05}{target.suffix}" for number in range(len(parts))]
-            jobs = [
-                Job([part], path, target.suffix, key, served.path, served.md5, quiet=True)
-                for part, path in zip(parts, paths, strict=True)
-            ]
+            files = (partial / f"part-{number:05}{target.suffix}" for number in range(len(parts)))
+            jobs = [whole._replace(parts=[part], target=file) for part, file in zip(parts, files, strict=True)]
             found = workers.map(scoring.run, jobs, "score")
         total = sum(rows for rows, _ in found)
         refused = sum((counted for _, counted in found), Counter[str]())
@@ -66,7 +63,7 @@ def _check_place(source: Path, target: Path) -> None:
     if target.suffix.lower() not in scoring.WRITERS:
         raise PipelineError(f"{target}: expected a name that ends in .csv or .parquet")
     if target.resolve() == source.resolve() or source.resolve() in target.resolve().parents:
-        raise PipelineError(f"{target} would be taken for a part of {source} the next time: write it elsewhere")
+        raise PipelineError(f"{target} would be read as a part of {source} the next time: write it elsewhere")
 
 
 def _key(names: list[str], scorer: Model) -> Column:
@@ -75,13 +72,13 @@ def _key(names: list[str], scorer: Model) -> Column:
     Raises PipelineError where the table lacks a feature that may not be missing; names those that may on stderr.
     """
     absent = [column for column in scorer.description.columns if column.name not in names]
-    if required := [f"{column.name}{nearest(column.name, names)}" for column in absent if not column.nullable]:
+    shown = {column.name: f"{column.name}{nearest(column.name, names)}" for column in absent}
+    if required := [shown[column.name] for column in absent if not column.nullable]:
         raise PipelineError(
             f"the table has no column {', '.join(required)}, which {scorer.name} needs; it has {', '.join(names)}"
         )
     if absent:
-        shown = ", ".join(f"{column.name}{nearest(column.name, names)}" for column in absent)
-        print(f"the table has no column {shown}: missing in all rows", file=sys.stderr)
+        print(f"the table has no column {', '.join(shown.values())}: missing in all rows", file=sys.stderr)
     for column in scorer.description.schema.with_role("id"):
         if column.name in names and column.name not in (*OUTPUTS, "error"):
             return column
@@ -89,7 +86,7 @@ def _key(names: list[str], scorer: Model) -> Column:
 
 
 def _listed(refused: Counter[str]) -> str:
-    """The most frequent reasons, for people."""
+    """Return the most frequent reasons as text."""
     shown = ", ".join(f"{reason} {count}" for reason, count in refused.most_common(_REASONS))
     return f": {shown}{', ...' if len(refused) > _REASONS else ''}" if refused else ""
 
@@ -97,20 +94,17 @@ def _listed(refused: Counter[str]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m api.commands.score", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("source", type=Path, metavar="IN", help="a .csv, .parquet or .urls file, or a folder of them")
-    parser.add_argument(
-        "target", type=Path, metavar="OUT", help="the .csv or .parquet file to write; a folder with dask"
-    )
+    parser.add_argument("target", type=Path, metavar="OUT", help="the .csv or .parquet file (dask: folder) to write")
     parser.add_argument("--model", type=Path, metavar="FILE", help="a model file (default: the server's)")
     parser.add_argument("--engine", choices=("pandas", "dask"), default="pandas", help="default: pandas")
     arguments = parser.parse_args()
     chosen = settings.load()
     served = loader.load(arguments.model or loader.find(chosen), chosen)
+    started: AbstractContextManager[Executor] = nullcontext(Executor())
     if arguments.engine == "dask":
-        shared = msgspec.structs.replace(params.load(params.Engine), name="dask")
-        with executor.start(shared) as workers:
-            total, refused = run(arguments.source, arguments.target, served, workers)
-    else:
-        total, refused = run(arguments.source, arguments.target, served, Executor())
+        started = executor.start(msgspec.structs.replace(params.load(params.Engine), name="dask"))
+    with started as workers:
+        total, refused = run(arguments.source, arguments.target, served, workers)
     print(f"{arguments.target}: {total} rows by {loader.summary(served)}", file=sys.stderr)
     print(f"{refused.total()} with an error{_listed(refused)}", file=sys.stderr)
 

@@ -14,7 +14,8 @@ from api.model.loader import NoModelError
 from api.model.micro_batcher import NotFiniteError
 from api.prediction_log.database import PAUSE, LogError
 from api.requests.batch import TooManyError
-from api.requests.diagnostics import MalformedError, Mistake, MistakeInRow, RefusedError
+from api.requests.diagnostics import Mistake, MistakeInRow, RefusedError
+from api.requests.strict_json import MalformedError
 
 MEDIA_TYPE = "application/problem+json"
 # Types with a meaning beyond the status; all others are `about:blank` (RFC 9457, section 4.2.1).

@@ -83,7 +83,7 @@ async def give_feedback(request: AnyRequest) -> Feedback:
     serving: Serving = request.app.state.serving
     body = await read_json(request, serving.settings.api_max_body, "API_MAX_BODY")
     actual = feedback.decode(body, serving.now().contract.schema.target)
-    noted = await asyncio.to_thread(queries.note_actual, request.app.state.log.engine, *actual)
+    noted = await asyncio.to_thread(queries.note_actual, request.app.state.log.database, *actual)
     if noted is None:
         raise errors.problem(
             HTTPStatus.NOT_FOUND, f"no logged prediction has id {actual.id!r}: send the id of an answer"

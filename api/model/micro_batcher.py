@@ -12,9 +12,8 @@ import numpy as np
 
 from api.http.responses import Prediction
 from api.model.loader import Served
-from api.prediction_log.queries import now
-from api.prediction_log.schema import Entry
-from api.prediction_log.writer import Log, new_ids
+from api.prediction_log.schema import Entry, new_ids, now
+from api.prediction_log.writer import Log
 from api.requests import batch
 from api.requests.diagnostics import Row
 from api.telemetry.metrics import Metrics

@@ -1,14 +1,15 @@
-"""The database of the prediction log, SQLite or PostgreSQL: how to open it, its transactions and its errors."""
+"""The database of the prediction log, SQLite or PostgreSQL: how it is opened, its transactions and its errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+# In this project an engine is pandas or Dask.
+from sqlalchemy import Connection, create_engine, event, make_url, text
+from sqlalchemy import Engine as Database
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from api.prediction_log.schema import metadata
 from pipeline.contract.errors import PipelineError
@@ -27,23 +28,29 @@ class LogError(PipelineError):
 
 
 class BusyError(LogError):
-    """Another process writes now: the same again may work in a moment."""
+    """Another process writes now: a second try may succeed in a moment."""
 
 
-def connect(url: str, synchronous: str = "FULL") -> Engine:
+def connect(url: str, synchronous: str = "FULL") -> Database:
     """Return the database at PREDICTION_LOG_URL; nothing is opened or made before its first use.
 
-    Raises PipelineError where the log cannot use the URL; the message does not repeat it, because it may hold a
-    password.
+    Raises PipelineError where the log cannot use the URL. The message does not repeat it: it may hold a password.
     """
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise PipelineError(f"environment variable PREDICTION_LOG_URL: {_EXPECTED}, found no URL") from None
     if parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:"):
-        engine = create_engine(parsed, connect_args={"timeout": PATIENCE})
-        event.listen(engine, "connect", _sqlite_settings(synchronous))
-        return engine
+        # The driver begins no transaction by itself: `begin` does.
+        database = create_engine(parsed, connect_args={"timeout": PATIENCE, "isolation_level": None})
+
+        @event.listens_for(database, "connect")
+        def configure(connection: Any, _: Any) -> None:
+            # secure_delete: what is deleted is overwritten, and so is what moves to another page.
+            for setting in ("journal_mode = WAL", f"synchronous = {synchronous}", "secure_delete = ON"):
+                connection.execute(f"PRAGMA {setting}")
+
+        return database
     if parsed.drivername in ("postgresql", "postgresql+psycopg") and parsed.database:
         limits = {
             "connect_timeout": PATIENCE,
@@ -56,38 +63,38 @@ def connect(url: str, synchronous: str = "FULL") -> Engine:
     )
 
 
-def existing(url: str) -> Engine:
+def existing(url: str) -> Database:
     """Return the database of a log that exists, for the commands that read it.
 
     Raises PipelineError where there is none.
     """
-    engine = connect(url)
-    path = engine.url.database
-    if engine.dialect.name == "sqlite" and not (path and Path(path).is_file()):
+    database = connect(url)
+    path = database.url.database
+    if database.dialect.name == "sqlite" and not (path and Path(path).is_file()):
         raise PipelineError(f"there is no prediction log at {path}: set PREDICTION_LOG_URL as it is set for the server")
-    return engine
+    return database
 
 
-def create(engine: Engine) -> None:
+def create(database: Database) -> None:
     """Make the folder and the tables that are missing."""
-    if engine.dialect.name == "sqlite" and (path := engine.url.database):
+    if database.dialect.name == "sqlite" and (path := database.url.database):
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LogError(str(error)) from None
-    with transaction(engine) as connection:
-        if engine.dialect.name == "postgresql":
+    with transaction(database) as connection:
+        if database.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SETUP_LOCK})
         metadata.create_all(connection)
 
 
 @contextmanager
-def transaction(engine: Engine) -> Iterator[Connection]:
-    """A connection in a writing transaction, committed at the end of the block.
+def transaction(database: Database) -> Iterator[Connection]:
+    """Yield a connection in a writing transaction, committed at the end of the block.
 
     Raises BusyError or LogError for what the database refuses.
     """
-    with translated(), engine.connect() as connection:
+    with translated(), database.connect() as connection:
         begin(connection)
         yield connection
         connection.commit()
@@ -111,17 +118,3 @@ def translated() -> Iterator[None]:
         raise (BusyError if busy else LogError)(reason) from None
     except PoolTimeoutError as error:  # of the pool: all its connections are in use
         raise LogError(str(error)) from None
-
-
-def _sqlite_settings(synchronous: str) -> Any:
-    def apply(connection: Any, _: ConnectionPoolEntry) -> None:
-        connection.isolation_level = None  # transactions begin where the code says so
-        for pragma in (
-            "journal_mode = WAL",
-            f"synchronous = {synchronous}",
-            # What is deleted is overwritten, and so is what moves to another page.
-            "secure_delete = ON",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return apply

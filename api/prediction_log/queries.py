@@ -3,130 +3,101 @@
 Each function is one or a few short transactions and raises LogError where the database does not answer.
 """
 
-import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sqlalchemy import Engine, delete, func, or_, select, text
+from sqlalchemy import Engine as Database
+from sqlalchemy import delete, func, or_, select, text
 
 from api.prediction_log.database import LogError, transaction, translated
-from api.prediction_log.schema import Entry, feedback, predictions
+from api.prediction_log.schema import Entry, feedback, first_id, now, predictions
 
-# Rows that one transaction deletes: short enough that a prediction hardly waits for it.
+# Rows that one transaction deletes: few, so that a prediction hardly waits for it.
 STEP = 500
 DAY = 86_400_000  # milliseconds
 
 
 class Noted(NamedTuple):
-    """`id` is ours; `changed`: whether this value is news; `previous`: the one before, None where there was none."""
+    """`id`: the server's own. `previous`: the actual value before, None where there was none."""
 
     id: str
     changed: bool
     previous: float | None
 
 
-class Erased(NamedTuple):
-    predictions: int
-    feedback: int
+def note_actual(database: Database, given: str, actual: float) -> Noted | None:
+    """Add the actual value to the prediction with this id of the server, or else to the latest with this own id.
 
-
-def note_actual(engine: Engine, given: str, actual: float) -> Noted | None:
-    """Keep the actual value of the prediction with this id, ours or else the latest with the caller's own; None where
-    there is no such prediction. The same value again changes nothing; another one is added, and the latest counts."""
-    with transaction(engine) as connection:
-        # Locked (by PostgreSQL; SQLite has one writer), so that two equal values are one.
-        found = None
-        for column in (predictions.c.id, predictions.c.own):
-            found = (
-                found
-                or connection.execute(
-                    select(predictions.c.seq, predictions.c.id)
-                    .where(column == given)
-                    .order_by(predictions.c.seq.desc())
-                    .limit(1)
-                    .with_for_update()
-                ).one_or_none()
-            )
+    The latest value counts; a value that equals it is not added. Returns None where there is no such prediction.
+    """
+    # Locked (by PostgreSQL; SQLite has one writer), so that two equal values are one.
+    latest = select(predictions.c.seq, predictions.c.id).order_by(predictions.c.seq.desc()).limit(1).with_for_update()
+    with transaction(database) as connection:
+        found = connection.execute(latest.where(predictions.c.id == given)).one_or_none()
+        found = found or connection.execute(latest.where(predictions.c.own == given)).one_or_none()
         if found is None:
             return None
-        previous = connection.scalar(
-            select(feedback.c.actual).where(feedback.c.prediction == found.seq).order_by(feedback.c.seq.desc()).limit(1)
-        )
-        changed = previous != actual
-        if changed:
+        told = select(feedback.c.actual).where(feedback.c.prediction == found.seq)
+        previous = connection.scalar(told.order_by(feedback.c.seq.desc()).limit(1))
+        if previous != actual:
             connection.execute(feedback.insert().values(prediction=found.seq, time=now(), actual=actual))
-        return Noted(found.id, changed, previous)
+        return Noted(found.id, previous != actual, previous)
 
 
-def prune(engine: Engine, max_days: int, max_rows: int) -> int:
-    """Delete the oldest predictions, at most STEP of them, that are over an age or a count (0: no limit), with their
-    feedback; returns how many. The count is that of the sequence: rows that were erased count too."""
+def prune(database: Database, max_days: int, max_rows: int) -> int:
+    """Delete the oldest predictions over an age or a count (0: no limit), at most STEP, with their feedback.
+
+    Returns how many. Rows are counted by `seq`: erased ones count too.
+    """
     over = []
     if max_days:
-        # The first 48 bits of an id are its time, and the ids are indexed.
+        # An id begins with its time, and the ids are indexed.
         over.append(predictions.c.id < first_id(now() - max_days * DAY))
     if max_rows:
         over.append(predictions.c.seq <= select(func.max(predictions.c.seq)).scalar_subquery() - max_rows)
     if not over:
         return 0
-    with transaction(engine) as connection:
-        oldest = connection.scalars(select(predictions.c.seq).where(or_(*over)).order_by(predictions.c.seq).limit(STEP))
-        gone = list(oldest)
-        if gone:
-            connection.execute(delete(feedback).where(feedback.c.prediction.in_(gone)))
-            connection.execute(delete(predictions).where(predictions.c.seq.in_(gone)))
+    with transaction(database) as connection:
+        oldest = select(predictions.c.seq).where(or_(*over)).order_by(predictions.c.seq).limit(STEP)
+        gone = list(connection.scalars(oldest))
+        connection.execute(delete(feedback).where(feedback.c.prediction.in_(gone)))
+        connection.execute(delete(predictions).where(predictions.c.seq.in_(gone)))
     return len(gone)
 
 
-def erase(engine: Engine, given: str) -> Erased:
-    """Delete every prediction with this id, ours or the caller's own, with its feedback, so that SQLite's files hold no
-    trace of them.
+def erase(database: Database, given: str) -> tuple[int, int]:
+    """Delete every prediction with this id, the server's or the caller's own, and its feedback.
 
+    Returns how many predictions and feedback values. SQLite's files then hold no trace of them.
     Raises LogError where they are deleted and SQLite's write-ahead log could not be emptied.
     """
-    with transaction(engine) as connection:
+    with transaction(database) as connection:
         chosen = or_(predictions.c.id == given, predictions.c.own == given)
         gone = select(predictions.c.seq).where(chosen)
         notes = connection.execute(delete(feedback).where(feedback.c.prediction.in_(gone))).rowcount
         rows = connection.execute(delete(predictions).where(chosen)).rowcount
-    if engine.dialect.name == "sqlite":
-        with translated(), engine.connect() as connection:
+    if database.dialect.name == "sqlite":
+        with translated(), database.connect() as connection:
             if connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()[0]:
                 raise LogError("deleted, but the write-ahead log still holds it, for others read the log; run it again")
-    return Erased(rows, notes)
+    return rows, notes
 
 
-class Logged(NamedTuple):
-    """An entry with its latest actual value, None where nobody told one."""
+def window(database: Database, since: int, until: int) -> Iterator[tuple[Entry, float | None]]:
+    """Yield the predictions from `since` to before `until` (milliseconds since 1970), the oldest first.
 
-    entry: Entry
-    actual: float | None
-
-
-def window(engine: Engine, since: int, until: int) -> Iterator[Logged]:
-    """The predictions from `since` to before `until` (milliseconds since 1970), the oldest first."""
-    latest = (
-        select(feedback.c.prediction, func.max(feedback.c.seq).label("seq")).group_by(feedback.c.prediction).subquery()
-    )
-    columns = [predictions.c[name] for name in Entry._fields]
+    With each comes its latest actual value, None where it has no feedback.
+    """
+    last = func.max(feedback.c.seq).label("seq")
+    latest = select(feedback.c.prediction, last).group_by(feedback.c.prediction).subquery()
     query = (
-        select(*columns, feedback.c.actual)
+        select(*(predictions.c[name] for name in Entry._fields), feedback.c.actual)
         .outerjoin(latest, latest.c.prediction == predictions.c.seq)
         .outerjoin(feedback, feedback.c.seq == latest.c.seq)
         .where(predictions.c.id >= first_id(since), predictions.c.id < first_id(until))
         .order_by(predictions.c.seq)
         .execution_options(yield_per=10_000)
     )
-    with translated(), engine.connect() as connection:
+    with translated(), database.connect() as connection:
         for row in connection.execute(query):
-            yield Logged(Entry(*row[:-1]), row[-1])
-
-
-def now() -> int:
-    """Milliseconds since 1970, UTC."""
-    return time.time_ns() // 1_000_000
-
-
-def first_id(moment: int) -> str:
-    """A lower bound of the ids of this millisecond and of all later ones."""
-    return f"{min(max(moment, 0), 2**48 - 1):012x}"
+            yield Entry(*row[:-1]), row[-1]

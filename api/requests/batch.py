@@ -1,50 +1,48 @@
-"""The body of a batch: a JSON array of rows, all of them right or none taken."""
-
-from typing import Any
+"""The body of a batch: a JSON array of rows, of which all are valid or none is taken."""
 
 import msgspec
 
-from api.requests import diagnostics
+from api.requests import diagnostics, strict_json
 from api.requests.decoder import Contract
-from api.requests.diagnostics import MOST_MISTAKES, MalformedError, Mistake, MistakeInRow, RefusedError, Row
+from api.requests.diagnostics import MOST_MISTAKES, MistakeInRow, RefusedError, Row
+from api.requests.strict_json import MalformedError
 
 _parts = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class TooManyError(Exception):
-    """More rows than a batch may have; the message says how many."""
+    """A batch has more rows than allowed; the message says how many."""
 
 
 def decode(body: bytes, contract: Contract, most: int) -> tuple[list[Row], list[str]]:
-    """The rows in a body, and the JSON of each as it stands there.
+    """Return the rows in a body, and the JSON of each as received.
 
     Raises TooManyError, MalformedError where the body is no JSON, and RefusedError with the mistakes of all rows.
     """
+    refused = RefusedError()
     try:
         parts = [bytes(part) for part in _parts.decode(body)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # For the reason: it is no JSON, or no array.
-        whole = diagnostics.not_a("one JSON array of rows", diagnostics.parse(body))
-        raise RefusedError([_in_row(whole, None)], 1) from None
+        _add(refused, diagnostics.not_a("one JSON array of rows", strict_json.parse(body)), None)
+        raise refused from None
     if len(parts) > most:
         raise TooManyError(f"expected at most {most} rows (API_MAX_BATCH), found {len(parts)}; send them in parts")
     rows: list[Row] = []
-    mistakes: list[MistakeInRow] = []
-    total = 0
     for number, part in enumerate(parts):
         try:
             rows.append(contract.decode(part))
         except RefusedError as error:
-            total += error.total
-            room = MOST_MISTAKES - len(mistakes)
-            mistakes += [_in_row(mistake, number) for mistake in error.mistakes[:room]]
+            _add(refused, error, number)
         except MalformedError as error:
             raise MalformedError(f"row {number}: {error}") from None
-    if mistakes:
-        raise RefusedError(mistakes, total)
+    if refused.total:
+        raise refused
     return rows, [part.decode() for part in parts]
 
 
-def _in_row(mistake: Mistake, row: int | None) -> MistakeInRow:
-    fields: dict[str, Any] = msgspec.structs.asdict(mistake)
-    return MistakeInRow(**fields, row=row)
+def _add(refused: RefusedError, error: RefusedError, row: int | None) -> None:
+    """Add the mistakes of one row, or of the whole body (None)."""
+    listed = error.mistakes[: MOST_MISTAKES - len(refused.mistakes)]
+    refused.mistakes += [MistakeInRow(**msgspec.structs.asdict(mistake), row=row) for mistake in listed]
+    refused.total += error.total

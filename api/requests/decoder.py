@@ -1,4 +1,4 @@
-"""The decoder of a request body, made from the schema in the model file: JSON to the row of numbers of the model."""
+"""The fast decoder of a request body, made from the schema in the model file: JSON to the model's row of numbers."""
 
 import math
 import re
@@ -19,20 +19,21 @@ class Contract:
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
-        self._count = len(schema.features)
-        self._decoder = _decoder(schema)
-        others = [c.role for c in schema.columns if c.role not in ("feature", "target")]
-        self._id = self._count + others.index("id") if "id" in others else None
-        self._nullable = [(place, c.name) for place, c in enumerate(schema.features) if c.nullable]
-        self._whole = [place for place, c in enumerate(schema.features) if c.dtype in ("int", "bool")]
+        features, self._count = schema.features, len(schema.features)
+        others = tuple(column for column in schema.columns if column.role not in ("feature", "target"))
+        roles = [column.role for column in others]
+        self._id = self._count + roles.index("id") if "id" in roles else None
+        self._decoder = _decoder(features, others)
+        self._nullable = [(place, column.name) for place, column in enumerate(features) if column.nullable]
+        self._whole = [place for place, column in enumerate(features) if column.dtype in ("int", "bool")]
         self._codes = [
             (place, {category: float(code) for code, category in enumerate(column.categories)})
-            for place, column in enumerate(schema.features)
+            for place, column in enumerate(features)
             if column.dtype == "category"
         ]
 
     def decode(self, body: bytes) -> Row:
-        """The row in a body.
+        """Return the row in a body.
 
         Raises MalformedError where it is no JSON and RefusedError with all mistakes where it is no row.
         """
@@ -52,11 +53,11 @@ class Contract:
                 imputed.append(name)
         for value in values[self._count :]:
             unset += value is UNSET
-        # Each field has one colon. More of them: a key stands twice (msgspec keeps the last) or a text has one.
+        # Each field has one colon. With more, a key stands twice (msgspec keeps the last) or a text has one.
         if body.count(b":") != len(values) - unset:
             return diagnostics.read(body, self.schema)
         for place in self._whole:
-            if type(numbers[place]) is float and numbers[place] % 1 > 0:  # not so of NaN, which is missing
+            if type(numbers[place]) is float and numbers[place] % 1 > 0:  # false for NaN, a missing value
                 return diagnostics.read(body, self.schema)
         for place, codes in self._codes:
             if isinstance(numbers[place], str):
@@ -64,24 +65,19 @@ class Contract:
         return Row(numbers, imputed, to_own(values[self._id]) if self._id else None)
 
 
-def _decoder(schema: Schema) -> msgspec.json.Decoder[Any] | None:
-    """A decoder of a structure with the features first, in order; None where msgspec cannot hold a column's name."""
-    others = [c for c in schema.columns if c.role not in ("feature", "target")]
-    if any(re.search(r'["\\\x00-\x1f]', column.name) for column in schema.columns):
+def _decoder(features: tuple[Column, ...], others: tuple[Column, ...]) -> msgspec.json.Decoder[Any] | None:
+    """Return a decoder of a structure with these fields in order; None where msgspec cannot hold a column's name."""
+    names = [column.name for column in (*features, *others)]
+    if any(re.search(r'["\\\x00-\x1f]', name) for name in names):
         return None
-    fields: list[Any] = []
-    for column in schema.features:
-        kind = _kind(column)
-        # Unset and null are told apart only to count the colons.
-        optional = (f"f{len(fields)}", kind | None | UnsetType, UNSET)
-        fields.append(optional if column.nullable else (f"f{len(fields)}", kind))
+    # Unset and null are told apart only to count the colons.
+    kinds = [(_kind(column) | None | UnsetType, UNSET) if column.nullable else (_kind(column),) for column in features]
     # Decoded and not skipped: msgspec does not check the UTF-8 of what it skips.
-    fields += [(f"f{len(fields) + place}", Any, UNSET) for place in range(len(others))]
-    names = [column.name for column in (*schema.features, *others)]
+    kinds += [(Any, UNSET)] * len(others)
     structure = msgspec.defstruct(
         "Row",
-        fields,
-        rename={field[0]: name for field, name in zip(fields, names, strict=True)},
+        [(f"f{place}", *kind) for place, kind in enumerate(kinds)],
+        rename={f"f{place}": name for place, name in enumerate(names)},
         forbid_unknown_fields=True,
         kw_only=True,
         gc=False,
@@ -96,6 +92,6 @@ def _kind(column: Column) -> Any:
         return bool | Annotated[int, Meta(ge=0, le=1)] | Annotated[float, Meta(ge=0, le=1)]
     low, high = limits(column)
     if column.dtype == "int":
-        # 24.0 is an integer too; 24.5 is seen later.
+        # 24.0 is an integer too; `decode` refuses 24.5.
         return Annotated[int, Meta(ge=math.ceil(low), le=math.floor(high))] | Annotated[float, Meta(ge=low, le=high)]
     return Annotated[float, Meta(ge=low, le=high)]

@@ -1,10 +1,10 @@
-"""The body of a feedback: which prediction, and the value that turned out to be true."""
+"""The body of a feedback: the id of a prediction and its actual value."""
 
 from typing import Any, NamedTuple
 
 from api.requests import diagnostics
-from api.requests.diagnostics import Members, Mistake, RefusedError
-from api.requests.values import LONGEST_ID, RefusalError, expected, to_number, to_own
+from api.requests.diagnostics import RefusedError
+from api.requests.values import LONGEST_ID, InvalidValueError, expected, to_number, to_own
 from pipeline.contract.schema import Column
 
 ID = f"the id of a prediction: text of 1 to {LONGEST_ID} characters, or a whole number"
@@ -16,33 +16,32 @@ class Actual(NamedTuple):
 
 
 def decode(body: bytes, target: Column) -> Actual:
-    """The feedback in a body; the value must be one that the target may have.
+    """Return the feedback in a body; the value must be one that the target may have.
 
     Raises MalformedError, or RefusedError with all mistakes.
     """
-    members = diagnostics.parse(body)
-    if not isinstance(members, Members):
-        raise RefusedError([diagnostics.not_a("one JSON object with the keys id and actual", members)], 1)
     wanted = {"id": ID, "actual": expected(target)}
     given: dict[str, Any] = {}
-    mistakes: list[Mistake] = []
-    for name, value in members:
+    refused = RefusedError()
+    for name, value in diagnostics.members(body, "one JSON object with the keys id and actual"):
         if name not in wanted:
-            mistakes.append(diagnostics.mistake(name, "unknown", value, "the keys id and actual, and no other"))
+            refused.note(name, "unknown", value, "the keys id and actual, and no other")
         elif name in given:
-            mistakes.append(diagnostics.mistake(name, "duplicate", value, "each key once"))
+            refused.note(name, "duplicate", value, "each key once")
         else:
             given[name] = value
-    mistakes += [diagnostics.mistake(name, "missing", None, wanted[name]) for name in wanted if name not in given]
+    for name in wanted:
+        if name not in given:
+            refused.note(name, "missing", None, wanted[name])
     key = to_own(given.get("id"))
     if "id" in given and key is None:
-        mistakes.append(diagnostics.mistake("id", "type", given["id"], ID))
+        refused.note("id", "type", given["id"], ID)
     number = 0.0
     if "actual" in given:
         try:
             number = to_number(given["actual"], target)
-        except RefusalError as refusal:
-            mistakes.append(diagnostics.mistake("actual", refusal.problem, given["actual"], wanted["actual"]))
-    if mistakes or key is None:
-        raise RefusedError(mistakes[: diagnostics.MOST_MISTAKES], len(mistakes))
+        except InvalidValueError as error:
+            refused.note("actual", error.problem, given["actual"], wanted["actual"])
+    if refused.total or key is None:
+        raise refused
     return Actual(key, number)

@@ -1,8 +1,9 @@
-"""One JSON value of one column: what is allowed, the number that the model sees, and the way back."""
+"""The JSON values of a column: which are allowed, the number that the model sees, and the way back."""
 
 import math
 from typing import Any, Literal
 
+from api.requests.strict_json import Overflow
 from pipeline.contract.schema import Column
 
 # The model's matrix is float32; what is larger would become infinite in it.
@@ -14,19 +15,15 @@ LONGEST_ID = 200  # characters
 Problem = Literal["missing", "unknown", "duplicate", "type", "bounds", "category", "body"]
 
 
-class RefusalError(Exception):
+class InvalidValueError(Exception):
     """A value that its column does not allow."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
 
 
-class Overflow(str):
-    """The text of a number that is too large for a float: JSON has it, Python's floats do not."""
-
-
 def limits(column: Column) -> tuple[float, float]:
-    """The inclusive bounds of a float or int column: its own, within what the matrix can hold."""
+    """Return the inclusive bounds of a float or int column: its own, within what the matrix can hold."""
     most = EXACT if column.dtype == "int" else FLOAT32_MAX
     low = -most if column.min is None else max(column.min, -most)
     high = most if column.max is None else min(column.max, most)
@@ -34,39 +31,38 @@ def limits(column: Column) -> tuple[float, float]:
 
 
 def to_number(value: Any, column: Column) -> float:
-    """The number of a decoded JSON value: a category's place in the schema's list, 1 and 0 for true and false, NaN
-    for null.
+    """Return the number of a JSON value: a category's place in the schema's list, 1 or 0 for a bool, NaN for null.
 
-    Raises RefusalError.
+    Raises InvalidValueError.
     """
     if value is None:
         if column.nullable:
             return math.nan
-        raise RefusalError("missing")
+        raise InvalidValueError("missing")
     if column.dtype == "category":
         if type(value) is not str:
-            raise RefusalError("type")
+            raise InvalidValueError("type")
         if value not in column.categories:
-            raise RefusalError("category")
+            raise InvalidValueError("category")
         return float(column.categories.index(value))
-    if type(value) is Overflow and column.dtype != "bool":
-        raise RefusalError("bounds")
     if column.dtype == "bool":
-        if type(value) not in (bool, int, float) or value not in (0, 1):
-            raise RefusalError("type")
+        if value not in (0, 1):
+            raise InvalidValueError("type")
         return float(value)
+    if type(value) is Overflow:
+        raise InvalidValueError("bounds")
     # A bool is an int to Python, not to us.
     if type(value) not in (int, float) or (column.dtype == "int" and value % 1 != 0):
-        raise RefusalError("type")
+        raise InvalidValueError("type")
     low, high = limits(column)
     if not low <= value <= high:
-        raise RefusalError("bounds")
+        raise InvalidValueError("bounds")
     return float(value)
 
 
 def to_own(value: Any) -> str | None:
-    """The caller's own id as text, by which feedback and erasure find a prediction: a text of 1 to 200 characters or a
-    whole number. None for anything else: such a value is accepted, and names nothing."""
+    """Return the caller's own id, text of 1 to 200 characters or a whole number, as the text that feedback and erasure
+    use. Any other value is accepted and names nothing: None."""
     if type(value) in (int, float) and abs(value) < 2**63 and value % 1 == 0:
         value = str(int(value))
     # PostgreSQL's text has no NUL, and its indexes have no long entries.
@@ -74,7 +70,7 @@ def to_own(value: Any) -> str | None:
 
 
 def to_json(number: float | None, column: Column) -> Any:
-    """The JSON value that `to_number` turns into this number."""
+    """Return the JSON value that `to_number` turns into this number."""
     if number is None or math.isnan(number):
         return None
     if column.dtype == "category":

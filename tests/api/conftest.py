@@ -136,7 +136,7 @@ def serving(folder: Path, **settings: Any) -> Iterator[Client]:
 
 def logged(client: Client) -> list[dict[str, Any]]:
     """The predictions in the log, the oldest first."""
-    url = client.app.state.log.engine.url
+    url = client.app.state.log.database.url
     with sqlite3.connect(url.database) as connection:
         connection.row_factory = sqlite3.Row
         return [dict(found) for found in connection.execute("SELECT * FROM predictions ORDER BY seq")]

@@ -4,84 +4,73 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import fsspec
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from litestar.testing import TestClient
 
-from api.app import create_app
 from api.commands import erase, export
-from api.prediction_log import queries
-from api.settings import Settings
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import load
 from pipeline.drift import live_folder
 from pipeline.drift.live_rows import of_folder
 from pipeline.tables.feature_matrix import to_matrix
 from stages.drift import compare
-from tests.api.conftest import COLUMNS, Example, log_url, row
+from tests.api.conftest import COLUMNS, Example, log_url, row, serving
 from tests.api.http.test_predict import bodies
 from tests.conftest import ROOT
+
+Run = Callable[..., str]
 
 
 @pytest.fixture
 def logged(example: Example, tmp_path: Path) -> list[str]:
     """A log of 60 rows of the table, the first with a corrected actual value; the ids."""
     sent = bodies(example, example.table.head(60))
-    with TestClient(create_app(Settings(example.path, prediction_log_url=log_url(tmp_path)))) as client:
+    with serving(tmp_path, model_path=example.path) as client:
         ids = [answer["id"] for answer in client.post("/predict/batch", json=sent).json()]
         for actual in (5, 7.5):
             client.post("/feedback", json={"id": ids[0], "actual": actual})
     return ids
 
 
-class Project(NamedTuple):
-    """A folder with the schema and the log, in which commands run."""
-
-    folder: Path
-    monkeypatch: pytest.MonkeyPatch
-    capsys: pytest.CaptureFixture[str]
-
-    def run(self, command: Any, *arguments: str) -> str:
-        """What the command printed."""
-        self.monkeypatch.setattr(sys, "argv", ["", *arguments])
-        command.main()
-        return self.capsys.readouterr().out
-
-
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Project:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in a folder with the schema and the log; return its output."""
     source = {"origin": "generated", "licence": "none"}
     text = yaml.safe_dump({"version": 1, "source": source, "columns": COLUMNS}, sort_keys=False, allow_unicode=True)
     (tmp_path / "data").mkdir()
     (tmp_path / "data/schema.yaml").write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PREDICTION_LOG_URL", log_url(tmp_path))
-    return Project(tmp_path, monkeypatch, capsys)
+
+    def run_command(command: Any, *arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["", *arguments])
+        command.main()
+        return capsys.readouterr().out
+
+    return run_command
 
 
-def test_exported_rows_are_what_was_sent(example: Example, tmp_path: Path, project: Project, logged: list[str]) -> None:
-    """Live rows are the typed features as they were sent, missing ones missing; the target is the latest feedback. A
-    second run changes nothing."""
-    assert project.run(export) == f"{tmp_path}/data/live/predictions.parquet: 60 rows, 1 with the actual value\n"
-    again = subprocess.run(
-        [sys.executable, "-m", "api.commands.export"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        check=True,
-    )
-    assert b": 60 rows" in again.stdout
-    assert [path.name for path in (tmp_path / "data/live").iterdir()] == ["predictions.parquet"]
+def test_exported_rows_are_what_was_sent(
+    example: Example, tmp_path: Path, run: Run, logged: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Live rows have the features as sent, and the latest feedback as target. A second run, with parts of another size,
+    changes nothing."""
+    monkeypatch.setattr(export, "_CHUNK", 20)
+    assert run(export) == f"{tmp_path}/data/live/predictions.parquet: 60 rows, 1 with the actual value\n"
+    whole = pd.read_parquet("data/live/predictions.parquet")
+    command, variables = [sys.executable, "-m", "api.commands.export"], {**os.environ, "PYTHONPATH": str(ROOT)}
+    assert b": 60 rows" in subprocess.run(command, env=variables, capture_output=True, check=True).stdout
+    assert [path.name for path in Path("data/live").iterdir()] == ["predictions.parquet"]
+    pd.testing.assert_frame_equal(pd.read_parquet("data/live/predictions.parquet"), whole)
     live = pd.concat(list(of_folder(tmp_path / "data/live", example.schema).batches()))
-    wanted = example.table.head(60)
-    pd.testing.assert_frame_equal(
-        pd.DataFrame(to_matrix(live, example.schema.features)), pd.DataFrame(to_matrix(wanted, example.schema.features))
-    )
-    whole = pd.read_parquet(tmp_path / "data/live/predictions.parquet")
+    exported, sent = (to_matrix(table, example.schema.features) for table in (live, example.table.head(60)))
+    np.testing.assert_array_equal(exported, sent)
     assert list(whole["prediction_id"]) == logged
     assert whole["price"].dropna().to_dict() == {0: 7.5}
     report = compare(example.table, live, example.schema, load("drift", ROOT / "params.yaml"))
@@ -89,70 +78,55 @@ def test_exported_rows_are_what_was_sent(example: Example, tmp_path: Path, proje
     assert report["n_live"] == 60
 
 
-def test_a_window_has_its_rows_alone(example: Example, tmp_path: Path, project: Project, logged: list[str]) -> None:
+def test_a_window_has_its_rows_alone(
+    example: Example, tmp_path: Path, run: Run, logged: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Rows from the first moment to before the last are exported; with none there is an empty table."""
-    assert ": 60 rows" in project.run(export, "--since", "2020-01-01", "--until", "2999-01-01T00:00+02:00")
-    assert ": 0 rows" in project.run(export, "--since", "2020-01-01", "--until", "2021-01-01")
+    assert ": 60 rows" in run(export, "--since", "2020-01-01", "--until", "2999-01-01T00:00+02:00")
+    assert ": 0 rows" in run(export, "--since", "2020-01-01", "--until", "2021-01-01")
     assert sum(map(len, of_folder(tmp_path / "data/live", example.schema).batches())) == 0
     with pytest.raises(PipelineError, match="expected a date"):
-        project.run(export, "--since", "yesterday")
-    project.monkeypatch.setenv("PREDICTION_LOG_URL", "sqlite:///nowhere.db")
+        run(export, "--since", "yesterday")
+    monkeypatch.setenv("PREDICTION_LOG_URL", "sqlite:///nowhere.db")
     with pytest.raises(PipelineError, match=r"there is no prediction log at nowhere\.db"):
-        project.run(export)
+        run(export)
 
 
-def test_any_url_of_fsspec(example: Example, tmp_path: Path, logged: list[str]) -> None:
-    """The table goes to any file system that fsspec knows."""
-    engine = create_app(Settings(prediction_log_url=log_url(tmp_path))).state.log.engine
-    table = export.live_rows(queries.window(engine, 0, queries.now() + 1), example.schema)
-    assert export.save(table, "memory://bucket/live/") == "memory://bucket/live/predictions.parquet"
-    with fsspec.open("memory://bucket/live/predictions.parquet") as file:
-        pd.testing.assert_frame_equal(pd.read_parquet(file), table)
-
-
-def test_rows_kept_elsewhere_come_back(project: Project, logged: list[str]) -> None:
-    """With LIVE_URL the export goes there, and `python -m ops.fetch_live` brings it to data/live, which drift reads."""
-    for url in (f"{project.folder}/elsewhere", "memory://bucket/elsewhere"):
-        project.monkeypatch.setenv("LIVE_URL", url)
+def test_rows_kept_elsewhere_come_back(
+    tmp_path: Path, run: Run, logged: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With LIVE_URL, which fsspec reads, the export goes there, and `ops.fetch_live` brings it whole to data/live."""
+    run(export)
+    here = pd.read_parquet("data/live/predictions.parquet")
+    shutil.rmtree("data/live")
+    for url in (f"{tmp_path}/elsewhere", "memory://bucket/elsewhere"):
+        monkeypatch.setenv("LIVE_URL", url)
         with pytest.raises(PipelineError, match=r"there is no predictions\.parquet"):
             live_folder.fetch(live_folder.url())
-        assert project.run(export) == f"{url}/predictions.parquet: 60 rows, 1 with the actual value\n"
-        assert not (project.folder / "data/live").exists()
+        assert run(export) == f"{url}/predictions.parquet: 60 rows, 1 with the actual value\n"
+        assert not (tmp_path / "data/live").exists()
         live_folder.fetch(live_folder.url())
-        assert f"bytes from {url}" in project.capsys.readouterr().out
-        assert len(pd.read_parquet("data/live/predictions.parquet")) == 60
+        assert f"bytes from {url}" in capsys.readouterr().out
+        pd.testing.assert_frame_equal(pd.read_parquet("data/live/predictions.parquet"), here)
         shutil.rmtree("data/live")
-    project.monkeypatch.setenv("LIVE_URL", "nosuch://bucket")
+    monkeypatch.setenv("LIVE_URL", "nosuch://bucket")
     with pytest.raises(PipelineError, match="LIVE_URL: expected a folder or a URL that fsspec knows"):
-        project.run(export)
+        run(export)
 
 
-def test_many_rows_are_typed_in_parts(
-    example: Example, tmp_path: Path, logged: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The size of a part does not show in the result."""
-    engine = create_app(Settings(prediction_log_url=log_url(tmp_path))).state.log.engine
-    whole, parts = [], []
-    for size, into in ((10_000, whole), (20, parts)):
-        monkeypatch.setattr(export, "_CHUNK", size)
-        into.append(export.live_rows(queries.window(engine, 0, queries.now() + 1), example.schema))
-    pd.testing.assert_frame_equal(whole[0], parts[0])
-
-
-def test_the_erase_command(project: Project, logged: list[str]) -> None:
-    """It says how much it erased, and an id that no prediction has is an error."""
-    assert project.run(erase, logged[0]).startswith("erased: 1 predictions, 2 feedback values;")
+def test_the_erase_command(run: Run, logged: list[str]) -> None:
+    """It says how much it erased; an unknown id is an error."""
+    assert run(erase, logged[0]).startswith("erased: 1 predictions, 2 feedback values;")
     with pytest.raises(PipelineError, match="no prediction in the log has the id"):
-        project.run(erase, logged[0])
-    assert ": 59 rows, 0 with" in project.run(export)
+        run(erase, logged[0])
+    assert ": 59 rows, 0 with" in run(export)
 
 
-def test_an_own_id_is_exported(example: Example, tmp_path: Path, project: Project) -> None:
-    """Columns with another role than feature are exported as they were sent, so that live rows can become training
-    rows; ignored ones are not."""
-    with TestClient(create_app(Settings(example.path, prediction_log_url=log_url(tmp_path)))) as client:
+def test_an_own_id_is_exported(example: Example, tmp_path: Path, run: Run) -> None:
+    """The id column is exported as it was sent, so that live rows can become training rows; ignored columns are not."""
+    with serving(tmp_path, model_path=example.path) as client:
         client.post("/predict", json=row(listing="L-1", note="private"))
-    project.run(export)
+    run(export)
     whole = pd.read_parquet(tmp_path / "data/live/predictions.parquet")
     assert list(whole["listing id"]) == ["L-1"]
     assert "note" not in whole

@@ -5,37 +5,25 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pandas as pd
 import pytest
 
 from api.commands import score
 from pipeline.contract import errors
-from tests.api.conftest import Example, row, table_of
+from tests.api.conftest import Client, Example, row, table_of
 from tests.api.http.test_predict import bodies
-from tests.api.test_server import ROOT, Server, environment
+from tests.api.test_server import ROOT, environment
 
 ANSWERS = ["prediction", "lower", "upper"]
 ROUNDING = 2.0**-22  # the runtime's float32 sums of a row end otherwise in a batch of another size
 
 
-@pytest.fixture(scope="module")
-def server(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    started = Server(tmp_path_factory.mktemp("server"), MODEL_PATH=str(example.path))
-    try:
-        started.wait()
-        yield started
-    finally:
-        started.kill()
-
-
 def run(example: Example, *arguments: Path | str, code: int = 0) -> str:
-    """What `python -m api.commands.score` says on stderr; in this process, for the start of one costs most."""
+    """Return the command's stderr. It runs in this process, because the start of another takes longest."""
     said = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(said):
         patch.setattr(sys, "argv", ["api.commands.score", *map(str, arguments), "--model", str(example.path)])
@@ -48,7 +36,7 @@ def run(example: Example, *arguments: Path | str, code: int = 0) -> str:
 
 
 def run_on_dask(example: Example, *arguments: Path, code: int = 0) -> str:
-    """The same of the command with --engine dask, in a process of its own as its workers are."""
+    """Return the stderr of the command with --engine dask, in a process of its own as its workers are."""
     command = [sys.executable, "-m", "api.commands.score", *map(str, arguments), "--model", str(example.path)]
     command += ["--engine", "dask"]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
@@ -63,9 +51,9 @@ def read(path: Path) -> pd.DataFrame:
 @pytest.mark.parametrize("source", ["typed.parquet", "text.csv"])
 @pytest.mark.parametrize("target", ["out.parquet", "out.csv"])
 def test_each_row_is_answered_as_by_the_server(
-    example: Example, server: Server, tmp_path: Path, source: str, target: str
+    example: Example, fresh: Client, tmp_path: Path, source: str, target: str
 ) -> None:
-    """Typed or as text, each row gets what POST /predict/batch answers, under its own id."""
+    """Each row, typed or as text, has the answer of POST /predict/batch, under its own id."""
     table = example.table.head(150)
     table.to_parquet(tmp_path / "typed.parquet")
     table_of(200).loc[table["row"]].to_csv(tmp_path / "text.csv", index=False)
@@ -76,7 +64,7 @@ def test_each_row_is_answered_as_by_the_server(
     assert list(scored) == ["listing id", *ANSWERS, "error"]
     assert list(scored["listing id"]) == list(table["listing id"])
     assert scored["error"].isna().all()
-    answers = httpx.post(f"{server.url}/predict/batch", json=bodies(example, table)).json()
+    answers = fresh.post("/predict/batch", json=bodies(example, table)).json()
     wanted = [[answer[name] for name in ANSWERS] for answer in answers]
     np.testing.assert_allclose(scored[ANSWERS], wanted, rtol=ROUNDING)
 
@@ -93,8 +81,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def test_what_the_server_refuses_is_an_error_in_its_row(example: Example, server: Server, tmp_path: Path) -> None:
-    """A row that POST /predict refuses has the reason and no answer; its neighbours are scored, all are counted."""
+def test_what_the_server_refuses_is_an_error_in_its_row(example: Example, fresh: Client, tmp_path: Path) -> None:
+    """A row that POST /predict refuses has the reason and no answer; its neighbours are scored."""
     sent = [row(), *(row(**change) for change, _ in WRONG), row(slope=None, garden=None)]
     pd.DataFrame(sent, dtype=object).to_csv(tmp_path / "in.csv", index=False)
     said = run(example, tmp_path / "in.csv", tmp_path / "out.parquet")
@@ -103,9 +91,9 @@ def test_what_the_server_refuses_is_an_error_in_its_row(example: Example, server
     assert "9 rows" in said
     assert "7 with an error: rooms unparseable 2, " in said
     for body, (_, line) in zip(sent, scored.iterrows(), strict=True):
-        answer = httpx.post(f"{server.url}/predict", json=body)
+        answer = fresh.post("/predict", json=body)
         if answer.status_code == 200:
-            assert line["error"] is None or pd.isna(line["error"])
+            assert pd.isna(line["error"])
             wanted = [answer.json()[name] for name in ANSWERS]
             np.testing.assert_allclose(line[ANSWERS].to_list(), wanted, rtol=ROUNDING)
         else:
@@ -132,8 +120,8 @@ def parts(example: Example, tmp_path: Path) -> Path:
 
 
 def test_parts_are_one_table(example: Example, tmp_path: Path, parts: Path) -> None:
-    """A folder's CSV and Parquet parts are scored in the order of their names, rows numbered through where there is no
-    id; a column that may be missing may be absent, and is named."""
+    """A folder's CSV and Parquet parts are scored in the order of their names. Without an id the rows are numbered. A
+    nullable column may be absent, and is named."""
     said = run(example, parts, tmp_path / "parts.parquet")
     assert "the table has no column slope: missing in all rows" in said
     assert "3 with an error: rooms out of bounds 3" in said
@@ -144,13 +132,9 @@ def test_parts_are_one_table(example: Example, tmp_path: Path, parts: Path) -> N
 
 @pytest.mark.slow
 def test_dask_scores_the_same(example: Example, tmp_path: Path, parts: Path) -> None:
-    """With --engine dask OUT is a folder of parts with the same rows, and the counts are the same; what went wrong
-    leaves nothing behind."""
+    """With --engine dask OUT is a folder of parts with the same rows and counts; an error leaves nothing behind."""
     for target in ("out.parquet", "out.csv"):
-        said = [
-            run(example, parts, tmp_path / target),
-            run_on_dask(example, parts, tmp_path / f"dask.{target}"),
-        ]
+        said = [run(example, parts, tmp_path / target), run_on_dask(example, parts, tmp_path / f"dask.{target}")]
         assert said[0].splitlines()[-1] == said[1].splitlines()[-1]
         made = sorted((tmp_path / f"dask.{target}").iterdir())
         assert [path.name for path in made] == [f"part-{n:05}{Path(target).suffix}" for n in range(3)]
@@ -177,7 +161,7 @@ def test_dask_scores_the_same(example: Example, tmp_path: Path, parts: Path) -> 
 def test_what_cannot_be_scored_leaves_the_last_result(
     example: Example, tmp_path: Path, name: str, content: bytes, reason: str
 ) -> None:
-    """Where IN is no table of the model or no row is right, the exit code is 1, one message says why, OUT stays."""
+    """If IN is no table of the model or all rows are refused, one message says why and OUT stays."""
     (tmp_path / name.replace("elsewhere", "in")).write_bytes(content)
     (tmp_path / "out.csv").write_text("the last one")
     said = run(example, tmp_path / name, tmp_path / "out.csv", code=1)

@@ -1,26 +1,20 @@
-"""The prediction log when it is away, deleted under the server, or held by another."""
+"""The prediction log when it cannot be written, was deleted, or is locked by another process."""
 
 import sqlite3
 import threading
 from pathlib import Path
 
-from litestar import Litestar
-from litestar.testing import TestClient
-
-from api.app import create_app
 from api.prediction_log.writer import Log
-from api.settings import Settings
-from tests.api.conftest import Example, log_url, logged, row, until
+from tests.api.conftest import Client, Example, logged, row, serving, until
 from tests.api.http.test_predict import assert_problem
 
 
 def test_no_log_no_answer(example: Example, tmp_path: Path) -> None:
-    """Where the log cannot be written predictions, batches and feedback are 503 with Retry-After, /ready says why,
-    /health is 200 and says not ready, and refusals are as ever; when it can be written again all is well without a
-    restart."""
+    """Without a log predictions, batches and feedback are 503 with Retry-After, /ready says why, /health stays 200, and
+    invalid rows stay 422. When it can be written again predictions are answered without a restart."""
     in_the_way = tmp_path / "log"
     in_the_way.write_text("")
-    with TestClient(create_app(Settings(example.path, prediction_log_url=log_url(tmp_path)))) as client:
+    with serving(tmp_path, model_path=example.path) as client:
         for path, body in (("/predict", row()), ("/predict/batch", [row()]), ("/feedback", {"id": "x", "actual": 1})):
             response = client.post(path, json=body)
             content = assert_problem(response, 503)
@@ -39,12 +33,10 @@ def test_no_log_no_answer(example: Example, tmp_path: Path) -> None:
 
 
 def test_a_log_that_is_not_required(example: Example, tmp_path: Path) -> None:
-    """With LOG_REQUIRED=false rows are answered without a log, the loss is counted, and the server is ready."""
+    """With LOG_REQUIRED=false rows are answered without a log and counted as lost, and the server is ready."""
     in_the_way = tmp_path / "log"
     in_the_way.write_text("")
-    with TestClient(
-        create_app(Settings(example.path, prediction_log_url=log_url(tmp_path), log_required=False))
-    ) as client:
+    with serving(tmp_path, model_path=example.path, log_required=False) as client:
         log: Log = client.app.state.log
         assert client.get("/ready").status_code == 200
         assert client.get("/health").json()["ready"]
@@ -61,18 +53,18 @@ def test_a_log_that_is_not_required(example: Example, tmp_path: Path) -> None:
         assert log.written == len(logged(client)) == 1
 
 
-def test_a_deleted_log_begins_anew(fresh: TestClient[Litestar]) -> None:
-    """A file that was deleted under the server takes no more predictions that nobody will ever find."""
+def test_a_deleted_log_begins_anew(fresh: Client) -> None:
+    """A file that was deleted under the server gets no more predictions: the next one starts a new file."""
     fresh.post("/predict", json=row())
-    for path in Path(fresh.app.state.log.engine.url.database).parent.iterdir():
+    for path in Path(fresh.app.state.log.database.url.database).parent.iterdir():
         path.unlink()
     answer = fresh.post("/predict", json=row()).json()
     assert [entry["id"] for entry in logged(fresh)] == [answer["id"]]
 
 
-def test_another_writer_is_waited_for(fresh: TestClient[Litestar]) -> None:
+def test_another_writer_is_waited_for(fresh: Client) -> None:
     """While another process holds the log a prediction waits, and other requests do not."""
-    other = sqlite3.connect(fresh.app.state.log.engine.url.database, isolation_level=None)
+    other = sqlite3.connect(fresh.app.state.log.database.url.database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     answers: list[int] = []
     waiting = threading.Thread(target=lambda: answers.append(fresh.post("/predict", json=row()).status_code))

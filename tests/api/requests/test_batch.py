@@ -3,25 +3,12 @@
 import json
 
 import pytest
-from litestar import Litestar
-from litestar.testing import TestClient
 
-from tests.api.conftest import FLOAT32, JSON, row
+from tests.api.conftest import JSON, Client, row
 from tests.api.http.test_predict import assert_problem
 
 
-def test_a_batch_answers_in_the_order_of_its_rows(client: TestClient[Litestar]) -> None:
-    """Each row has its own answer, an id of its own, and its own list of what was imputed."""
-    answers = client.post("/predict/batch", json=[row(), row(rooms=4, slope=None), row()]).json()
-    singles = [client.post("/predict", json=body).json() for body in (row(), row(rooms=4, slope=None))]
-    expected = [singles[n]["prediction"] for n in (0, 1, 0)]
-    assert [answer["prediction"] for answer in answers] == pytest.approx(expected, rel=FLOAT32)
-    assert [answer["imputed"] for answer in answers] == [[], ["slope"], []]
-    assert len({answer["id"] for answer in answers}) == 3
-    assert client.post("/predict/batch", json=[]).json() == []
-
-
-def test_mistakes_of_a_batch_have_row_numbers(client: TestClient[Litestar]) -> None:
+def test_mistakes_of_a_batch_have_row_numbers(client: Client) -> None:
     """Every field at fault in every row is told with the number of its row, counted from 0."""
     content = assert_problem(client.post("/predict/batch", json=[row(), row(rooms=0, year="x"), 7, row(area=...)]), 422)
     assert [(e["row"], e["field"], e["problem"], e["value"]) for e in content["errors"]] == [
@@ -53,7 +40,7 @@ def test_mistakes_of_a_batch_have_row_numbers(client: TestClient[Litestar]) -> N
         (b"", 400, "JSON"),
     ],
 )
-def test_a_batch_that_cannot_be_read(client: TestClient[Litestar], content: bytes, status: int, detail: str) -> None:
+def test_a_batch_that_cannot_be_read(client: Client, content: bytes, status: int, detail: str) -> None:
     """A batch has its own limits of rows and bytes, and what is no JSON is 400."""
     assert detail in assert_problem(client.post("/predict/batch", content=content, headers=JSON), status)["detail"]
     assert_problem(client.post("/predict/batch", content=b"[]", headers={"content-type": "text/csv"}), 415)

@@ -7,8 +7,6 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from litestar import Litestar
-from litestar.testing import TestClient
 from sqlalchemy import select
 
 from api.http.openapi import feedback_schema
@@ -16,18 +14,18 @@ from api.prediction_log.schema import feedback
 from api.requests.decoder import Contract
 from api.requests.diagnostics import RefusedError
 from api.requests.feedback import decode
-from tests.api.conftest import row
-from tests.api.http.test_predict import JSON, assert_problem
+from tests.api.conftest import JSON, Client, row
+from tests.api.http.test_predict import assert_problem
 from tests.api.requests.test_decoder import ANY, LEAVES
 
 
-def give(client: TestClient[Litestar], key: Any, actual: float) -> dict[str, Any]:
+def give(client: Client, key: Any, actual: float) -> dict[str, Any]:
     response = client.post("/feedback", json={"id": key, "actual": actual})
     assert response.status_code == 200
     return response.json()
 
 
-def test_corrections_are_kept_and_the_same_again_changes_nothing(client: TestClient[Litestar]) -> None:
+def test_corrections_are_kept_and_the_same_again_changes_nothing(client: Client) -> None:
     """The first value, a correction and a return to the first are all kept; a repetition is not."""
     key = client.post("/predict", json=row()).json()["id"]
     first, again, corrected, back = (give(client, key, actual) for actual in (10, 10.0, 11.5, 10))
@@ -35,20 +33,20 @@ def test_corrections_are_kept_and_the_same_again_changes_nothing(client: TestCli
     assert again == {"id": key, "actual": 10.0, "changed": False, "previous": 10.0}
     assert corrected == {"id": key, "actual": 11.5, "changed": True, "previous": 10.0}
     assert back["changed"]
-    with client.app.state.log.engine.connect() as connection:
+    with client.app.state.log.database.connect() as connection:
         kept = connection.scalars(select(feedback.c.actual).order_by(feedback.c.seq.desc()).limit(3))
         assert list(kept) == [10.0, 11.5, 10.0]
 
 
 @pytest.mark.parametrize(("sent", "given"), [("L-1", "L-1"), (17, "17"), (18, 18.0), ("ñ:\U0001d11e", "ñ:\U0001d11e")])
-def test_the_callers_own_id_names_the_latest_prediction(client: TestClient[Litestar], sent: Any, given: Any) -> None:
-    """Where the schema has an id column its value works too: text, or a whole number however it is written."""
+def test_the_callers_own_id_names_the_latest_prediction(client: Client, sent: Any, given: Any) -> None:
+    """The value of the schema's id column works too: text, or a whole number however it is written."""
     client.post("/predict", json=row(listing=sent))
     [latest] = client.post("/predict/batch", json=[row(listing=sent)]).json()
     assert give(client, given, 5)["id"] == latest["id"]
 
 
-def test_an_unknown_id_is_404(client: TestClient[Litestar]) -> None:
+def test_an_unknown_id_is_404(client: Client) -> None:
     """An id that no prediction has is named in the answer."""
     assert "'nobody'" in assert_problem(client.post("/feedback", json={"id": "nobody", "actual": 1}), 404)["detail"]
     client.post("/predict", json=row(listing="x" * 201))
@@ -74,9 +72,7 @@ def test_an_unknown_id_is_404(client: TestClient[Litestar]) -> None:
         (b"[]", "", "body"),
     ],
 )
-def test_a_mistake_names_field_value_and_expectation(
-    client: TestClient[Litestar], content: bytes, field: str, problem: str
-) -> None:
+def test_a_mistake_names_field_value_and_expectation(client: Client, content: bytes, field: str, problem: str) -> None:
     """The actual value must be one that the target may have, and the id one that a prediction may have."""
     [error] = assert_problem(client.post("/feedback", content=content, headers=JSON), 422)["errors"]
     assert (error["field"], error["problem"]) == (field, problem)
@@ -84,7 +80,7 @@ def test_a_mistake_names_field_value_and_expectation(
         assert error["expected"] == "a number of at least 0 (euro)"
 
 
-def test_what_cannot_be_read(client: TestClient[Litestar]) -> None:
+def test_what_cannot_be_read(client: Client) -> None:
     """Feedback has the limits and refusals of a prediction's body."""
     assert_problem(client.post("/feedback", content=b'{"id": NaN}', headers=JSON), 400)
     assert_problem(client.post("/feedback", content=b"{}", headers={"content-type": "text/plain"}), 415)

@@ -1,0 +1,72 @@
+"""The connection that a process keeps for its writes to the prediction log."""
+
+import os
+
+from sqlalchemy import Connection
+from sqlalchemy import Engine as Database
+
+from api.prediction_log import schema
+from api.prediction_log.database import BusyError, LogError, begin, create, translated
+from api.prediction_log.schema import Entry
+
+
+class KeptConnection:
+    """A connection that opens with its first transaction, and again after an error or where SQLite's file changed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._is_file = database.dialect.name == "sqlite"
+        self._connection: Connection | None = None
+        self._file: tuple[int, int] | None = None
+
+    def commit(self, entries: list[Entry]) -> None:
+        """Insert the entries in one transaction; without entries, write the probe's row.
+
+        Raises LogError. SQLite raises BusyError at once: waiting inside of it would stop the event loop.
+        """
+        try:
+            with translated():
+                connection = self._open()
+                begin(connection)
+                if entries:
+                    schema.insert(connection, entries)
+                else:
+                    connection.execute(schema.PROBE)
+                connection.commit()
+        except BusyError:
+            if self._connection is not None:
+                self._connection.rollback()
+            raise
+        except LogError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.invalidate()
+            self._connection.close()
+            self._connection = None
+        self._database.dispose()
+
+    def _open(self) -> Connection:
+        # Writes to a file that was deleted or replaced would be lost.
+        if self._connection is not None and self._identity() != self._file:
+            self.close()
+        if self._connection is None:
+            create(self._database)
+            self._connection = self._database.connect()
+            if self._is_file:
+                self._connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+                self._connection.commit()
+            self._file = self._identity()
+        return self._connection
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Return the device and the number of SQLite's file, None where there is none."""
+        if not self._is_file:
+            return None
+        try:
+            found = os.stat(self._database.url.database or "")
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
