@@ -28,14 +28,16 @@ def summary(base: str, since: str) -> str:
 
     Raises PipelineError where metrics are missing.
     """
-    before = {name: _cv_rmse(git.show(since, paths.TRAIN_METRICS / f"{name}.json")) for name in _families()}
-    after = {name: _cv_rmse((paths.TRAIN_METRICS / f"{name}.json").read_text(encoding="utf-8")) for name in _families()}
+    families = {path.stem: path for path in sorted(paths.TRAIN_METRICS.glob("*.json"))}
+    before = {name: _cv_rmse(git.show(since, path)) for name, path in families.items()}
+    after = {name: _cv_rmse(path.read_text(encoding="utf-8")) for name, path in families.items()}
+    drift = atomic_files.read_json(paths.DRIFT_METRICS)
     parts = [
         ("Gate", _verdict(since)),
         ("Metrics", _differences("metrics", since)),
         ("Parameters", _differences("params", since)),
         ("Families", chart(before, after)),
-        ("Drift", _drift(atomic_files.read_json(paths.DRIFT_METRICS))),
+        ("Drift", f"**{drift['verdict']}** ({drift['n_live']} live rows, {drift['n_reference']} of the reference)"),
     ]
     body = "\n\n".join(f"### {title}\n\n{text}" for title, text in parts)
     return f"## Compared with `{base}` ({since[:10]})\n\n{body}\n"
@@ -64,18 +66,10 @@ def chart(before: dict[str, float | None], after: dict[str, float | None]) -> st
     return "\n".join([*drawn, "", table])
 
 
-def _families() -> list[str]:
-    return [path.stem for path in sorted(paths.TRAIN_METRICS.glob("*.json"))]
-
-
 def _cv_rmse(text: str | None) -> float | None:
     """Return the figure of a family's metrics; None where the family is new, or has no such figure."""
     value = json.loads(text).get("cv_rmse") if text else None
     return float(value) if isinstance(value, int | float) else None
-
-
-def _drift(report: dict[str, object]) -> str:
-    return f"**{report['verdict']}** ({report['n_live']} live rows, {report['n_reference']} of the reference)"
 
 
 def _verdict(since: str) -> str:

@@ -13,9 +13,7 @@ from pathlib import Path
 from pipeline.contract.errors import PipelineError
 
 # Questions to Git that must succeed before a commit, and what is wrong where one fails.
-_IDENTITY = (
-    "Git does not know who made this version: run `git config user.name NAME` and `git config user.email ADDRESS`"
-)
+_IDENTITY = "Git does not know who you are: run `git config user.name NAME` and `git config user.email ADDRESS`"
 NEEDED = {
     "rev-parse --verify --quiet HEAD": "this repository has no commit yet: commit the project first",
     "symbolic-ref --quiet HEAD": "HEAD is on no branch, so a commit would be lost: run `git switch BRANCH`",
