@@ -1,8 +1,8 @@
-"""Repair what a killed `dvc repro` leaves behind, so that the next run starts from files that DVC can read.
+"""Repair what a killed `dvc repro` leaves behind, so that the next run finds files that DVC can read.
 
 DVC writes dvc.lock and .dvc/tmp/rwlock in place: a kill in that moment leaves an empty or cut file, which every later
-run refuses. A dvc.lock that reads well is kept as a copy; one that does not is replaced by that copy, else by the one
-of the last commit. The stages that the kill undid then run again.
+run refuses. A whole dvc.lock is copied; a damaged one is replaced by that copy, else by the one of the last commit. The
+stages that it does not list then run again.
 """
 
 import json
@@ -25,9 +25,9 @@ WRITTEN = ("data", "models", "metrics")
 def repair() -> list[str]:
     """Repair the workspace and return a sentence for each repair.
 
-    Raises PipelineError where a DVC command is at work here: its files are half-written for a reason.
+    Raises PipelineError where a DVC command is at work here: its half-written files are no damage.
     """
-    # Nothing can start a stage while DVC's own lock is held.
+    # While DVC's own lock is held, no stage can start.
     with lock.held("repair", DVC_LOCK, PATIENCE):
         done = (_repair_stage_lock(), _repair_dvc_lock(), _remove_partial_files())
     return [sentence for sentence in done if sentence]
@@ -69,13 +69,12 @@ def _repair_dvc_lock() -> str | None:
 
 
 def _is_whole(path: Path) -> bool:
-    """Return True where DVC accepts this dvc.lock and its last line ends: a cut one may still be YAML."""
-    from dvc.exceptions import DvcException
+    """Return True where DVC accepts this dvc.lock and its last line is complete: a cut one may still be YAML."""
+    from dvc.exceptions import DvcException  # takes half a second to import
     from dvc.schema import COMPILED_LOCKFILE_SCHEMA
     from dvc.utils import strictyaml
 
     try:
-        # DVC's own function, so that the two cannot disagree.
         strictyaml.load(str(path), schema=COMPILED_LOCKFILE_SCHEMA)
     except (DvcException, UnicodeDecodeError):
         return False
