@@ -9,10 +9,11 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pandas as pd
+
+from pipeline.cleaning import validation
 from pipeline.contract import errors, paths, schema
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.schema import Schema
-from pipeline.contract.yaml_config import nearest
 from pipeline.profiling.inferred_schema import infer
 from pipeline.profiling.schema_text import explain, to_yaml
 from pipeline.tables import raw_table, sources
@@ -47,30 +48,20 @@ def check(path: Path) -> None:
     """Print a description of the schema, after comparing it with the headers of the raw files where there are any."""
     checked = schema.load(path)
     if paths.RAW.is_dir():
-        extra = _unread_columns(checked, path)
-        compared = [f"{paths.RAW} has all of these columns{' and others, which nothing reads:' if extra else ''}"]
-        compared += map(_wrapped, extra)
+        files = sources.list_sources()
+        headers = [raw_table.column_names(file) for file in files]
+        raw_table.check_same_columns(headers, files)
+        validation.check_columns(pd.DataFrame(columns=headers[0]), checked)
+        known = {column.name for column in checked.columns}
+        extra = [_wrapped(name) for name in headers[0] if name not in known]
+        compared = [
+            f"{paths.RAW} has all of these columns{' and others, which nothing reads:' if extra else ''}",
+            *extra,
+        ]
     else:
         compared = [f"there is no {paths.RAW} here to compare it with"]
     print(f"{path} is valid: {len(checked.columns)} columns, {len(checked.features)} features\n")
     print(*explain(checked), "", *compared, sep="\n")
-
-
-def _unread_columns(checked: Schema, path: Path) -> list[str]:
-    """Return the columns of the raw files that the schema does not have; only headers are read.
-
-    Raises PipelineError for a column that a file lacks, with the most similar name in it.
-    """
-    extra: dict[str, None] = {}
-    known = {column.name for column in checked.columns}
-    for source in sources.list_sources():
-        header = raw_table.column_names(source)
-        unknown = [name for name in header if name not in known]
-        if missing := [column.name for column in checked.used if column.name not in header]:
-            names = ", ".join(f"{name}{nearest(name, unknown)}" for name in missing)
-            raise PipelineError(f"{source} has no column {names}, which {path} describes: correct one of the two")
-        extra |= dict.fromkeys(unknown)
-    return list(extra)
 
 
 def _wrapped(text: str) -> str:

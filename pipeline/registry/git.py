@@ -16,6 +16,7 @@ from pipeline.contract.errors import PipelineError
 _UNKNOWN_USER = "Git does not know who you are: run `git config user.name NAME` and `git config user.email ADDRESS`"
 # Git commands that must succeed before a commit, and the error where one fails.
 NEEDED = {
+    "rev-parse --git-dir": "this folder is in no Git repository: run this from the project's folder, or `git init`",
     "rev-parse --verify --quiet HEAD": "this repository has no commit yet: commit the project first",
     "symbolic-ref --quiet HEAD": "HEAD is on no branch, so a commit would be lost: run `git switch BRANCH`",
     "var GIT_COMMITTER_IDENT": _UNKNOWN_USER,
@@ -30,8 +31,10 @@ def commit_of(revision: str) -> str:
     """Return the commit that a revision names. Raises PipelineError where it names none."""
     found = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     if found.returncode:
-        _check_repository()
-        raise PipelineError(f"{revision!r} is no revision of this Git repository: name a commit, branch or tag")
+        raise PipelineError(
+            f"{revision!r} is no revision of a Git repository here: name a commit, branch or tag, and run this from "
+            "the project's folder"
+        )
     return found.stdout.strip()
 
 
@@ -74,18 +77,10 @@ def worktree(commit: str, folder: Path) -> Iterator[Path]:
         _git("worktree", "remove", "--force", "--force", str(folder))
 
 
-def _check_repository() -> None:
-    if _git("rev-parse", "--git-dir").returncode:
-        raise PipelineError(
-            f"{Path.cwd()} is in no Git repository: run this from the project's folder, or make it one with `git init`"
-        )
-
-
 def check_ready() -> None:
     """Raise PipelineError, with the way out, where a commit could not be made or would not stay."""
-    _check_repository()
-    for question, message in NEEDED.items():
-        if _git(*question.split()).returncode:
+    for command, message in NEEDED.items():
+        if _git(*command.split()).returncode:
             raise PipelineError(message)
     for name, what in UNFINISHED.items():
         if _file(name).exists():

@@ -19,7 +19,6 @@ GOOD = Path(".dvc/tmp/dvc.lock.good")
 DVC_LOCK = Path(".dvc/tmp/lock")  # held by each DVC command, but not while a stage runs
 STAGE_LOCK = Path(".dvc/tmp/rwlock")  # names the files and the process of each stage that runs
 PATIENCE = 3  # seconds, as long as DVC waits for its own lock
-WRITTEN = ("data", "models", "metrics")
 
 
 def repair() -> list[str]:
@@ -82,7 +81,7 @@ def _is_whole(path: Path) -> bool:
 
 
 def _remove_partial_files() -> str | None:
-    partial = [path for folder in WRITTEN for path in Path(folder).rglob("*.partial")]
+    partial = [path for folder in ("data", "models", "metrics") for path in Path(folder).rglob("*.partial")]
     for path in partial:
         atomic_files.remove(path)
     return f"removed {len(partial)} half-written files of a killed run" if partial else None
