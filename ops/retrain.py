@@ -34,7 +34,7 @@ def reason(report: dict[str, object], force: bool) -> str | None:
 
 
 def retrain(force: bool) -> str:
-    """Run the loop and say in one line how it ended."""
+    """Run the loop; return a line that says how it ended."""
     git.check_ready()
     for sentence in repair():
         print(sentence, flush=True)

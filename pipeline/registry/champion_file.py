@@ -21,7 +21,7 @@ def champion_at(revision: str) -> bytes | None:
 
 
 def fetch(name: str, out: Path) -> str:
-    """Copy the champion of a version, of `prod` or of any Git revision to `out`, and say so in two lines.
+    """Copy the champion of a version, of `prod` or of any Git revision to `out`; return two lines that say so.
 
     Raises PipelineError where there is none, and where `out` is a file that promote or the pipeline writes.
     """
@@ -36,7 +36,7 @@ def fetch(name: str, out: Path) -> str:
 
 
 def restore() -> str:
-    """Put the champion that HEAD records into the workspace, and say so in one line.
+    """Put the champion that HEAD records into the workspace; return a line that says so.
 
     Raises PipelineError where there is none, or where its file is nowhere and cannot be rebuilt.
     """

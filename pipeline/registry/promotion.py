@@ -16,7 +16,7 @@ from pipeline.registry.champion_record import ChampionRecord
 
 
 def promote(force: bool) -> str:
-    """Make the workspace's model the champion and say so in one line.
+    """Make the workspace's model the champion; return a line that says so.
 
     Raises PipelineError where, without `force`, the gate's last verdict on this file, today's test split and the
     champion of HEAD is not `promote`; where no commit could say what made the model; and where signing fails.
@@ -46,7 +46,7 @@ def promote(force: bool) -> str:
 
 
 def rollback(to: str | None) -> str:
-    """Return to the version before the one in production, or to `to`, and say so in one line.
+    """Make the version before the one in production, or `to`, the champion again; return a line that says so.
 
     Raises PipelineError where there is none, where its file is nowhere, and where signing fails.
     """

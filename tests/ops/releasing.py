@@ -1,4 +1,4 @@
-"""What tests of the registry share: questions to Git, and to the record and the history of the champion."""
+"""Helpers of the registry's tests: the champion's record and history, and Git."""
 
 import yaml
 
@@ -23,20 +23,20 @@ def git(project: Project, *arguments: str) -> str:
 
 
 def changes(project: Project) -> list[str]:
-    """Each change of the champion in the history, such as `promoted v1.0.0`."""
+    """Return each change of the champion in the history, such as `promoted v1.0.0`."""
     return [
         f"{key} {line['version']}" for line in history(project) for key in ("promoted", "rolled_back") if key in line
     ]
 
 
 def state(project: Project) -> tuple[str, str, bytes, bytes]:
-    """What a command that is refused, or has nothing to do, leaves alone."""
+    """Return HEAD, tags, record and history; a command that is refused, or has nothing to do, changes none of them."""
     files = (project.path(name).read_bytes() for name in (RECORD, HISTORY))
     return git(project, "rev-parse", "HEAD"), git(project, "tag"), *files
 
 
 def check_consistent(project: Project) -> None:
-    """No champion contradicts its record, and Git can read all there is."""
+    """Assert that the champion does not contradict its record, and that Git can read all there is."""
     if project.path(RECORD).exists():
         assert not project.path(CHAMPION).exists() or md5(project, CHAMPION) == record(project)["outs"][0]["md5"]
     git(project, "fsck", "--connectivity-only")

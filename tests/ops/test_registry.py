@@ -83,8 +83,8 @@ def test_promote_refuses_where_a_commit_cannot_be_made(released: Project) -> Non
 
 
 def test_a_champion_without_a_version_becomes_the_first(reproduced: Project) -> None:
-    """Where the model is the champion already, but no version, promote makes it v1.0.0 without a verdict; before it
-    there is nothing to return to."""
+    """A model that is the champion already, but no version, becomes v1.0.0 by promote without a verdict; rollback has
+    nothing to return to."""
     shutil.copyfile(reproduced.path(MODEL), reproduced.path(CHAMPION))
     reproduced.dvc("add", "--quiet", CHAMPION)
     reproduced.commit("a champion of old")

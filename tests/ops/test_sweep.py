@@ -18,12 +18,9 @@ from tests.test_repro import ran
 
 
 def processes(project: Project) -> list[psutil.Process]:
-    """What runs in the project's folder, with its command line in `info`: a process may end between two looks."""
-    found = []
-    for process in psutil.process_iter(["cwd", "cmdline"], ad_value=[]):
-        if process.info["cwd"] and Path(process.info["cwd"]).is_relative_to(project.folder):
-            found.append(process)
-    return found
+    """Return the processes in the project's folder, each with its command line in `info`, which outlives it."""
+    running = psutil.process_iter(["cwd", "cmdline"], ad_value="")
+    return [p for p in running if p.info["cwd"] and Path(p.info["cwd"]).is_relative_to(project.folder)]
 
 
 def until(happens: Callable[[], bool]) -> None:
@@ -35,7 +32,7 @@ def until(happens: Callable[[], bool]) -> None:
 
 
 def states(project: Project) -> dict[str, str]:
-    """The state of each entry of DVC's queue by its name."""
+    """Return the state of each entry of DVC's queue by its name."""
     return dict(re.findall(r"(?m)^\w{7}\s+(\S+)\s.*\s(\w+)\s*$", project.dvc("queue", "status").stdout))
 
 
@@ -55,7 +52,7 @@ def queueing(reproduced: Project) -> Iterator[Project]:
 
 
 def touched(project: Project) -> tuple[bytes, str, str]:
-    """What a sweep must not change: a file with an edit that is not committed, Git's view of the rest, the branch."""
+    """Return what no sweep changes: a file with an edit that is not committed, Git's status, the branch."""
     status = project.run("git", "status", "--porcelain").stdout
     return project.path("params.yaml").read_bytes(), status, project.run("git", "symbolic-ref", "HEAD").stdout
 
@@ -86,8 +83,8 @@ def test_a_sweep_names_the_best(queueing: Project) -> None:
     edit(queueing)
     before = touched(queueing)
     # As for a user who has not activated the environment: no `dvc` on PATH.
-    queueing.env["PATH"] = os.environ["PATH"].replace(str(Path(sys.executable).parent), "")
-    queueing.env["PATH"] = os.pathsep.join(p for p in queueing.env["PATH"].split(os.pathsep) if p)
+    path, own = queueing.env["PATH"], str(Path(sys.executable).parent)
+    queueing.env["PATH"] = os.pathsep.join(folder for folder in path.split(os.pathsep) if folder != own)
     sweep = start(queueing, "train.families.xgboost.max_depth=[-1],[2],[4]")
     assert sweep.stdout is not None
     first = next((line for line in sweep.stdout if "(1 of 3)" in line), "")
@@ -95,7 +92,7 @@ def test_a_sweep_names_the_best(queueing: Project) -> None:
     assert not all_ended(queueing), f"not said when it happened: {first}"
     said = sweep.communicate()[0]
     assert sweep.returncode == 0
-    queueing.env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    queueing.env["PATH"] = path
     assert touched(queueing) == before
     until(lambda: all_ended(queueing))
     assert states(queueing)["mine"] == "Success"
