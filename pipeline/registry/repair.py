@@ -55,29 +55,29 @@ def _repair_dvc_lock() -> str | None:
     good = GOOD.read_bytes() if GOOD.exists() else None
     if not paths.LOCK.exists() or paths.LOCK.read_bytes() == good:
         return None
-    if _is_whole(paths.LOCK):
+    if _dvc_lock_is_whole():
         atomic_files.write_bytes(GOOD, paths.LOCK.read_bytes())
         return None
     committed = (git.show("HEAD", paths.LOCK) or "").encode()
     for content, name in ((good or b"", "the last good one"), (committed, "the one of the last commit")):
         atomic_files.write_bytes(paths.LOCK, content)
-        if _is_whole(paths.LOCK):
+        if _dvc_lock_is_whole():
             return f"{paths.LOCK} was damaged (a killed run?): brought back {name}"
     paths.LOCK.unlink()
     return f"{paths.LOCK} was damaged (a killed run?) and there is no good one: removed it, all stages run again"
 
 
-def _is_whole(path: Path) -> bool:
-    """Return True where DVC accepts this dvc.lock and its last line is complete: a cut one may still be YAML."""
+def _dvc_lock_is_whole() -> bool:
+    """Return True where DVC accepts dvc.lock and its last line is complete: a cut one may still be YAML."""
     from dvc.exceptions import DvcException  # takes half a second to import
     from dvc.schema import COMPILED_LOCKFILE_SCHEMA
     from dvc.utils import strictyaml
 
     try:
-        strictyaml.load(str(path), schema=COMPILED_LOCKFILE_SCHEMA)
+        strictyaml.load(str(paths.LOCK), schema=COMPILED_LOCKFILE_SCHEMA)
     except (DvcException, UnicodeDecodeError):
         return False
-    return path.read_bytes().endswith(b"\n")
+    return paths.LOCK.read_bytes().endswith(b"\n")
 
 
 def _remove_partial_files() -> str | None:

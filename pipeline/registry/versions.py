@@ -82,7 +82,7 @@ def resolve(name: str) -> str | None:
     """
     short = name.removeprefix(f"{artifact()}@").removeprefix(f"{artifact()}#")
     if short == STAGE:
-        return line[-1] if (line := in_production()) else None
+        return next(reversed(in_production()), None)
     return short if short in registered() else None
 
 
