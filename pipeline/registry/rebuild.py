@@ -5,7 +5,6 @@ rebuilt run is left here.
 """
 
 import contextlib
-import hashlib
 import os
 import signal
 import subprocess
@@ -16,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from pipeline.contract import paths
+from pipeline.contract import dvc_records, paths
 from pipeline.contract.errors import PipelineError
 from pipeline.registry import git, module_runner
 
@@ -38,7 +37,7 @@ def model_at(commit: str, reason: str) -> tuple[bytes, str]:
         if code or not made.exists():
             raise PipelineError(f"`dvc repro select` at {commit} ended with exit code {code}; its output is above")
         content = made.read_bytes()
-        return content, hashlib.md5(content, usedforsecurity=False).hexdigest()
+        return content, dvc_records.md5(content)
 
 
 def report(text: str) -> None:

@@ -1,6 +1,5 @@
 """promote, rollback, keep and fetch through their real commands, in a project with a directory as DVC remote."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.contract import dvc_records
 from pipeline.registry import lock
 from tests.conftest import WEAK, Project
 
@@ -21,7 +21,7 @@ HISTORY = "metrics/history.jsonl"
 
 
 def md5(project: Project, name: str) -> str:
-    return hashlib.md5(project.path(name).read_bytes(), usedforsecurity=False).hexdigest()
+    return dvc_records.md5(project.path(name).read_bytes())
 
 
 def record(project: Project) -> dict:
