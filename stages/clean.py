@@ -71,29 +71,31 @@ def clean(raw: pd.DataFrame, schema: Schema, params: Clean, survey: Survey | Non
 def clean_parts(
     workers: Executor, parts: list[Partition], folders: dict[str, Path], schema: Schema, params: Clean
 ) -> Summary:
-    """Clean the partitions of the raw table by Dask's workers, with the errors of `clean`; each batch of a partition
-    becomes a file in each of the `folders`."""
+    """Clean the raw table by Dask's workers; each batch of a partition becomes a file in each of the `folders`.
+
+    Raises PipelineError as `clean` does.
+    """
     survey = Survey(None)
     if splitting.needs_moments(schema):
         found = workers.map(partial(_survey_part, schema=schema), parts, "clean: moments")
         survey = _survey(found, schema, params)
     task = partial(_clean_part, folders=folders, schema=schema, params=params, survey=survey)
     counted = reduce(add, workers.map(task, list(enumerate(parts)), "clean: rows"))
-    validation.check_table(counted, None, schema, params)
+    validation.check_table(counted, schema, params)
     validation.check_folds(counted, schema, params)
     return counted
 
 
 def write(cleaned: Cleaned, out: dict[str, Path]) -> None:
-    """Write the training rows, the test rows and the rejected rows to the files of these names."""
+    """Write the training, test and rejected rows to the files of these names."""
     test = cleaned.table["fold"] == splitting.TEST
-    tables = {"train": cleaned.table[~test], "test": cleaned.table[test], "rejected": cleaned.rejected}
-    for name, table in tables.items():
-        parquet.write(table, out[name])
+    parquet.write(cleaned.table[~test], out["train"])
+    parquet.write(cleaned.table[test], out["test"])
+    parquet.write(cleaned.rejected, out["rejected"])
 
 
 def save(counted: Summary, schema: Schema) -> None:
-    """Write the report and the totals, and print what was counted."""
+    """Write the report and the totals, and print the totals."""
     about = summary.report(counted, schema, raw_table.column_names(sources.list_sources()[0]))
     atomic_files.write_json(paths.CLEAN_REPORT, about)
     atomic_files.write_json(paths.CLEAN_METRICS, counted.counts)
@@ -114,14 +116,16 @@ def main() -> None:
     save(counted, schema)
 
 
-def _survey(found: list[tuple[Summary, pd.DataFrame | None]], schema: Schema, params: Clean) -> Survey:
+def _survey(found: list[tuple[Summary, pd.DataFrame]], schema: Schema, params: Clean) -> Survey:
     """Check the whole table, from the summary and the moments of each part, and decide where time is cut."""
-    moments = splitting.merged([each for _, each in found])
-    validation.check_table(reduce(add, [counted for counted, _ in found]), moments, schema, params)
-    return Survey(splitting.cuts(moments, schema, params.test_fraction, params.folds))
+    counted, moments = zip(*found, strict=True)
+    validation.check_table(reduce(add, counted), schema, params)
+    merged = splitting.merged(moments)
+    validation.check_groups(merged, schema)
+    return Survey(splitting.cuts(merged, schema, params.test_fraction, params.folds))
 
 
-def _survey_part(part: Partition, schema: Schema) -> tuple[Summary, pd.DataFrame | None]:
+def _survey_part(part: Partition, schema: Schema) -> tuple[Summary, pd.DataFrame]:
     counted, moments = [], []
     for raw in _batches(part):
         table, rejected = typed_rows.type_rows(raw, schema)
@@ -148,7 +152,7 @@ def _batches(part: Partition) -> Iterator[pd.DataFrame]:
 
 @contextmanager
 def _outputs() -> Iterator[dict[str, Path]]:
-    """Paths to write the tables to, by name; the tables appear when the block ends well."""
+    """Yield a path to write each table to, by name; the tables appear when the block ends without an error."""
     with ExitStack() as stack:
         yield {name: stack.enter_context(atomic_files.replacing(paths.CLEAN / f"{name}.parquet")) for name in TABLES}
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.paths import RAW
@@ -27,11 +28,12 @@ def read_part(source: Source) -> pd.DataFrame:
     Raises PipelineError where the file is not a table.
     """
     if is_csv(source):
-        frame: pd.DataFrame = csv_reader.read(source).to_pandas()
-        return frame
-    with parquet.open_raw(source) as file:
-        whole: pd.DataFrame = file.read().to_pandas()
-        return whole
+        table = pa.concat_tables(csv_reader.batches(source))
+    else:
+        with parquet.open_raw(source) as file:
+            table = file.read()
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
 
 
 def column_names(source: Source) -> list[str]:
@@ -47,6 +49,5 @@ def check_same_columns(columns: list[list[str]], sources: list[Source]) -> None:
     for source, names in zip(sources, columns, strict=True):
         if differing := sorted(set(map(str, names)) ^ set(map(str, columns[0]))):
             raise PipelineError(
-                f"{source} and {sources[0]} must have the same columns, but {', '.join(differing)} is in one of them "
-                "only"
+                f"{source} and {sources[0]} must have the same columns; only one of them has {', '.join(differing)}"
             )

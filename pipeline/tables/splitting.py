@@ -1,6 +1,6 @@
 """The test split and the folds. A row's place follows from what the row is: no order, format or later row moves it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -21,29 +21,22 @@ def needs_moments(schema: Schema) -> bool:
     return bool(schema.with_role("time") or (schema.with_role("group") and schema.with_role("split")))
 
 
-def moments(table: pd.DataFrame, schema: Schema) -> pd.DataFrame | None:
-    """Summarise a part of a table for `cuts`; None where that is not needed.
+def moments(table: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    """Return one line for each group, or for each moment where the schema has no group.
 
-    One line a group, or a moment where the schema has no group: the latest `moment` as a number (0 without a time), the
-    number of rows `n`, and how many of them a given split puts into the test split, `n_test`.
+    Columns: the latest `moment` as a number (0 without a time), the number of rows `n`, and how many of them a given
+    split puts into the test split, `n_test`.
     """
-    if not needs_moments(schema):
-        return None
     time, group, given = (schema.with_role(role) for role in ("time", "group", "split"))
     moment = _moment(table[time[0].name]) if time else np.zeros(len(table))
     test = (table[given[0].name] == "test").to_numpy(bool) if given else np.zeros(len(table), dtype=bool)
     key = table[group[0].name].to_numpy() if group else moment
-    return _merged(pd.DataFrame({"moment": moment, "n": 1, "n_test": test.astype(int)}, index=pd.Index(key)))
+    return merged([pd.DataFrame({"moment": moment, "n": 1, "n_test": test.astype(int)}, index=pd.Index(key))])
 
 
-def merged(parts: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:
+def merged(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Return the `moments` of a table from those of its parts."""
-    found = [part for part in parts if part is not None]
-    return _merged(pd.concat(found)) if found else None
-
-
-def _merged(moments: pd.DataFrame) -> pd.DataFrame:
-    return moments.groupby(level=0).agg({"moment": "max", "n": "sum", "n_test": "sum"})
+    return pd.concat(parts).groupby(level=0).agg({"moment": "max", "n": "sum", "n_test": "sum"})
 
 
 class Cuts(NamedTuple):
@@ -55,10 +48,10 @@ class Cuts(NamedTuple):
     groups: pd.Series | None
 
 
-def cuts(table_moments: pd.DataFrame | None, schema: Schema, test_fraction: float, folds: int) -> Cuts | None:
+def cuts(table_moments: pd.DataFrame, schema: Schema, test_fraction: float, folds: int) -> Cuts | None:
     """Return the cuts of the whole table from its `moments`; None where the schema has no time."""
     time = schema.with_role("time")
-    if not time or table_moments is None:
+    if not time:
         return None
     by_moment = table_moments.groupby("moment")[["n", "n_test"]].sum()
     test = None

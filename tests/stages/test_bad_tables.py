@@ -92,7 +92,10 @@ BAD = {
     "negative rooms": (with_cells("RM", lambda c: f"-{c}"), r"column RM: row 0: RM = '-6.575' \(out of bounds\)"),
     "all rows the same": (table([LINES[0]] * 500), r"no row falls into .*too small or too uniform"),
     "no Parquet": ("parquet", r"other\.parquet is no readable Parquet file .*: replace the raw file"),
-    "parts that differ": ("parts", r"b\.csv and data/raw/a\.csv must have the same columns, but LSTAT, X is in one"),
+    "parts that differ": (
+        "parts",
+        r"b\.csv and data/raw/a\.csv must have the same columns; only one of them has LSTAT, X",
+    ),
 }
 
 

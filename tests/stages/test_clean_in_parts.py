@@ -99,7 +99,8 @@ def test_a_part_with_another_header_is_named(workspace: Path) -> None:
     """Of parts with different columns the error names both and the column."""
     pd.DataFrame({"other": [1]}).to_csv(workspace / "data/raw/c.csv", index=False)
     with pytest.raises(
-        PipelineError, match=r"c\.csv and data/raw/a\.csv must have the same columns, but block, .*other"
+        PipelineError,
+        match=r"c\.csv and data/raw/a\.csv must have the same columns; only one of them has block, .*other",
     ):
         clean_in_parts(500)
 
