@@ -15,7 +15,7 @@ from pipeline.contract.errors import PipelineError
 from pipeline.tables import csv_reader, parquet, raw_table
 from pipeline.tables.sources import Source, is_csv, list_sources
 
-# A function, its items and a label for the progress bar, to the results in the order of the items.
+# (function, items, label of the progress bar) to the results in the order of the items.
 Mapper = Callable[[Callable[[Any], Any], Iterable[Any], str], list[Any]]
 
 _BUFFER = 2**18  # bytes that are read ahead of each Parquet column; 0 would hold a whole row group
@@ -53,9 +53,9 @@ def list_partitions(mapped: Mapper, folder: Path = paths.RAW) -> list[Partition]
 
 
 def batches(partition: Partition, wanted: Iterable[str], rows: int) -> Iterator[pd.DataFrame]:
-    """Yield the cells of the columns `wanted`, about `rows` rows at a time and at least one batch.
+    """Yield the columns `wanted`, about `rows` rows at a time and at least one batch.
 
-    Cells are as `pipeline.tables.raw_table.read_part` returns them; the index numbers the rows in the whole table.
+    Cells are those of `raw_table.read_part`; the index numbers the rows in the whole table.
     """
     first, columns = partition.first, list(wanted)
     for table in _tables(partition, columns, rows):

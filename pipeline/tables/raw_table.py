@@ -1,4 +1,4 @@
-"""The raw table: its files read as they are, before the schema says what a cell means."""
+"""The raw table: its files read as they are, before the schema gives its cells a meaning."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from pipeline.tables.sources import Source, is_csv, list_sources
 
 
 def read(folder: Path = RAW) -> pd.DataFrame:
-    """Return all files as one table, rows numbered from 0 over the files in the order of their names.
+    """Return all files as one table; rows are numbered from 0 over the files, which are in the order of their names.
 
-    Raises PipelineError where the files differ in their columns; the order of the columns may differ.
+    Raises PipelineError where the files differ in their columns; their order may differ.
     """
     sources = list_sources(folder)
     frames = [read_part(source) for source in sources]
@@ -23,10 +23,7 @@ def read(folder: Path = RAW) -> pd.DataFrame:
 
 
 def read_part(source: Source) -> pd.DataFrame:
-    """Return one file; the cells of a CSV file stay text, because only the schema knows what they should be.
-
-    Raises PipelineError where the file is not a table.
-    """
+    """Return one file; the cells of a CSV file stay text. Raises PipelineError where the file is not a table."""
     if is_csv(source):
         table = pa.concat_tables(csv_reader.batches(source))
     else:

@@ -1,4 +1,4 @@
-"""The test split and the folds. A row's place follows from what the row is: no order, format or later row moves it."""
+"""The test split and the folds. A row's place follows from its values: no order, format or later row moves it."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -17,7 +17,7 @@ _SPLIT, _FOLD = np.uint64(0x5B1D), np.uint64(0xF01D)
 
 
 def needs_moments(schema: Schema) -> bool:
-    """Return True where a row's place depends on other rows: on their times, or on the given split of their group."""
+    """Return True where the whole table must be seen first: to cut its times, or to check its given split by group."""
     return bool(schema.with_role("time") or (schema.with_role("group") and schema.with_role("split")))
 
 
@@ -40,8 +40,8 @@ def merged(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 class Cuts(NamedTuple):
-    """Cuts in time: rows from `test` on are the test split (None with a given split), and folds begin at `folds`.
-    `groups`: the latest moment of each group (None without groups)."""
+    """The moments at which the test split (None with a given split) and the `folds` begin; `groups`: the latest moment
+    of each group (None without groups)."""
 
     test: float | None
     folds: list[float]
@@ -66,12 +66,12 @@ def cuts(table_moments: pd.DataFrame, schema: Schema, test_fraction: float, fold
 
 
 def assign(table: pd.DataFrame, schema: Schema, test_fraction: float, folds: int, cuts: Cuts | None) -> pd.Series:
-    """Return the fold of each row of typed columns: 0, 1, ... or TEST; a part of a table gets the folds of the whole.
+    """Return the fold of each row, 0, 1, ... or TEST, of a typed table or a part of one.
 
     With a column of role `split`, its rows `test` are the test split. With a time, the latest rows are, and the others
     fall into `folds` + 1 blocks of time, of which the first is only trained on; rows of one moment stay together, and a
-    group counts as its latest row. Otherwise a hash decides: of the group, else of the id, else of the features, never
-    of the target. Equal rows then go together, and a row keeps its place when others come, go or are reordered.
+    group counts as its latest row. Otherwise a hash of the group, else of the id, else of the features decides, never
+    the target. Equal rows then stay together, and a row keeps its place when others come, go or are reordered.
     """
     given = schema.with_role("split")
     key = _key(table, schema)
@@ -92,7 +92,7 @@ def assign(table: pd.DataFrame, schema: Schema, test_fraction: float, folds: int
 
 
 def expected_folds(schema: Schema, folds: int) -> set[int]:
-    """Return the values that `assign` uses when every fold has a row."""
+    """Return the values of `assign` for a table in which every fold has a row."""
     return {TEST, *range(folds + 1 if schema.with_role("time") else folds)}
 
 
@@ -105,7 +105,7 @@ def splits(fold: np.ndarray, schema: Schema) -> list[tuple[np.ndarray, np.ndarra
 
 
 def redrawn(table: pd.DataFrame, schema: Schema, folds: int, number: int) -> np.ndarray:
-    """Return other folds 0, 1, ... of training rows, those of repetition `number`; for a table without a time."""
+    """Return the folds 0, 1, ... of repetition `number` for training rows; for a table without a time."""
     return (row_hash.unit(_key(table, schema), _FOLD + np.uint64(number)) * folds).astype("int64")
 
 
