@@ -1,4 +1,4 @@
-"""Infer a first schema for a new table, or check and explain the schema there is.
+"""Infer a first schema for a new table, or check and describe the schema there is.
 
 python -m ops.schema infer houses.csv --target price > data/schema.yaml
 python -m ops.schema check
@@ -14,7 +14,7 @@ from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import Schema
 from pipeline.contract.yaml_config import nearest
 from pipeline.profiling.inferred_schema import infer
-from pipeline.profiling.schema_text import explain, to_yaml
+from pipeline.profiling.schema_text import describe, to_yaml
 from pipeline.tables import raw_table, sources
 
 WIDTH = 118  # characters of a line that is printed
@@ -44,11 +44,11 @@ def print_inferred(file: Path, target: str | None) -> None:
 
 
 def check(path: Path) -> None:
-    """Print an explanation of the schema, after comparing it with the headers of the raw files where there are any."""
+    """Print a description of the schema, after comparing it with the headers of the raw files where there are any."""
     checked = schema.load(path)
     extra = _compare(checked, path) if paths.RAW.is_dir() else None
     print(f"{path} is valid: {len(checked.columns)} columns, {len(checked.features)} features\n")
-    print(*explain(checked), "", sep="\n")
+    print(*describe(checked), "", sep="\n")
     if extra is None:
         print(f"there is no {paths.RAW} here to compare it with")
     else:
@@ -87,7 +87,7 @@ def main() -> None:
     inferring = commands.add_parser("infer", help=about, description=about)
     inferring.add_argument("file", type=Path, metavar="FILE", help="a .csv or .parquet file, or a folder of such files")
     inferring.add_argument("--target", metavar="NAME", help="the column to predict; it must hold numbers")
-    about = f"check and explain a schema, and compare it with the headers of the files in {paths.RAW}"
+    about = f"check and describe a schema, and compare it with the headers of the files in {paths.RAW}"
     checking = commands.add_parser("check", help=about, description=about)
     checking.add_argument(
         "path", type=Path, nargs="?", default=paths.SCHEMA, metavar="PATH", help="default: %(default)s"

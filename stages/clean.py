@@ -7,7 +7,8 @@ missing: what replaces them is learned in training.
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial, reduce
+from dataclasses import replace
+from functools import reduce
 from operator import add
 from pathlib import Path
 from typing import NamedTuple
@@ -60,7 +61,7 @@ def clean(raw: pd.DataFrame, schema: Schema, params: Clean, survey: Survey | Non
     table, rejected = typed_rows.type_rows(raw, schema)
     is_whole = survey is None
     if survey is None:
-        survey = _survey([(summarise(table, rejected, schema), splitting.moments(table, schema))], schema, params)
+        survey = _survey(summarise(table, rejected, schema), schema, params)
     table["fold"] = splitting.assign(table, schema, params.test_fraction, params.folds, survey.cuts)
     counted = summarise(table, rejected, schema)
     if is_whole:
@@ -77,10 +78,8 @@ def clean_parts(
     """
     survey = Survey(None)
     if splitting.needs_moments(schema):
-        found = workers.map(partial(_survey_part, schema=schema), parts, "clean: moments")
-        survey = _survey(found, schema, params)
-    task = partial(_clean_part, folders=folders, schema=schema, params=params, survey=survey)
-    counted = reduce(add, workers.map(task, list(enumerate(parts)), "clean: rows"))
+        survey = _survey(reduce(add, workers.map(_survey_part, parts, "clean: moments", schema)), schema, params)
+    counted = reduce(add, workers.map(_clean_part, enumerate(parts), "clean: rows", folders, schema, params, survey))
     validation.check_table(counted, schema, params)
     validation.check_folds(counted, schema, params)
     return counted
@@ -116,22 +115,17 @@ def main() -> None:
     save(counted, schema)
 
 
-def _survey(found: list[tuple[Summary, pd.DataFrame]], schema: Schema, params: Clean) -> Survey:
-    """Check the whole table, from the summary and the moments of each part, and decide where time is cut."""
-    counted, moments = zip(*found, strict=True)
-    validation.check_table(reduce(add, counted), schema, params)
-    merged = splitting.merged(moments)
-    validation.check_groups(merged, schema)
-    return Survey(splitting.cuts(merged, schema, params.test_fraction, params.folds))
+def _survey(counted: Summary, schema: Schema, params: Clean) -> Survey:
+    """Check the whole table before its rows have folds, and decide where time is cut."""
+    moments = splitting.merged(counted.moments)
+    validation.check_table(counted, schema, params)
+    validation.check_groups(moments, schema)
+    return Survey(splitting.cuts(moments, schema, params.test_fraction, params.folds))
 
 
-def _survey_part(part: Partition, schema: Schema) -> tuple[Summary, pd.DataFrame]:
-    counted, moments = [], []
-    for raw in _batches(part):
-        table, rejected = typed_rows.type_rows(raw, schema)
-        counted.append(summarise(table, rejected, schema))
-        moments.append(splitting.moments(table, schema))
-    return reduce(add, counted), splitting.merged(moments)
+def _survey_part(part: Partition, schema: Schema) -> Summary:
+    counted = reduce(add, (summarise(*typed_rows.type_rows(raw, schema), schema) for raw in _batches(part)))
+    return replace(counted, moments=(splitting.merged(counted.moments),))
 
 
 def _clean_part(

@@ -1,4 +1,4 @@
-"""Checks that a table is fit to train on; each raises PipelineError with the way out."""
+"""Checks that a table is fit to train on; each raises PipelineError that says what to do."""
 
 import itertools
 import re

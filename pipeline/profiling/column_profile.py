@@ -1,4 +1,4 @@
-"""The profile of one column of raw cells: its texts, its numbers, and the cells that are no numbers."""
+"""The profile of one column of raw cells: its texts, its numbers, and the other cells."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from pipeline.tables.cell_values import EXACT
 
 class Profile(NamedTuple):
     """`cells`: all cells, raw. Of those that are not missing, `text`: all as text; `numbers`: the numbers, float64;
-    `strays`: the text of the others. These are indexed by the table's row numbers. `counts`: rows of each text, the
+    `strays`: the text of the others; each with the table's row numbers as index. `counts`: the rows of each text, the
     most frequent first."""
 
     cells: pd.Series
@@ -22,12 +22,10 @@ class Profile(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The column's name."""
         return str(self.cells.name)
 
     @property
     def has_missing(self) -> bool:
-        """True where a cell is missing."""
         return len(self.text) < len(self.cells)
 
     @property
@@ -51,7 +49,7 @@ class Profile(NamedTuple):
 
 
 def profile(cells: pd.Series) -> Profile:
-    """Return the profile of a raw column, whose cells are read as cleaning reads them."""
+    """Return the profile of a raw column; its cells are read as cleaning reads them."""
     name = str(cells.name)
     texts = parse(cells.to_frame(name), (Column(name, "category", nullable=True),))[0][name]
     typed, problems = parse(cells.to_frame(name), (Column(name, "float", nullable=True),))

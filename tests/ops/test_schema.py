@@ -74,7 +74,7 @@ def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:
         print_inferred(tmp_path, "x")
 
 
-def test_check_explains_the_shipped_schema() -> None:
+def test_check_describes_the_shipped_schema() -> None:
     """`check` prints a line for each column, what decides the split, and that the raw table has every column."""
     done = command("check")
     assert (done.returncode, done.stderr) == (0, "")
