@@ -46,23 +46,17 @@ class Cleaned(NamedTuple):
         return self.summary.counts
 
 
-class Survey(NamedTuple):
-    """Facts of the whole table that place the rows of a part: `cuts` in time, None where the schema has no time."""
-
-    cuts: Cuts | None
-
-
-def clean(raw: pd.DataFrame, schema: Schema, params: Clean, survey: Survey | None = None) -> Cleaned:
-    """Parse, validate and split a raw table, whose index numbers its rows, or with a `survey` one part of it.
+def clean(raw: pd.DataFrame, schema: Schema, params: Clean, cuts: Cuts | None = None) -> Cleaned:
+    """Parse, validate and split a raw table, whose index numbers its rows, or with the table's `cuts` one part of it.
 
     Raises PipelineError where columns are missing, and for a whole table where rows are too few or too many of them are
     rejected, a feature has no value at all, or a fold would be empty.
     """
     table, rejected = typed_rows.type_rows(raw, schema)
-    is_whole = survey is None
-    if survey is None:
-        survey = _survey(summarise(table, rejected, schema), schema, params)
-    table["fold"] = splitting.assign(table, schema, params.test_fraction, params.folds, survey.cuts)
+    is_whole = cuts is None
+    if cuts is None:
+        cuts = _cuts(summarise(table, rejected, schema), schema, params)
+    table["fold"] = splitting.assign(table, schema, params.test_fraction, params.folds, cuts)
     counted = summarise(table, rejected, schema)
     if is_whole:
         validation.check_folds(counted, schema, params)
@@ -76,10 +70,10 @@ def clean_parts(
 
     Raises PipelineError as `clean` does.
     """
-    survey = Survey(None)
+    cuts = Cuts()
     if splitting.needs_moments(schema):
-        survey = _survey(reduce(add, workers.map(_survey_part, parts, "clean: moments", schema)), schema, params)
-    counted = reduce(add, workers.map(_clean_part, enumerate(parts), "clean: rows", folders, schema, params, survey))
+        cuts = _cuts(reduce(add, workers.map(_survey_part, parts, "clean: moments", schema)), schema, params)
+    counted = reduce(add, workers.map(_clean_part, enumerate(parts), "clean: rows", folders, schema, params, cuts))
     validation.check_table(counted, schema, params)
     validation.check_folds(counted, schema, params)
     return counted
@@ -115,12 +109,12 @@ def main() -> None:
     save(counted, schema)
 
 
-def _survey(counted: Summary, schema: Schema, params: Clean) -> Survey:
-    """Check the whole table before its rows have folds, and decide where time is cut."""
+def _cuts(counted: Summary, schema: Schema, params: Clean) -> Cuts:
+    """Check the whole table before its rows have folds, and return its cuts in time."""
     moments = splitting.merged(counted.moments)
     validation.check_table(counted, schema, params)
     validation.check_groups(moments, schema)
-    return Survey(splitting.cuts(moments, schema, params.test_fraction, params.folds))
+    return splitting.cuts(moments, schema, params.test_fraction, params.folds)
 
 
 def _survey_part(part: Partition, schema: Schema) -> Summary:
@@ -129,12 +123,12 @@ def _survey_part(part: Partition, schema: Schema) -> Summary:
 
 
 def _clean_part(
-    item: tuple[int, Partition], folders: dict[str, Path], schema: Schema, params: Clean, survey: Survey
+    item: tuple[int, Partition], folders: dict[str, Path], schema: Schema, params: Clean, cuts: Cuts
 ) -> Summary:
     number, part = item
     counted = []
     for batch, raw in enumerate(_batches(part)):
-        cleaned = clean(raw, schema, params, survey)
+        cleaned = clean(raw, schema, params, cuts)
         write(cleaned, {name: folder / parquet.part_name(number, batch) for name, folder in folders.items()})
         counted.append(cleaned.summary)
     return reduce(add, counted)

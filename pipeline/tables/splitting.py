@@ -40,19 +40,19 @@ def merged(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 class Cuts(NamedTuple):
-    """The moments at which the test split (None with a given split) and the `folds` begin; `groups`: the latest moment
-    of each group (None without groups)."""
+    """The moments at which the test split (None with a given split) and the folds begin, and the latest moment of each
+    group. `Cuts()`: the schema has no time."""
 
-    test: float | None
-    folds: list[float]
-    groups: pd.Series | None
+    test: float | None = None
+    folds: tuple[float, ...] = ()
+    groups: pd.Series | None = None
 
 
-def cuts(table_moments: pd.DataFrame, schema: Schema, test_fraction: float, folds: int) -> Cuts | None:
-    """Return the cuts of the whole table from its `moments`; None where the schema has no time."""
+def cuts(table_moments: pd.DataFrame, schema: Schema, test_fraction: float, folds: int) -> Cuts:
+    """Return the cuts of the whole table from its `moments`."""
     time = schema.with_role("time")
     if not time:
-        return None
+        return Cuts()
     by_moment = table_moments.groupby("moment")[["n", "n_test"]].sum()
     test = None
     if schema.with_role("split"):
@@ -61,11 +61,11 @@ def cuts(table_moments: pd.DataFrame, schema: Schema, test_fraction: float, fold
         test = _cut(by_moment["n"], 1 - test_fraction, time[0].name)
         earlier = by_moment["n"][by_moment.index < test]
     earlier = earlier[earlier > 0]
-    edges = [_cut(earlier, block / (folds + 1), time[0].name) for block in range(1, folds + 1)]
+    edges = tuple(_cut(earlier, block / (folds + 1), time[0].name) for block in range(1, folds + 1))
     return Cuts(test, edges, table_moments["moment"] if schema.with_role("group") else None)
 
 
-def assign(table: pd.DataFrame, schema: Schema, test_fraction: float, folds: int, cuts: Cuts | None) -> pd.Series:
+def assign(table: pd.DataFrame, schema: Schema, test_fraction: float, folds: int, cuts: Cuts) -> pd.Series:
     """Return the fold of each row, 0, 1, ... or TEST, of a typed table or a part of one.
 
     With a column of role `split`, its rows `test` are the test split. With a time, the latest rows are, and the others
@@ -77,11 +77,11 @@ def assign(table: pd.DataFrame, schema: Schema, test_fraction: float, folds: int
     key = _key(table, schema)
     is_test = row_hash.unit(key, _SPLIT) < test_fraction
     fold = (row_hash.unit(key, _FOLD) * folds).astype("int64")
-    if cuts:
-        moment = _moment(table[schema.with_role("time")[0].name])
-        for group in schema.with_role("group"):
-            if cuts.groups is not None:
-                moment = cuts.groups.reindex(table[group.name].to_numpy()).to_numpy()
+    if cuts.folds:
+        if cuts.groups is None:
+            moment = _moment(table[schema.with_role("time")[0].name])
+        else:
+            moment = cuts.groups.reindex(table[schema.with_role("group")[0].name].to_numpy()).to_numpy()
         fold = np.searchsorted(cuts.folds, moment, side="right").astype("int64")
         if cuts.test is not None:
             is_test = moment >= cuts.test
