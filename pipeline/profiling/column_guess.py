@@ -55,12 +55,12 @@ def _id(column: Column, profile: Profile) -> Guess | None:
 
 def _typed(feature: Column, profile: Profile) -> Guess:
     """Guess the dtype: the first that fits of bool, number, time, badly written number, category and text."""
-    if len(profile.counts) <= len(TRUE + FALSE) and profile.fits(replace(feature, dtype="bool", nullable=True)):
+    if len(profile.counts) <= len(TRUE + FALSE) and profile.fits(replace(feature, dtype="bool")):
         return Guess(replace(feature, dtype="bool"))
     # Digits that no float64 holds exactly are codes.
     if profile.strays.empty and (profile.is_whole or not profile.is_digits):
         return _number(feature, profile)
-    moments = Column(feature.name, "category", role="time", nullable=True)
+    moments = Column(feature.name, "category", role="time")
     if _ISO.match(profile.text.iloc[0]) and profile.fits(moments):
         return _time(replace(moments, role="ignore", nullable=profile.has_missing), profile)
     return guess_number_in_text(feature, profile) or guess_text(feature, profile)

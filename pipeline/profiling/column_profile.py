@@ -5,8 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from pipeline.contract.schema import Column
-from pipeline.tables.cell_parser import parse
-from pipeline.tables.cell_values import EXACT
+from pipeline.tables.cell_values import EXACT, convert
 
 
 class Profile(NamedTuple):
@@ -44,15 +43,13 @@ class Profile(NamedTuple):
         return bool(self.text.str.isdigit().all())
 
     def fits(self, column: Column) -> bool:
-        """Return True where the column's dtype, role and bounds reject no cell."""
-        return bool(parse(self.cells.to_frame(column.name), (column,))[1].empty)
+        """Return True where each cell is missing or can be read as the column's dtype and role."""
+        return not convert(self.cells, column)[1].any()
 
 
 def profile(cells: pd.Series) -> Profile:
     """Return the profile of a raw column; its cells are read as cleaning reads them."""
-    name = str(cells.name)
-    texts = parse(cells.to_frame(name), (Column(name, "category", nullable=True),))[0][name]
-    typed, problems = parse(cells.to_frame(name), (Column(name, "float", nullable=True),))
-    text = texts.astype(object).dropna()
-    strays = problems.set_index("row")["value"].astype("str").str.strip()
-    return Profile(cells, text, typed[name].dropna(), strays, text.value_counts())
+    text, _ = convert(cells, Column(str(cells.name), "category"))
+    numbers, is_stray = convert(cells, Column(str(cells.name), "float"))
+    known = text.astype(object).dropna()
+    return Profile(cells, known, numbers.dropna(), text[is_stray], known.value_counts())

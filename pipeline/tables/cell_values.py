@@ -34,22 +34,13 @@ def convert(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:
         usable &= (np.where(usable, numbers, 0.5) % 1 == 0) & (np.abs(numbers) <= EXACT)
     elif column.dtype == "bool":
         usable &= np.isin(numbers, (0.0, 1.0))
-    return _nullable(np.where(usable, numbers, np.nan), column, cells.index), ~usable & ~missing
-
-
-def _nullable(numbers: np.ndarray, column: Column, index: pd.Index) -> pd.Series:
-    if column.dtype == "float":
-        return pd.Series(numbers, index=index)
-    missing = np.isnan(numbers)
-    whole = np.where(missing, 0, numbers)
-    if column.dtype == "bool":
-        return pd.Series(pd.arrays.BooleanArray(whole.astype(bool), missing), index=index)
-    return pd.Series(pd.arrays.IntegerArray(whole.astype("int64"), missing), index=index)
+    values = pd.Series(np.where(usable, numbers, np.nan), index=cells.index)
+    return values.astype({"float": "float64", "int": "Int64", "bool": "boolean"}[column.dtype]), ~usable & ~missing
 
 
 def _numbers(cells: pd.Series, column: Column) -> tuple[np.ndarray, np.ndarray]:
     """Return float64 [rows], NaN where a cell is no number, and a mask [rows] of the missing cells."""
-    if pd.api.types.is_bool_dtype(cells.dtype) or pd.api.types.is_numeric_dtype(cells.dtype):
+    if pd.api.types.is_numeric_dtype(cells.dtype):  # booleans too
         numbers = cells.to_numpy(float, na_value=np.nan)
         return numbers, np.isnan(numbers)
     if column.dtype != "bool" and isinstance(cells.dtype, pd.StringDtype):
