@@ -53,14 +53,8 @@ def test_a_group_stays_together() -> None:
     assert set(table["fold"]) == {splitting.TEST, 0, 1, 2}
 
 
-def test_a_given_split_is_taken() -> None:
-    """With a column of role split, its rows `test` are the test split and all others train."""
-    table = cleaned(Column("part", "category", role="split", categories=("train", "test")))
-    assert ((table["fold"] == splitting.TEST) == (table["part"] == "test")).all()
-
-
 def test_a_given_split_divides_no_group() -> None:
-    """A given split that puts a group on both sides is an error that names one, for it would leak."""
+    """With a column of role split, its rows `test` are the test split; a group on both sides is a named error."""
     columns = (
         Column("part", "category", role="split", categories=("train", "test")),
         Column("house", "category", role="group"),
