@@ -15,7 +15,7 @@ from pipeline.cleaning import validation
 from pipeline.contract import errors, paths, schema
 from pipeline.contract.errors import PipelineError
 from pipeline.profiling.inferred_schema import infer
-from pipeline.profiling.schema_text import explain, to_yaml
+from pipeline.profiling.schema_text import describe, to_yaml
 from pipeline.tables import raw_table, sources
 
 WIDTH = 118  # characters of a line that is printed
@@ -61,7 +61,7 @@ def check(path: Path) -> None:
     else:
         compared = [f"there is no {paths.RAW} here to compare it with"]
     print(f"{path} is valid: {len(checked.columns)} columns, {len(checked.features)} features\n")
-    print(*explain(checked), "", *compared, sep="\n")
+    print(*describe(checked), "", *compared, sep="\n")
 
 
 def _wrapped(text: str) -> str:

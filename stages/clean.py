@@ -7,7 +7,8 @@ missing: what replaces them is learned in training.
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial, reduce
+from dataclasses import replace
+from functools import reduce
 from operator import add
 from pathlib import Path
 from typing import NamedTuple
@@ -45,23 +46,17 @@ class Cleaned(NamedTuple):
         return self.summary.counts
 
 
-class Survey(NamedTuple):
-    """Facts of the whole table that place the rows of a part: `cuts` in time, None where the schema has no time."""
-
-    cuts: Cuts | None
-
-
-def clean(raw: pd.DataFrame, schema: Schema, params: Clean, survey: Survey | None = None) -> Cleaned:
-    """Parse, validate and split a raw table, whose index numbers its rows, or with a `survey` one part of it.
+def clean(raw: pd.DataFrame, schema: Schema, params: Clean, cuts: Cuts | None = None) -> Cleaned:
+    """Parse, validate and split a raw table, whose index numbers its rows, or with the table's `cuts` one part of it.
 
     Raises PipelineError where columns are missing, and for a whole table where rows are too few or too many of them are
     rejected, a feature has no value at all, or a fold would be empty.
     """
     table, rejected = typed_rows.type_rows(raw, schema)
-    is_whole = survey is None
-    if survey is None:
-        survey = _survey([(summarise(table, rejected, schema), splitting.moments(table, schema))], schema, params)
-    table["fold"] = splitting.assign(table, schema, params.test_fraction, params.folds, survey.cuts)
+    is_whole = cuts is None
+    if cuts is None:
+        cuts = _cuts(summarise(table, rejected, schema), schema, params)
+    table["fold"] = splitting.assign(table, schema, params.test_fraction, params.folds, cuts)
     counted = summarise(table, rejected, schema)
     if is_whole:
         validation.check_folds(counted, schema, params)
@@ -71,29 +66,29 @@ def clean(raw: pd.DataFrame, schema: Schema, params: Clean, survey: Survey | Non
 def clean_parts(
     workers: Executor, parts: list[Partition], folders: dict[str, Path], schema: Schema, params: Clean
 ) -> Summary:
-    """Clean the partitions of the raw table by Dask's workers, with the errors of `clean`; each batch of a partition
-    becomes a file in each of the `folders`."""
-    survey = Survey(None)
+    """Clean the raw table by Dask's workers; each batch of a partition becomes a file in each of the `folders`.
+
+    Raises PipelineError as `clean` does.
+    """
+    cuts = Cuts()
     if splitting.needs_moments(schema):
-        found = workers.map(partial(_survey_part, schema=schema), parts, "clean: moments")
-        survey = _survey(found, schema, params)
-    task = partial(_clean_part, folders=folders, schema=schema, params=params, survey=survey)
-    counted = reduce(add, workers.map(task, list(enumerate(parts)), "clean: rows"))
-    validation.check_table(counted, None, schema, params)
+        cuts = _cuts(reduce(add, workers.map(_survey_part, parts, "clean: moments", schema)), schema, params)
+    counted = reduce(add, workers.map(_clean_part, enumerate(parts), "clean: rows", folders, schema, params, cuts))
+    validation.check_table(counted, schema, params)
     validation.check_folds(counted, schema, params)
     return counted
 
 
 def write(cleaned: Cleaned, out: dict[str, Path]) -> None:
-    """Write the training rows, the test rows and the rejected rows to the files of these names."""
+    """Write the training, test and rejected rows to the files of these names."""
     test = cleaned.table["fold"] == splitting.TEST
-    tables = {"train": cleaned.table[~test], "test": cleaned.table[test], "rejected": cleaned.rejected}
-    for name, table in tables.items():
-        parquet.write(table, out[name])
+    parquet.write(cleaned.table[~test], out["train"])
+    parquet.write(cleaned.table[test], out["test"])
+    parquet.write(cleaned.rejected, out["rejected"])
 
 
 def save(counted: Summary, schema: Schema) -> None:
-    """Write the report and the totals, and print what was counted."""
+    """Write the report and the totals, and print the totals."""
     about = summary.report(counted, schema, raw_table.column_names(sources.list_sources()[0]))
     atomic_files.write_json(paths.CLEAN_REPORT, about)
     atomic_files.write_json(paths.CLEAN_METRICS, counted.counts)
@@ -114,29 +109,26 @@ def main() -> None:
     save(counted, schema)
 
 
-def _survey(found: list[tuple[Summary, pd.DataFrame | None]], schema: Schema, params: Clean) -> Survey:
-    """Check the whole table, from the summary and the moments of each part, and decide where time is cut."""
-    moments = splitting.merged([each for _, each in found])
-    validation.check_table(reduce(add, [counted for counted, _ in found]), moments, schema, params)
-    return Survey(splitting.cuts(moments, schema, params.test_fraction, params.folds))
+def _cuts(counted: Summary, schema: Schema, params: Clean) -> Cuts:
+    """Check the whole table before its rows have folds, and return its cuts in time."""
+    moments = splitting.merged(counted.moments)
+    validation.check_table(counted, schema, params)
+    validation.check_groups(moments, schema)
+    return splitting.cuts(moments, schema, params.test_fraction, params.folds)
 
 
-def _survey_part(part: Partition, schema: Schema) -> tuple[Summary, pd.DataFrame | None]:
-    counted, moments = [], []
-    for raw in _batches(part):
-        table, rejected = typed_rows.type_rows(raw, schema)
-        counted.append(summarise(table, rejected, schema))
-        moments.append(splitting.moments(table, schema))
-    return reduce(add, counted), splitting.merged(moments)
+def _survey_part(part: Partition, schema: Schema) -> Summary:
+    counted = reduce(add, (summarise(*typed_rows.type_rows(raw, schema), schema) for raw in _batches(part)))
+    return replace(counted, moments=(splitting.merged(counted.moments),))
 
 
 def _clean_part(
-    item: tuple[int, Partition], folders: dict[str, Path], schema: Schema, params: Clean, survey: Survey
+    item: tuple[int, Partition], folders: dict[str, Path], schema: Schema, params: Clean, cuts: Cuts
 ) -> Summary:
     number, part = item
     counted = []
     for batch, raw in enumerate(_batches(part)):
-        cleaned = clean(raw, schema, params, survey)
+        cleaned = clean(raw, schema, params, cuts)
         write(cleaned, {name: folder / parquet.part_name(number, batch) for name, folder in folders.items()})
         counted.append(cleaned.summary)
     return reduce(add, counted)
@@ -148,7 +140,7 @@ def _batches(part: Partition) -> Iterator[pd.DataFrame]:
 
 @contextmanager
 def _outputs() -> Iterator[dict[str, Path]]:
-    """Paths to write the tables to, by name; the tables appear when the block ends well."""
+    """Yield a path to write each table to, by name; the tables appear when the block ends without an error."""
     with ExitStack() as stack:
         yield {name: stack.enter_context(atomic_files.replacing(paths.CLEAN / f"{name}.parquet")) for name in TABLES}
 

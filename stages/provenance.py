@@ -1,4 +1,4 @@
-"""Provenance: what the raw table is, to the byte, and where it comes from.
+"""Provenance: the raw table's files, to the byte, and their origin.
 
 Reads data/raw and data/schema.yaml; writes data/provenance.json (for programs) and DATA_PROVENANCE.md (for people).
 """
@@ -30,7 +30,7 @@ class Fingerprint:
 
 
 def describe(part: Source) -> dict[str, Any]:
-    """Return sha256, bytes, rows, columns and encoding of one file, which is read once, in memory of a few blocks."""
+    """Return path, sha256, bytes, rows, columns and encoding of one file; a CSV file is read once, block by block."""
     fingerprint, columns = Fingerprint(), raw_table.column_names(part)
     if sources.is_csv(part):
         rows = sum(batch.num_rows for batch in csv_reader.batches(part, columns[:1], fingerprint.update))
@@ -52,7 +52,7 @@ def describe(part: Source) -> dict[str, Any]:
 
 
 def page(parts: list[dict[str, Any]], source: Origin) -> str:
-    """The Markdown page; whole, from the schema's `source` and the files."""
+    """Return the whole Markdown page, from the schema's `source` and the descriptions of the files."""
     lines = ["# Data provenance", "", f"- Origin: {source.origin}", f"- Licence: {source.licence}", ""]
     if source.notes:
         lines += ["## What to know", "", *(f"- {note}" for note in source.notes), ""]

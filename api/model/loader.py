@@ -4,7 +4,6 @@ The order: MODEL_PATH, models/champion.onnx (what promote wrote), models/model.o
 `unpromoted`). The first one is served or refused: no other file quietly stands in for a damaged one.
 """
 
-import hashlib
 import logging
 from pathlib import Path
 
@@ -84,7 +83,7 @@ def load(path: Path, settings: Settings) -> Served:
         content = path.read_bytes()
     except FileNotFoundError:
         raise PipelineError(f"{path} is missing: run `dvc repro` to make a model, or correct MODEL_PATH") from None
-    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    md5 = dvc_records.md5(content)
     recorded = dvc_records.md5_of(path)
     if recorded is not None and recorded != md5:
         raise PipelineError(

@@ -1,4 +1,4 @@
-"""Counts of a cleaned table; those of its parts add up to those of the whole."""
+"""Counts of a cleaned table; the counts of its parts add up to those of the whole."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -9,23 +9,25 @@ import pandas as pd
 from pipeline.contract.schema import Schema
 from pipeline.tables import cell_parser, splitting
 
-EXAMPLES = 3  # rejected rows that are shown of each column
+EXAMPLES = 3  # rejected rows of each column that are shown
 
 
 @dataclass(frozen=True)
 class Summary:
     """Counts of one part or of the whole table.
 
-    `rows`: all; `folds`: usable rows by fold; `missing`: missing cells of usable rows by column; rejected rows by
-    reason (`reasons`) and by column (`rejected`), and the first of each column (`examples`).
+    `rows`: all; `missing`: missing cells of usable rows by column; `reasons`, `rejected`: rejected rows by reason and
+    by column; `examples`: the first rejected rows of each column; `folds`: usable rows by fold, once they have one;
+    `moments`: until then, the results of `splitting.moments` for the parts.
     """
 
     rows: int
-    folds: Counter[int]
     missing: Counter[str]
     reasons: Counter[str]
     rejected: Counter[str]
     examples: pd.DataFrame
+    folds: Counter[int]
+    moments: tuple[pd.DataFrame, ...]
 
     @property
     def usable(self) -> int:
@@ -44,37 +46,37 @@ class Summary:
         }
 
     def __add__(self, later: "Summary") -> "Summary":
-        """Return the summary of both; the rows of `later` follow."""
+        """Return the summary of both parts; the rows of `later` follow."""
         return Summary(
             self.rows + later.rows,
-            self.folds + later.folds,
             self.missing + later.missing,
             self.reasons + later.reasons,
             self.rejected + later.rejected,
             _firsts(pd.concat([self.examples, later.examples], ignore_index=True)),
+            self.folds + later.folds,
+            self.moments + later.moments,
         )
 
 
 def summarise(table: pd.DataFrame, rejected: pd.DataFrame, schema: Schema) -> Summary:
     """Count one part: its usable rows (`table`, with or without its column `fold`) and its rejected rows."""
+    has_folds = "fold" in table
     return Summary(
         rows=len(table) + len(rejected),
-        folds=Counter(table["fold"].value_counts().to_dict()) if "fold" in table else Counter(),
         missing=Counter({column.name: int(table[column.name].isna().sum()) for column in schema.used}),
         reasons=Counter(rejected["reason"].value_counts().to_dict()),
         rejected=Counter(rejected["column"].value_counts().to_dict()),
         examples=_firsts(rejected[["row", "column", "reason", "value"]]),
+        folds=Counter(table["fold"].value_counts().to_dict()) if has_folds else Counter(),
+        moments=() if has_folds else (splitting.moments(table, schema),),
     )
 
 
 def report(summary: Summary, schema: Schema, names: list[str]) -> dict[str, Any]:
     """Return the content of data/clean/report.json: missing cells of usable rows and rejected rows by column, and those
     of the raw table's columns (`names`) that the schema does not have."""
-    known = {column.name for column in schema.columns}
-    columns = {
-        column.name: {"missing": summary.missing[column.name], "rejected": summary.rejected[column.name]}
-        for column in schema.used
-    }
+    used, known = [column.name for column in schema.used], {column.name for column in schema.columns}
+    columns = {name: {"missing": summary.missing[name], "rejected": summary.rejected[name]} for name in used}
     return {"columns": columns, "extra_columns": [name for name in names if name not in known]}
 
 

@@ -8,10 +8,9 @@ from pipeline.tables import cell_parser
 
 
 def type_rows(raw: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Type the rows of a raw table, or of a part of it, whose index numbers them.
+    """Return the usable rows of a raw table or a part of it, typed, and the rejected rows with their raw cells.
 
-    Returns the usable rows, with their number in `row`, and the raw cells of the rejected rows, with the `row`,
-    `column`, `reason` and `value` of their first problem.
+    `row` is a row's number, from the index of `raw`; `column`, `reason` and `value` are of its first problem.
     Raises PipelineError where a column of the schema is absent.
     """
     validation.check_columns(raw, schema)

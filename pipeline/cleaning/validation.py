@@ -1,4 +1,4 @@
-"""Checks that a table is fit to train on; each raises PipelineError with the way out."""
+"""Checks that a table is fit to train on; each raises PipelineError that says what to do."""
 
 import itertools
 import re
@@ -23,12 +23,30 @@ def check_columns(raw: pd.DataFrame, schema: Schema) -> None:
         )
 
 
-def check_table(summary: Summary, moments: pd.DataFrame | None, schema: Schema, params: Clean) -> None:
-    """Check the whole table before it is split; `moments` as `splitting.moments` gives them."""
-    _check_size(summary, params.min_rows)
+def check_table(summary: Summary, schema: Schema, params: Clean) -> None:
+    """Check that the table has enough rows, that few are rejected, and that each feature has a value."""
+    if summary.rows < params.min_rows:
+        raise PipelineError(
+            f"the raw table has {summary.rows} rows, expected at least clean.min_rows = {params.min_rows}: "
+            "add rows, or lower it in params.yaml"
+        )
     _check_rejected(summary, params.max_rejected_fraction)
-    _check_features(summary, schema)
-    _check_groups(moments, schema)
+    if empty := [column.name for column in schema.features if summary.missing[column.name] == summary.usable]:
+        raise PipelineError(
+            f"column {', '.join(empty)} has no value in any usable row: fill it, or give it role ignore in "
+            "data/schema.yaml"
+        )
+
+
+def check_groups(moments: pd.DataFrame, schema: Schema) -> None:
+    """Check that a given split divides no group, by `splitting.moments`: the model would be tested on what it saw."""
+    for split, group in itertools.product(schema.with_role("split"), schema.with_role("group")):
+        divided = moments.index[(moments["n_test"] > 0) & (moments["n_test"] < moments["n"])]
+        if len(divided):
+            raise PipelineError(
+                f"column {split.name} puts {len(divided)} groups of {group.name} on both sides, such as "
+                f"{divided[0]!r}: correct it, or give one of the two columns role ignore"
+            )
 
 
 def check_folds(summary: Summary, schema: Schema, params: Clean) -> None:
@@ -38,14 +56,6 @@ def check_folds(summary: Summary, schema: Schema, params: Clean) -> None:
         raise PipelineError(
             f"no row falls into {names}: the table is too small or too uniform; lower clean.folds or raise "
             "clean.test_fraction in params.yaml"
-        )
-
-
-def _check_size(summary: Summary, least: int) -> None:
-    if summary.rows < least:
-        raise PipelineError(
-            f"the raw table has {summary.rows} rows, expected at least clean.min_rows = {least}: "
-            "add rows, or lower it in params.yaml"
         )
 
 
@@ -62,24 +72,3 @@ def _check_rejected(summary: Summary, limit: float) -> None:
         f"{total} of {summary.rows} rows are rejected, more than clean.max_rejected_fraction = {limit:g}; "
         f"most for column {worst}: {cells}: {remedy}"
     )
-
-
-def _check_features(summary: Summary, schema: Schema) -> None:
-    if empty := [column.name for column in schema.features if summary.missing[column.name] == summary.usable]:
-        raise PipelineError(
-            f"column {', '.join(empty)} has no value in any usable row: fill it, or give it role ignore in "
-            "data/schema.yaml"
-        )
-
-
-def _check_groups(moments: pd.DataFrame | None, schema: Schema) -> None:
-    """Check that a given split divides no group: the model would be tested on what it was trained on."""
-    for split, group in itertools.product(schema.with_role("split"), schema.with_role("group")):
-        if moments is None:
-            continue
-        divided = moments.index[(moments["n_test"] > 0) & (moments["n_test"] < moments["n"])]
-        if len(divided):
-            raise PipelineError(
-                f"column {split.name} puts {len(divided)} groups of {group.name} on both sides, such as "
-                f"{divided[0]!r}: correct it, or give one of the two columns role ignore"
-            )

@@ -12,10 +12,8 @@ def run_command(main: Callable[[], int | None]) -> None:
     """Run a command's `main` and exit with its code; after an error for users, print one line and exit with 1."""
     try:
         code = main()
-    except PipelineError as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        # A full disk or a missing permission: the system's own message names the file and the reason.
+    except (PipelineError, OSError) as error:
+        # On a full disk or without permission, the system's own message names the file and the reason.
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("stopped")

@@ -1,4 +1,4 @@
-"""The model file as its readers see it: an ONNX graph that describes itself. Light enough for the server."""
+"""The model file: an ONNX graph with a description of itself in its metadata."""
 
 from pathlib import Path
 from typing import Any, Self
@@ -10,18 +10,20 @@ import onnxruntime
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import Column, Schema
 
-KEY = "mlops_boston"  # of the metadata property that holds the description as JSON
+KEY = "mlops_boston"  # the metadata property that holds the description as JSON
 OUTPUTS = ["prediction", "lower", "upper"]
 
 
 class Interval(msgspec.Struct, frozen=True):
+    """The prediction interval: its nominal coverage `level`, and how it was calibrated."""
+
     level: float
     method: str
 
 
 class Training(msgspec.Struct, frozen=True):
-    """The training data. `target_median` is the prediction that a useful model must beat; `target_std` is
-    the unit of tolerances; `cv_rmse` is in the target's unit."""
+    """The training data. `target_median`, the baseline prediction, `target_std`, the unit of tolerances, and `cv_rmse`
+    are in the target's unit."""
 
     rows: int
     sha256: str
@@ -31,7 +33,7 @@ class Training(msgspec.Struct, frozen=True):
 
 
 class Golden(msgspec.Struct, frozen=True):
-    """Rows [n, features] (None: missing) and the answers [n, 3] that a healthy runtime gives within `tolerance`."""
+    """Rows [n, features] (None: missing) and the outputs [n, 3] that a healthy runtime gives, within `tolerance`."""
 
     features: list[list[float | None]]
     outputs: list[list[float]]
@@ -39,7 +41,7 @@ class Golden(msgspec.Struct, frozen=True):
 
 
 class Description(msgspec.Struct, frozen=True):
-    """All that a server, a gate or a reader must know of a model. `imputed`: what replaces each missing feature."""
+    """The description of a model. `imputed`: the value that replaces each feature where it is missing."""
 
     format: int
     family: str
@@ -58,13 +60,12 @@ class Description(msgspec.Struct, frozen=True):
 
 
 class Model:
-    """A loaded model file.
+    """A loaded model file; `name` names it in messages.
 
-    Raises PipelineError where it is no ONNX, not one of ours or wants data outside of itself.
+    Raises PipelineError where it is no ONNX model, was not made by this pipeline, or refers to other files.
     """
 
     def __init__(self, content: bytes, name: str) -> None:
-        """`name` stands in messages."""
         self.name = name
         options = onnxruntime.SessionOptions()
         # More threads add up trees in another order: the number of cores would change the last digits.
@@ -79,21 +80,19 @@ class Model:
 
     @classmethod
     def load(cls, path: Path) -> Self:
+        """Load a model file; raises PipelineError where it is missing, and as the class does."""
         try:
             return cls(path.read_bytes(), str(path))
         except FileNotFoundError:
             raise PipelineError(f"{path} is missing: run `dvc repro` to make a model") from None
 
     def predict(self, matrix: np.ndarray) -> np.ndarray:
-        """Float64 [rows, 3]: prediction, lower, upper, from [rows, features] with NaN for missing."""
+        """Return float64 [rows, 3] (prediction, lower, upper) for a matrix [rows, features], NaN where missing."""
         answers = self._session.run(OUTPUTS, {"features": np.asarray(matrix, dtype=np.float32)})
         return np.column_stack([np.asarray(answer, dtype=float) for answer in answers])
 
     def verify(self) -> None:
-        """Replay the golden rows.
-
-        Raises PipelineError where this runtime answers otherwise than the one that exported the model.
-        """
+        """Replay the golden rows; raises PipelineError where the outputs differ from those at the export."""
         golden = self.description.golden
         if golden is None:
             raise PipelineError(f"{self.name} has no golden rows: train it again with this version")
@@ -112,7 +111,7 @@ class Model:
         try:
             description = msgspec.json.decode(text, type=Description)
         except msgspec.MsgspecError as error:
-            raise PipelineError(f"{self.name}: its description is not as this version expects: {error}") from None
+            raise PipelineError(f"{self.name}: this version cannot read its description: {error}") from None
         inputs, outputs = self._session.get_inputs(), [output.name for output in self._session.get_outputs()]
         names = tuple(column.name for column in description.columns)
         if description.features != names or outputs != OUTPUTS or inputs[0].shape[1] != len(names) or len(inputs) != 1:

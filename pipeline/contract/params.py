@@ -1,4 +1,4 @@
-"""The parameters in `params.yaml`, read once; each section is a frozen, typed structure."""
+"""The parameters in `params.yaml`; each section is a frozen, typed structure."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, overload
@@ -97,7 +97,7 @@ def load(section: type[T], path: Path = paths.PARAMS) -> T: ...
 @overload
 def load(section: str, path: Path = paths.PARAMS) -> Any: ...
 def load(section: type[Section] | str, path: Path = paths.PARAMS) -> Any:
-    """Return the parameters of one section: `load(Clean)`, or `load("clean")`, which type checkers do not follow.
+    """Return the parameters of one section: `load(Clean)`, or untyped, `load("clean")`.
 
     Raises PipelineError naming the key that is unknown, missing, of another type or out of range.
     """

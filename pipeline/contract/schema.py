@@ -1,4 +1,4 @@
-"""The data contract: what each column is, means and may hold; one definition for cleaning, training and the server."""
+"""The schema of a table: what each column is, means and may hold. Cleaning, training and the server share it."""
 
 import math
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from pipeline.contract import paths
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.yaml_config import build, nearest, read_mapping
 
-# Columns that the clean tables and the reference add; they would overwrite a raw column of that name.
+# The pipeline's own columns in the clean tables and the reference sample.
 RESERVED = ("row", "fold", "prediction", "residual")
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -77,10 +77,7 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load(path: Path | str = paths.SCHEMA) -> Schema:
-    """Read the schema.
-
-    Raises PipelineError naming the column, the key, the value and what is allowed.
-    """
+    """Read the schema; raises PipelineError naming the column, the key, the value and what is allowed."""
     path = Path(path)
     content = read_mapping(path)
     columns = content.get("columns")
@@ -106,7 +103,7 @@ def _column(name: object, keys: object, where: str) -> Column:
 
 
 def _mistakes(column: Column) -> Iterator[str]:
-    """Yield what is wrong with a column whose keys are right one by one."""
+    """Yield the faults of a column whose keys are valid one by one."""
     if column.name in RESERVED:
         yield "the name is reserved for the pipeline's own columns; rename it in the raw file"
     if column.dtype == "category" and column.role == "feature" and not column.categories:
@@ -130,7 +127,7 @@ def _mistakes(column: Column) -> Iterator[str]:
     }.get(column.role, (True, ""))
     if not fits:
         yield f"a column with role {column.role} must be {expected}"
-    # Without its key a row has no place in the split, and without its target nothing can be learned from it.
+    # A row without its key has no place in the split, and one without its target teaches nothing.
     if column.nullable and column.role not in ("feature", "ignore"):
         yield f"a column with role {column.role} must be nullable: false"
 

@@ -1,4 +1,4 @@
-"""YAML files to frozen, typed structures; every error names the file, the key, the value and what is allowed."""
+"""YAML files to typed structures; every error names the file, the key, the value and what is allowed."""
 
 import difflib
 import re
@@ -18,7 +18,7 @@ _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_SafeLoader):  # type: ignore[misc]
-    """YAML with the numbers of version 1.2, as DVC writes them (`1e-05` is one); a repeated key is an error."""
+    """A loader to which `1e-05` is a number, as in YAML 1.2 and to DVC, and a repeated key an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
@@ -50,10 +50,10 @@ def read_mapping(path: Path) -> dict[Any, Any]:
 
 
 def build(kind: type[T], content: Any, where: str) -> T:
-    """Build a structure from a mapping; `where` is the beginning of its errors.
+    """Build a structure from a mapping; messages begin with `where`.
 
     Raises PipelineError for a key that is unknown (with the nearest known one) or missing, and for a value of the
-    wrong type or out of range, as `where: key 'k': expected ..., found ...`.
+    wrong type or out of range.
     """
     if not isinstance(content, dict):
         raise PipelineError(f"{where}: expected keys and values, found {_kind(content)}")

@@ -1,4 +1,4 @@
-"""A guess at one column from its profile: dtype, role, bounds or categories, and what a person should check."""
+"""A guess at one column from its profile: dtype, role, bounds or categories, and a remark."""
 
 import re
 
@@ -11,9 +11,9 @@ from pipeline.profiling.remarks import Guess, shown
 from pipeline.profiling.text_guess import BY_ID, as_category, guess_number_in_text, guess_text, is_few
 from pipeline.tables.cell_values import FALSE, TRUE
 
-# Whole numbers with at most this many values may be names of things.
+# Whole numbers with at most this many distinct values may be codes of categories.
 FEW_NUMBERS = 12
-# Six blocks of time (five folds and the first) stay apart when no moment has more than this share of the rows.
+# Six blocks of time (five folds and the first) can be cut where no moment has more than this share of the rows.
 MOST_OF_A_MOMENT = 0.1
 
 _NAMED_ID = re.compile(r"(?i:id|idx|index|key|uuid|guid)$|.*[a-z]I[dD]$|(?i:.*[ _.-](id|idx|uuid|guid))$")
@@ -27,7 +27,7 @@ def is_named_id(name: str) -> bool:
 
 
 def guess(profile: Profile) -> Guess:
-    """Guess a column that is not the target; several columns of one table may come out as id, time or split."""
+    """Guess a column that is not the target; several columns of a table may get role id, time or split."""
     nothing = Column(profile.name, "float", role="ignore", nullable=profile.has_missing)
     if profile.text.empty:
         return Guess(nothing, "role ignore: no value in any row that has a target")
@@ -46,7 +46,7 @@ def _id(column: Column, profile: Profile) -> Guess | None:
         if profile.has_missing:
             return Guess(column, "role ignore: an id must not have missing cells", "otherwise role id")
         return Guess(replace(column, role="id"), BY_ID, "by its name, and no value repeats")
-    # Rows without a target are not here: the numbers may have gaps, but keep their distance to the row's number.
+    # Rows without a target are left out: the numbers may have gaps, but keep their distance to the row's number.
     is_full = profile.is_unique and profile.is_whole and not profile.has_missing
     if is_full and set(profile.numbers - profile.numbers.index) in ({0.0}, {1.0}):
         return Guess(replace(column, role="id"), BY_ID, "it counts the rows")
@@ -55,13 +55,12 @@ def _id(column: Column, profile: Profile) -> Guess | None:
 
 def _typed(feature: Column, profile: Profile) -> Guess:
     """Guess the dtype: the first that fits of bool, number, time, badly written number, category and text."""
-    few_texts = len(profile.counts) <= len(TRUE + FALSE)
-    if few_texts and profile.fits(replace(feature, dtype="bool", nullable=True)):
+    if len(profile.counts) <= len(TRUE + FALSE) and profile.fits(replace(feature, dtype="bool")):
         return Guess(replace(feature, dtype="bool"))
     # Digits that no float64 holds exactly are codes.
     if profile.strays.empty and (profile.is_whole or not profile.is_digits):
         return _number(feature, profile)
-    moments = Column(feature.name, "category", role="time", nullable=True)
+    moments = Column(feature.name, "category", role="time")
     if _ISO.match(profile.text.iloc[0]) and profile.fits(moments):
         return _time(replace(moments, role="ignore", nullable=profile.has_missing), profile)
     return guess_number_in_text(feature, profile) or guess_text(feature, profile)

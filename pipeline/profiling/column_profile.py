@@ -1,17 +1,16 @@
-"""The profile of one column of raw cells: its texts, its numbers, and the cells that are no numbers."""
+"""The profile of one column of raw cells: its texts, its numbers, and the other cells."""
 
 from typing import NamedTuple
 
 import pandas as pd
 
 from pipeline.contract.schema import Column
-from pipeline.tables.cell_parser import parse
-from pipeline.tables.cell_values import EXACT
+from pipeline.tables.cell_values import EXACT, convert
 
 
 class Profile(NamedTuple):
     """`cells`: all cells, raw. Of those that are not missing, `text`: all as text; `numbers`: the numbers, float64;
-    `strays`: the text of the others. These are indexed by the table's row numbers. `counts`: rows of each text, the
+    `strays`: the text of the others; each with the table's row numbers as index. `counts`: the rows of each text, the
     most frequent first."""
 
     cells: pd.Series
@@ -22,12 +21,10 @@ class Profile(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The column's name."""
         return str(self.cells.name)
 
     @property
     def has_missing(self) -> bool:
-        """True where a cell is missing."""
         return len(self.text) < len(self.cells)
 
     @property
@@ -46,15 +43,13 @@ class Profile(NamedTuple):
         return bool(self.text.str.isdigit().all())
 
     def fits(self, column: Column) -> bool:
-        """Return True where the column's dtype, role and bounds reject no cell."""
-        return bool(parse(self.cells.to_frame(column.name), (column,))[1].empty)
+        """Return True where each cell is missing or can be read as the column's dtype and role."""
+        return not convert(self.cells, column)[1].any()
 
 
 def profile(cells: pd.Series) -> Profile:
-    """Return the profile of a raw column, whose cells are read as cleaning reads them."""
-    name = str(cells.name)
-    texts = parse(cells.to_frame(name), (Column(name, "category", nullable=True),))[0][name]
-    typed, problems = parse(cells.to_frame(name), (Column(name, "float", nullable=True),))
-    text = texts.astype(object).dropna()
-    strays = problems.set_index("row")["value"].astype("str").str.strip()
-    return Profile(cells, text, typed[name].dropna(), strays, text.value_counts())
+    """Return the profile of a raw column; its cells are read as cleaning reads them."""
+    text, _ = convert(cells, Column(str(cells.name), "category"))
+    numbers, is_stray = convert(cells, Column(str(cells.name), "float"))
+    known = text.astype(object).dropna()
+    return Profile(cells, known, numbers.dropna(), text[is_stray], known.value_counts())

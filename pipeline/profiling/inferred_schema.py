@@ -1,4 +1,4 @@
-"""A first schema for a table that no one has described: one that runs as it is, with remarks on what to check."""
+"""A first schema for a table: one that runs as it is, with remarks on what to check."""
 
 from typing import NamedTuple
 
@@ -16,23 +16,17 @@ from pipeline.profiling.remarks import Guess, Remark, shown
 from pipeline.profiling.text_guess import MOSTLY
 from pipeline.tables import cell_parser
 
-UNKNOWN = Source(
-    origin="unknown: say where this table comes from",
-    licence="unknown: say what one may do with it",
-)
+UNKNOWN = Source("unknown: say where this table comes from", "unknown: say what one may do with it")
 
 
 class Inferred(NamedTuple):
-    """The schema, and what a person should check in it."""
-
     schema: Schema
     remarks: list[Remark]
 
 
 def infer(raw: pd.DataFrame, target: str) -> Inferred:
-    """Infer the schema of a table of raw cells, so that it rejects no row that has a target.
+    """Infer a schema for raw cells that rejects no row that has a target; other rows are not looked at.
 
-    Rows whose target is missing or no number are left aside: nothing can be learned from them.
     Raises PipelineError for a target that is absent or no number, a reserved name, or a table without a feature.
     """
     raw = raw.reset_index(drop=True)
@@ -43,12 +37,9 @@ def infer(raw: pd.DataFrame, target: str) -> Inferred:
     usable = raw[typed[target].notna()]
     # A column without a name cannot be in a schema; a remark says so.
     profiles = [profile(usable[name]) for name in raw if name]
-    guesses = _one_of_each(
-        [
-            Guess(as_number(replace(as_target, nullable=False), each)) if each.name == target else guess(each)
-            for each in profiles
-        ]
-    )
+    required = replace(as_target, nullable=False)
+    guesses = [Guess(as_number(required, each)) if each.name == target else guess(each) for each in profiles]
+    guesses = _one_of_each(guesses)
     inferred = Schema(version=1, source=UNKNOWN, columns=tuple(found.column for found in guesses))
     table, _ = cell_parser.parse(usable, inferred.used)
     remarks = [
@@ -82,7 +73,7 @@ def _check_names(raw: pd.DataFrame, target: str) -> None:
 def _check_target(values: pd.Series, problems: pd.DataFrame) -> None:
     target, count = str(values.name), int(values.notna().sum())
     if len(values) == 0:
-        raise PipelineError("the table has a header and no rows: a schema is guessed from values")
+        raise PipelineError("the table has a header and no rows: a schema is inferred from values")
     if count + len(problems) == 0:
         raise PipelineError(f"column {target!r} has no value in any row: name another --target, or fill it")
     if count < MOSTLY * (count + len(problems)):
@@ -94,7 +85,7 @@ def _check_target(values: pd.Series, problems: pd.DataFrame) -> None:
 
 
 def _one_of_each(guesses: list[Guess]) -> list[Guess]:
-    """Keep at most one column with role time, id or split: the first, but an id by its name before any other."""
+    """Ignore all columns with role time, id or split but the first of each; an id by its name goes first."""
     for role in ("time", "id", "split"):
         names = [found.column.name for found in guesses if found.column.role == role]
         names.sort(key=lambda name: role == "id" and not is_named_id(name))

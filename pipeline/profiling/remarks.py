@@ -1,4 +1,4 @@
-"""Guesses and remarks: a guessed column, and what a person should check in a guessed schema."""
+"""Guesses at columns, and remarks on what a person should check in them."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from pipeline.contract.schema import Column
 
 
 class Guess(NamedTuple):
-    """A column, and a remark on it: `topic`, empty where there is none, and `detail`, both as in Remark."""
+    """A guessed column, and the `topic` (empty: no remark) and `detail` of a Remark on it."""
 
     column: Column
     topic: str = ""
@@ -14,8 +14,8 @@ class Guess(NamedTuple):
 
 
 class Remark(NamedTuple):
-    """`topic`: the fact and what to do, the same for all its columns; `name`: the column, empty where it is about the
-    whole table; `detail`: what is particular to that column."""
+    """`topic`: the fact and what to do, which columns may share; `name`: the column, empty for the whole table;
+    `detail`: what is particular to that column."""
 
     topic: str
     name: str = ""

@@ -1,4 +1,4 @@
-"""A schema as text: the YAML of its file, and an explanation for a reader."""
+"""A schema as text: the YAML of its file, and lines that describe it to a reader."""
 
 import math
 import re
@@ -11,10 +11,10 @@ from pipeline.contract.schema import Column, Schema
 HEAD = """\
 # A first guess by `python -m ops.schema infer`: fill in source, units and descriptions, and correct what is wrong.
 # dtype float, int, bool or category; min and max are inclusive and in the unit; role feature (the default), target, id,
-# time, group, split or ignore. `python -m ops.schema check` explains this file.
+# time, group, split or ignore. `python -m ops.schema check` describes this file.
 """
 _SHOWN_CATEGORIES = 4
-_LONGEST = 36  # characters of a cell in the explanation
+_LONGEST = 36  # characters of a cell of a described column
 _PLAIN = re.compile(r"(?![yn]$)[^\W\d](.*\w)?", re.I)
 _MARKS = re.compile(r"[:#,{}\[\]]")
 _STR = "tag:yaml.org,2002:str"
@@ -25,7 +25,7 @@ class _Flow(dict[str, Any]):
 
 
 class _Dumper(yaml.SafeDumper):
-    """YAML that no reader takes for anything else than text where the schema has text."""
+    """A writer of YAML in which every reader finds text where the schema has text."""
 
 
 def _represent_text(dumper: Any, text: str) -> yaml.ScalarNode:
@@ -53,27 +53,25 @@ def to_yaml(schema: Schema) -> str:
     return HEAD + "\n".join(yaml.dump(part, Dumper=_Dumper, **layout) for part in parts)
 
 
-def explain(schema: Schema) -> list[str]:
+def describe(schema: Schema) -> list[str]:
     """Return one line a column, then lines that say what decides the test split and the folds."""
     cells = [_row(column) for column in schema.columns]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
     return [*lines, "", *_split_rule(schema)]
 
 
 def _keys(column: Column) -> dict[str, Any]:
     keys: dict[str, Any] = {"dtype": column.dtype, "unit": column.unit, "description": column.description}
-    keys |= {key: _short(bound) for key, bound in (("min", column.min), ("max", column.max)) if bound is not None}
+    for key, bound in (("min", column.min), ("max", column.max)):
+        if bound is not None:
+            # A whole number without its point, as a person would write it.
+            keys[key] = int(bound) if bound.is_integer() and abs(bound) < 1e15 else bound
     if column.categories:
         keys["categories"] = list(column.categories)
     if column.nullable:
         keys["nullable"] = True
     return keys if column.role == "feature" else keys | {"role": column.role}
-
-
-def _short(bound: float) -> float | int:
-    """Return a whole number without its point, as a person would write it."""
-    return int(bound) if bound.is_integer() and abs(bound) < 1e15 else bound
 
 
 def _row(column: Column) -> list[str]:
@@ -92,12 +90,8 @@ def _allowed(column: Column) -> str:
     if column.dtype == "bool":
         return "true or false"
     if column.min is not None:
-        return f"{_grouped(column.min)} " + ("or more" if column.max is None else f"to {_grouped(column.max)}")
-    return "any value" if column.max is None else f"{_grouped(column.max)} or less"
-
-
-def _grouped(bound: float) -> str:
-    return f"{_short(bound):,}" if abs(bound) < 1e15 else f"{bound:.4g}"
+        return f"{column.min:,.15g} " + ("or more" if column.max is None else f"to {column.max:,.15g}")
+    return "any value" if column.max is None else f"{column.max:,.15g} or less"
 
 
 def _cut(text: str) -> str:

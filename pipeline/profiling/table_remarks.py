@@ -1,4 +1,4 @@
-"""Remarks on the columns of a table together: its target, its names, its missing cells, and leaks of the target."""
+"""Remarks on a table: its target, its names, its missing cells, and leaks of the target."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ _TIME_NAMES = ("year", "date", "timestamp")
 
 
 def target_cells(values: pd.Series, problems: pd.DataFrame) -> Iterator[Remark]:
-    """Yield remarks on a target column: `values` typed, and the `problems` of its cells, as of `cell_parser.parse`."""
+    """Yield remarks on a target column: `values` are typed, `problems` those of `cell_parser.parse`."""
     rows, end = len(values), "clean rejects their rows, and stops above clean.max_rejected_fraction"
     if missing := int(values.isna().sum()) - len(problems):
         yield Remark(f"target missing; {end}", str(values.name), f"{missing} of {rows} rows")
@@ -29,7 +29,7 @@ def target_cells(values: pd.Series, problems: pd.DataFrame) -> Iterator[Remark]:
 
 
 def names(raw: pd.DataFrame, inferred: Schema) -> Iterator[Remark]:
-    """Yield remarks on columns whose name says something else than their role, or that have no name."""
+    """Yield remarks on columns without a name, or whose name contradicts their role."""
     if "" in raw:
         topic = "left out: it has no name; pandas writes its index so, unless with index=False"
         yield Remark(topic, f"column {raw.columns.get_loc('') + 1}")
@@ -46,17 +46,13 @@ def names(raw: pd.DataFrame, inferred: Schema) -> Iterator[Remark]:
 
 def leaks(table: pd.DataFrame, inferred: Schema) -> Iterator[Remark]:
     """Yield remarks on numeric features of a typed table that correlate almost perfectly with the target."""
-    target = table[inferred.target.name].to_numpy(float)
+    target = table[inferred.target.name].astype(float)
     for column in inferred.features:
         if column.dtype == "category":
             continue
-        values = table[column.name].to_numpy(float, na_value=np.nan)
-        there = ~np.isnan(values)
-        if there.sum() < ENOUGH:
-            continue
-        # NaN for a constant, and for numbers whose squares are not finite.
+        # NaN for too few rows, for a constant, and where a sum overflows.
         with np.errstate(all="ignore"):
-            r = float(np.corrcoef(values[there], target[there])[0, 1])
+            r = table[column.name].astype(float).corr(target, min_periods=ENOUGH)
         if abs(r) >= LEAK:
             topic = "nearly the target itself (correlation); if it is not known when predicting, give it role ignore"
             yield Remark(topic, column.name, f"{r:.4f}")
@@ -71,7 +67,7 @@ def missing_cells(table: pd.DataFrame, inferred: Schema) -> Iterator[Remark]:
 
 
 def placeholders(inferred: Schema) -> Iterator[Remark]:
-    """Yield remarks on what no table can tell."""
+    """Yield remarks on what only a person can know."""
     if any(column.min is not None or column.max is not None for column in inferred.used):
         yield Remark("min and max are guesses, a quarter of the range beyond the data; rows outside are rejected")
     yield Remark("unit, description and source are yours to fill in: reports and the API show them to people")

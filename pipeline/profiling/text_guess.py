@@ -1,4 +1,4 @@
-"""A guess at a column of text: numbers and dates that cannot be read as they are written, categories, ids and prose."""
+"""A guess at a column of text: numbers and dates in unreadable forms, categories, ids and prose."""
 
 import re
 
@@ -15,9 +15,9 @@ from pipeline.tables.cell_values import NUMBER
 MOST_CATEGORIES = 50
 # An id of text is at most this long (a UUID has 36 characters); longer text is prose.
 LONGEST_ID = 40
-# From this share of numbers on, a column of text is one of numbers, some of them badly written.
+# From this share of numbers on, a column of text holds numbers, some of them badly written.
 MOSTLY = 0.8
-# A category with fewer rows has too few to learn from; fewer cells that are no numbers are slips of the pen.
+# A category with fewer rows has too few to learn from; fewer cells that are no numbers are mistakes.
 RARE = 5
 
 BY_ID = "role id: its hash decides the split, unless a time does; with role ignore the features decide"
@@ -31,7 +31,7 @@ def is_few(profile: Profile) -> bool:
 
 
 def guess_number_in_text(feature: Column, profile: Profile) -> Guess | None:
-    """Guess a number or date that cannot be read as it is written: ignored until someone corrects the raw file."""
+    """Guess a number or date in an unreadable form; its column is ignored until someone corrects the raw file."""
     strays, ignored = profile.strays, replace(feature, role="ignore")
     if strays.empty:
         return None

@@ -1,8 +1,8 @@
 """The champion's file at a Git revision: from the workspace, DVC's cache or a remote, else rebuilt."""
 
-import hashlib
 from pathlib import Path
 
+from pipeline.contract import dvc_records
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.paths import CHAMPION, CHAMPION_RECORD, MODEL
 from pipeline.registry import champion_record, git, rebuild, versions
@@ -76,7 +76,7 @@ def _find(revision: str, recorded: str) -> bytes:
             f"the champion of {revision} (md5 {recorded}) is neither in the workspace nor in DVC's cache or a remote "
             f"({error}): run `dvc pull {CHAMPION}`, or `dvc push --all-tags` where it was promoted, {again}"
         ) from None
-    if hashlib.md5(content, usedforsecurity=False).hexdigest() != recorded:
+    if dvc_records.md5(content) != recorded:
         raise PipelineError(
             f"DVC's copy of the champion of {revision} is damaged: run `dvc pull --force {CHAMPION}`, {again}"
         )

@@ -4,7 +4,6 @@ The worktree has a cache of its own: what is damaged or missing in this project'
 rebuilt run is left here.
 """
 
-import hashlib
 import os
 import signal
 import subprocess
@@ -13,7 +12,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline.contract import paths
+from pipeline.contract import dvc_records, paths
 from pipeline.contract.errors import PipelineError
 from pipeline.registry import git, module_runner
 
@@ -36,7 +35,7 @@ def model_at(commit: str, reason: str) -> tuple[bytes, str]:
         if code or not made.exists():
             raise PipelineError(f"`dvc repro select` at {commit} ended with exit code {code}; its output is above")
         content = made.read_bytes()
-        return content, hashlib.md5(content, usedforsecurity=False).hexdigest()
+        return content, dvc_records.md5(content)
 
 
 def report(text: str) -> None:

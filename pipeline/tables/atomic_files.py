@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: written beside, then renamed."""
+"""Atomic files: written beside, then renamed, so that a file is whole or absent."""
 
 import hashlib
 import json
@@ -15,17 +15,17 @@ from pipeline.contract.errors import PipelineError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path for a file or a folder; it replaces `path` only when the block ends without an error.
+    """Yield a path for a file or a folder, which replaces `path` when the block ends without an error.
 
-    Each call has a path of its own, in any process of any machine that shares the disk. `.dvcignore` lists the suffix
-    `.partial`, so what a killed process leaves behind changes no hash.
+    The yielded path is unique, also among machines that share the disk. `.dvcignore` lists its suffix `.partial`, so
+    what a killed process leaves behind changes no hash.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
         yield partial
         if path.is_dir() or (partial.is_dir() and path.exists()):
-            # A folder cannot replace a folder, so the old one is moved first; a kill in between leaves none of the two.
+            # A folder cannot replace a folder, so the old one is moved first; a kill between the two leaves neither.
             os.replace(path, old := partial.with_suffix(".old.partial"))
             os.replace(partial, path)
             remove(old)
@@ -50,12 +50,12 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 with `\\n` on every system, so that the same text is the same bytes."""
+    """Write UTF-8 with `\\n` on every system."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON, indented for `git diff`; raises ValueError for NaN and infinity, which JSON does not have."""
+    """Write JSON, indented for `git diff`; raises ValueError for NaN and infinity."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -70,7 +70,7 @@ def read_json(path: Path) -> Any:
 
 
 def digest(path: Path, algorithm: str = "sha256") -> str:
-    """Return the hash in hex of a file, or of a folder of files as DVC forms it; `md5` is what DVC records."""
+    """Return the hash in hex of a file, or of a folder of files as DVC forms it; DVC records `md5`."""
     if path.is_dir():
         listed = [{algorithm: digest(file, algorithm), "relpath": file.name} for file in sorted(path.iterdir())]
         content = json.dumps(listed, sort_keys=True).encode()

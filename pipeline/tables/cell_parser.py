@@ -1,4 +1,4 @@
-"""Raw rows to typed rows, and the reason why a row cannot be used. Works on any part of a table."""
+"""Raw rows to typed rows, with the reason why a row cannot be used; for any part of a table."""
 
 import numpy as np
 import pandas as pd
@@ -6,33 +6,31 @@ import pandas as pd
 from pipeline.contract.schema import Column
 from pipeline.tables.cell_values import convert
 
-# Why a row is rejected; a row with several problems is listed with the reason that comes first here.
+# The reasons to reject a row; of several, the first here is listed.
 REASONS = ("missing_target", "unparseable", "missing_value", "unknown_category", "out_of_bounds")
 _USABLE = len(REASONS)
 
 
 def parse(raw: pd.DataFrame, columns: tuple[Column, ...]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return these columns, typed as by `convert`, and one line for each row that cannot be used.
+    """Return these columns, typed as by `convert`, and the problems: one line for each row that cannot be used.
 
-    Columns of the lines: `row` (the index of `raw`, ascending), `column`, `reason` (one of REASONS) and `value` (the
-    cell's text). Of a row's problems the first by reason, and then by column, is listed.
+    Columns of the problems: `row` (the index of `raw`, ascending), `column`, `reason` (one of REASONS) and `value` (the
+    cell's text). A row with several problems is listed with the first by reason, and then by column.
     """
-    typed = {}
-    reasons, places = np.full(len(raw), _USABLE, np.int8), np.zeros(len(raw), np.int32)
+    typed, found = {}, np.empty((len(columns), len(raw)), np.int8)
     for place, column in enumerate(columns):
-        typed[column.name], found = _column(raw[column.name], column)
-        worse = found < reasons
-        reasons[worse], places[worse] = found[worse], place
-    rows = np.flatnonzero(reasons < _USABLE)
+        typed[column.name], found[place] = _column(raw[column.name], column)
+    rows = np.flatnonzero(found.min(axis=0) < _USABLE)
+    places = found[:, rows].argmin(axis=0)
     values = np.empty(len(rows), dtype=object)
-    for place in np.unique(places[rows]):
-        here = places[rows] == place
+    for place in np.unique(places):
+        here = places == place
         values[here] = raw[columns[place].name].iloc[rows[here]].map(str)
     problems = pd.DataFrame(
         {
             "row": raw.index[rows].astype("int64"),
-            "column": pd.Series([columns[place].name for place in places[rows]], dtype="str"),
-            "reason": pd.Series([REASONS[reason] for reason in reasons[rows]], dtype="str"),
+            "column": pd.Series([columns[place].name for place in places], dtype="str"),
+            "reason": pd.Series([REASONS[reason] for reason in found[places, rows]], dtype="str"),
             "value": pd.Series(values, dtype="str"),
         }
     )

@@ -1,4 +1,7 @@
-"""Raw cells of one column to typed values: numbers, booleans, categories and moments."""
+"""One column's raw cells to typed values: numbers, booleans, categories and moments.
+
+Cleaning, drift, `score` and `infer` all read the cells of a table by `convert`.
+"""
 
 from typing import Any
 
@@ -19,7 +22,7 @@ EXACT = 2.0**53
 
 
 def convert(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:
-    """Return the typed values, NA where there is none, and a mask [rows] of cells that are there but unusable.
+    """Return the typed values, NA where a cell has none, and a mask [rows] of the cells that hold something unusable.
 
     Types: float64, Int64, boolean, category (text where the column lists none), UTC timestamps for a time in text.
     """
@@ -31,26 +34,17 @@ def convert(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:
         usable &= (np.where(usable, numbers, 0.5) % 1 == 0) & (np.abs(numbers) <= EXACT)
     elif column.dtype == "bool":
         usable &= np.isin(numbers, (0.0, 1.0))
-    return _nullable(np.where(usable, numbers, np.nan), column, cells.index), ~usable & ~missing
-
-
-def _nullable(numbers: np.ndarray, column: Column, index: pd.Index) -> pd.Series:
-    if column.dtype == "float":
-        return pd.Series(numbers, index=index)
-    missing = np.isnan(numbers)
-    whole = np.where(missing, 0, numbers)
-    if column.dtype == "bool":
-        return pd.Series(pd.arrays.BooleanArray(whole.astype(bool), missing), index=index)
-    return pd.Series(pd.arrays.IntegerArray(whole.astype("int64"), missing), index=index)
+    values = pd.Series(np.where(usable, numbers, np.nan), index=cells.index)
+    return values.astype({"float": "float64", "int": "Int64", "bool": "boolean"}[column.dtype]), ~usable & ~missing
 
 
 def _numbers(cells: pd.Series, column: Column) -> tuple[np.ndarray, np.ndarray]:
-    """Return float64, NaN where a cell is no number, and a mask of cells that say that they are missing."""
-    if pd.api.types.is_bool_dtype(cells.dtype) or pd.api.types.is_numeric_dtype(cells.dtype):
+    """Return float64 [rows], NaN where a cell is no number, and a mask [rows] of the missing cells."""
+    if pd.api.types.is_numeric_dtype(cells.dtype):  # booleans too
         numbers = cells.to_numpy(float, na_value=np.nan)
         return numbers, np.isnan(numbers)
     if column.dtype != "bool" and isinstance(cells.dtype, pd.StringDtype):
-        # Most columns hold text of finite numbers alone: one cast then does for all steps below.
+        # A fast path: most columns hold the text of finite numbers alone.
         cast = _finite(pa.array(cells.array))
         if cast is not None and not cast.null_count:
             return np.asarray(cast.to_numpy()), np.zeros(len(cells), dtype=bool)
@@ -65,18 +59,18 @@ def _numbers(cells: pd.Series, column: Column) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _finite(text: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray | None:
-    """Return float64 and nulls, or None where a cell is neither null nor a finite number."""
+    """Return the text as float64; None where a cell is neither null nor a finite number."""
     try:
         numbers = pc.cast(text, pa.float64())
     except pa.ArrowInvalid:
         return None
-    # The texts that Arrow reads as finite numbers are those that NUMBER matches.
+    # Arrow reads the texts that NUMBER matches as finite numbers, and no others.
     return None if pc.all(pc.is_finite(numbers)).as_py() is False else numbers
 
 
 def _categories(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:
     text = _text(cells)
-    # A schema may list a category `NA`; it is then a value and not a missing cell.
+    # A category `NA` of the schema is a value and not a missing cell.
     missing = pc.is_in(text, value_set=pa.array([marker for marker in MISSING if marker not in column.categories]))
     if not column.categories:
         values = pc.if_else(missing, None, text).to_pandas().astype("str")
@@ -105,7 +99,7 @@ def _text(cells: pd.Series) -> pa.Array:
 
 
 def _written(cell: Any) -> str:
-    """Return the text of a cell that is none; 3.0 and 3 are one category, whichever way a file stores it."""
+    """Return a value as text; 3.0 and 3 are one category."""
     if isinstance(cell, float | np.floating) and float(cell).is_integer() and abs(float(cell)) <= EXACT:
         return str(int(cell))
     return str(cell)

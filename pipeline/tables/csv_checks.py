@@ -10,11 +10,10 @@ from pipeline.tables.sources import Source
 
 START = 2**22  # bytes at the beginning of a file, which must hold its header
 _LONGEST_NAME = 1000  # characters; a longer name is text behind a quote that was left open
+# UTF-32 first: its mark begins with that of UTF-16.
 _OTHER_ENCODINGS = {
-    codecs.BOM_UTF32_LE: "UTF-32",
-    codecs.BOM_UTF32_BE: "UTF-32",
-    codecs.BOM_UTF16_LE: "UTF-16",
-    codecs.BOM_UTF16_BE: "UTF-16",
+    "UTF-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+    "UTF-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
 }
 
 
@@ -36,9 +35,8 @@ def header(start: bytes, source: Source) -> list[str]:
         if len(names) == 1 and separator in names[0]:
             raise PipelineError(f"{source} is separated by {word}, expected commas: save it again with commas")
     plain = [name.strip() for name in names]
-    if repeated := sorted({name for name in plain if plain.count(name) > 1}):
-        shown = ", ".join(repr(name) for name in repeated)
-        raise PipelineError(f"{source}: the header names {shown} more than once; rename or remove one")
+    if repeated := ", ".join(sorted({repr(name) for name in plain if plain.count(name) > 1})):
+        raise PipelineError(f"{source}: the header names {repeated} more than once; rename or remove one")
     return names
 
 
@@ -57,13 +55,11 @@ def check_text(content: bytes, source: Source, line: int) -> None:
 
 
 def _check_start(start: bytes, source: Source) -> None:
-    for mark, name in _OTHER_ENCODINGS.items():
-        if start.startswith(mark):
+    for name, marks in _OTHER_ENCODINGS.items():
+        if start.startswith(marks):
             raise PipelineError(f"{source} is {name}, expected UTF-8; convert it: iconv -f {name} -t UTF-8")
     if b"\0" in start:
-        raise PipelineError(
-            f"{source} holds NUL bytes: it is binary (or UTF-16 without a mark), expected text in UTF-8"
-        )
+        raise PipelineError(f"{source} holds NUL bytes: it is binary, or UTF-16 without a mark; expected UTF-8 text")
     text = start.removeprefix(codecs.BOM_UTF8).strip()
     if not text:
         raise PipelineError(f"{source} is empty: expected a header line and rows")

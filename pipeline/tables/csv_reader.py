@@ -24,32 +24,20 @@ def columns(source: Source) -> list[str]:
         return [name.strip() for name in csv_checks.header(file.read(csv_checks.START), source)]
 
 
-def read(source: Source) -> pa.Table:
-    """Return every cell as text under the names of the header, an empty cell as empty text.
-
-    Accepts commas, UTF-8 with or without a byte-order mark, LF or CRLF, quoted cells with line ends, and blank lines.
-    Raises PipelineError for anything else, and for a row that has more or fewer cells than the header.
-    """
-    return pa.concat_tables(batches(source))
-
-
-def count(source: Source) -> int:
-    """Return the number of rows; errors as of `read`."""
-    return sum(batch.num_rows for batch in batches(source, columns(source)[:1]))
-
-
 def batches(
     source: Source, wanted: Collection[str] | None = None, seen: Callable[[bytes], object] | None = None
 ) -> Iterator[pa.Table]:
-    """Yield the cells of the columns `wanted`, or of all, a few megabytes of the file at a time; errors as of `read`.
+    """Yield the cells of all columns, or of those `wanted`, as text, a few megabytes of the file at a time.
 
-    `seen` is called with the bytes of the file, block by block, in order.
+    An empty cell is empty text. `seen` is called with the bytes of the file, block by block, in order.
+    Accepts commas, UTF-8 with or without a byte-order mark, LF or CRLF, quoted cells with line ends, and blank lines.
+    Raises PipelineError for anything else, and for a row that has more or fewer cells than the header.
     """
     with open_source(source) as file:
         block = file.read(csv_checks.START)
         names = csv_checks.header(block, source)
         size = max(BLOCK, _BLOCK_OF_COLUMN * len(names))
-        data, line, row, is_first = block.removeprefix(codecs.BOM_UTF8), 1, 1, True
+        data, line, row = block.removeprefix(codecs.BOM_UTF8), 1, 0
         while data:
             if seen:
                 seen(block)
@@ -63,20 +51,16 @@ def batches(
             rows, data = data[:end], data[end:] + block
             csv_checks.check_text(rows, source, line)
             if rows.strip(b"\r\n"):  # Arrow takes no text of blank lines alone
-                table = _parse(rows, names, wanted, source, row, is_first)
+                table = _parse(rows, names, wanted, source, row)
                 yield table
-                row, is_first = row + table.num_rows, False
+                row = max(row, 1) + table.num_rows
             line += rows.count(b"\n")
 
 
-def _parse(
-    rows: bytes, names: list[str], wanted: Collection[str] | None, source: Source, row: int, has_header: bool
-) -> pa.Table:
-    """Parse whole rows; `row` is the number of the row before them, where the header is row 1."""
+def _parse(rows: bytes, names: list[str], wanted: Collection[str] | None, source: Source, row: int) -> pa.Table:
+    """Parse whole rows; `row` is the number of the row before them: 0 before the header, which is row 1."""
     # On one thread: only then does Arrow say which row is at fault.
-    reading = pa.csv.ReadOptions(
-        use_threads=False, block_size=len(rows) + 1, column_names=None if has_header else names
-    )
+    reading = pa.csv.ReadOptions(use_threads=False, block_size=len(rows) + 1, column_names=names if row else None)
     # Cells are read as text: what a column looks like in its first rows must not decide for the others.
     converting = pa.csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()),
@@ -89,10 +73,9 @@ def _parse(
     except pa.ArrowInvalid as error:
         message = " ".join(str(error).split()).removeprefix("CSV parse error: ")[:200]
         if found := re.match(r"Row #(\d+): Expected (\d+) columns, got (\d+)", message):
-            number, expected, got = map(int, found.groups())
             # Quoted line ends and blank lines make rows differ from lines, so the row is named and not the line.
-            number += 0 if has_header else row
-            message = f"row {number} (the header is row 1) has {got} cells, expected {expected}"
+            number, expected, got = map(int, found.groups())
+            message = f"row {row + number} (the header is row 1) has {got} cells, expected {expected}"
         raise PipelineError(f"{source} is no table: {message}; every row needs as many cells as the header") from None
     return table.rename_columns([name.strip() for name in table.column_names])
 

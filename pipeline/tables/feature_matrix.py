@@ -1,4 +1,4 @@
-"""A typed table to the feature matrix that a model sees."""
+"""A typed table to the feature matrix of a model: which columns, and which number for each value."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from pipeline.contract.schema import Column
 
 
 def to_matrix(table: pd.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
-    """Return float64 [rows, columns], NaN for missing; a boolean is 0 or 1, a category its place in the schema's list.
+    """Return float64 [rows, columns], NaN where missing: for a boolean 0 or 1, for a category its place in the schema.
 
     Raises PipelineError for an absent column and for a category that the schema does not have.
     """

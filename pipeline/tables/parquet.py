@@ -1,4 +1,4 @@
-"""Typed tables as Parquet: one file, or a folder of parts when Dask made them."""
+"""Typed tables as Parquet: one file, or a folder of parts that Dask made."""
 
 import hashlib
 from collections.abc import Iterator
@@ -23,17 +23,17 @@ def write(table: pd.DataFrame, path: Path) -> None:
 
 
 def read(path: Path, columns: list[str] | None = None, numbers: np.ndarray | None = None) -> pd.DataFrame:
-    """Read a typed table, or one part of it: all columns or these, all rows or those whose `row` is among `numbers`.
+    """Read a typed table or one part of it: all `columns` or these, all rows or those with these `row` numbers.
 
     Raises PipelineError where it is missing or damaged.
     """
     found = []
     for part in parts(path):
-        # Not read_table, which imports all of pyarrow.dataset.
+        # read_table would import pyarrow.dataset, which is slow.
         with open_raw(part, remedy="run `dvc repro --force` to make it again") as file:
             table = file.read(columns=columns)
         found.append(table if numbers is None else table.filter(pc.is_in(table["row"], pa.array(numbers))))
-    # A part without rows has no categories; the column gets those of all parts.
+    # A part without rows has no categories; unified, all parts have the same.
     frame: pd.DataFrame = pa.concat_tables(found).unify_dictionaries().to_pandas()
     return frame
 
@@ -60,17 +60,17 @@ def count(path: Path) -> int:
 
 
 def digest(table: pd.DataFrame) -> str:
-    """Return the sha256, in hex, of the file that `write` would make of a table."""
+    """Return the sha256 in hex of the file that `write` would make of a table."""
     return hashlib.sha256(table.to_parquet(None, index=False)).hexdigest()
 
 
 @contextmanager
 def open_raw(source: Source, buffer: int = 0, remedy: str = "replace the raw file") -> Iterator[pa.parquet.ParquetFile]:
-    """Open a Parquet file, of a raw table; `buffer` bytes of a column are read at a time, or a row group with 0.
+    """Open a Parquet file; `buffer` bytes of a column are read at a time, or a whole row group with 0.
 
-    Raises PipelineError, which ends with the `remedy`, where it is not Parquet, also while it is read.
+    Raises PipelineError, which ends with the `remedy`, where it is not Parquet, also while the block reads it.
     """
-    # A local file is Arrow's own: with Python's, a stage aborted at its exit, where a thread of Arrow still held it.
+    # Arrow opens a local file itself: a thread of Arrow that still holds a file of Python at exit aborts the process.
     opening = nullcontext(source) if isinstance(source, Path) else open_source(source)
     try:
         with opening as opened, pa.parquet.ParquetFile(opened, buffer_size=buffer) as file:

@@ -15,7 +15,7 @@ from pipeline.contract.errors import PipelineError
 from pipeline.tables import csv_reader, parquet, raw_table
 from pipeline.tables.sources import Source, is_csv, list_sources
 
-# A function, its items and a label for the progress bar, to the results in the order of the items.
+# (function, items, label of the progress bar) to the results in the order of the items.
 Mapper = Callable[[Callable[[Any], Any], Iterable[Any], str], list[Any]]
 
 _BUFFER = 2**18  # bytes that are read ahead of each Parquet column; 0 would hold a whole row group
@@ -39,10 +39,11 @@ def list_partitions(mapped: Mapper, folder: Path = paths.RAW) -> list[Partition]
     sources = list_sources(folder)
     headers = mapped(raw_table.column_names, sources, "raw: headers")
     raw_table.check_same_columns(headers, sources)
-    # Rows are numbered over all files, so each but the last has to be counted before the next is read.
-    earlier = mapped(_count_rows, sources[:-1], "raw: row counts")
+    # Rows are numbered over all files, so each CSV file but the last has to be read and counted before the next.
+    counted = mapped(_count_rows, sources[:-1], "raw: row counts")
+    counted.append([0] if is_csv(sources[-1]) else _count_rows(sources[-1]))
     columns, partitions, first = tuple(headers[0]), [], 0
-    for source, counts in zip(sources, [*earlier, _group_rows(sources[-1])], strict=True):
+    for source, counts in zip(sources, counted, strict=True):
         for group, rows in enumerate(counts):
             partitions.append(Partition(source, first, None if is_csv(source) else group, columns))
             first += rows
@@ -52,9 +53,9 @@ def list_partitions(mapped: Mapper, folder: Path = paths.RAW) -> list[Partition]
 
 
 def batches(partition: Partition, wanted: Iterable[str], rows: int) -> Iterator[pd.DataFrame]:
-    """Yield the cells of the columns `wanted`, about `rows` rows at a time and at least one batch.
+    """Yield the columns `wanted`, about `rows` rows at a time and at least one batch.
 
-    Cells are as `pipeline.tables.raw_table.read_part` returns them; the index numbers the rows in the whole table.
+    Cells are those of `raw_table.read_part`; the index numbers the rows in the whole table.
     """
     first, columns = partition.first, list(wanted)
     for table in _tables(partition, columns, rows):
@@ -71,25 +72,20 @@ def _tables(partition: Partition, columns: list[str], rows: int) -> Iterator[pa.
 
 
 def _joined(tables: Iterable[pa.Table], columns: list[str], rows: int) -> Iterator[pa.Table]:
-    """Join small tables to some of at least `rows` rows; without a table, yield one of no rows."""
-    waiting, count, is_empty = [], 0, True
+    """Join small tables to some of at least `rows` rows."""
+    waiting: list[pa.Table] = []
     for table in tables:
         waiting.append(table.select(columns))
-        count += table.num_rows
-        if count >= rows:
+        if sum(map(len, waiting)) >= rows:
             yield pa.concat_tables(waiting)
-            waiting, count, is_empty = [], 0, False
-    if waiting or is_empty:
-        yield pa.concat_tables(waiting or [pa.table({name: pa.array([], pa.string()) for name in columns})])
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def _count_rows(source: Source) -> list[int]:
-    return [csv_reader.count(source)] if is_csv(source) else _group_rows(source)
-
-
-def _group_rows(source: Source) -> list[int]:
-    """Return the rows of each row group; a CSV file is one, whose rows are not counted (0)."""
+    """Return the number of rows of each partition of a file."""
     if is_csv(source):
-        return [0]
+        return [sum(map(len, csv_reader.batches(source, csv_reader.columns(source)[:1])))]
     with parquet.open_raw(source) as file:
         return [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]

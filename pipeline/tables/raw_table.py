@@ -1,8 +1,9 @@
-"""The raw table: its files read as they are, before the schema says what a cell means."""
+"""The raw table: its files read as they are, before the schema gives its cells a meaning."""
 
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.paths import RAW
@@ -11,9 +12,9 @@ from pipeline.tables.sources import Source, is_csv, list_sources
 
 
 def read(folder: Path = RAW) -> pd.DataFrame:
-    """Return all files as one table, rows numbered from 0 over the files in the order of their names.
+    """Return all files as one table; rows are numbered from 0 over the files, which are in the order of their names.
 
-    Raises PipelineError where the files differ in their columns; the order of the columns may differ.
+    Raises PipelineError where the files differ in their columns; their order may differ.
     """
     sources = list_sources(folder)
     frames = [read_part(source) for source in sources]
@@ -22,16 +23,14 @@ def read(folder: Path = RAW) -> pd.DataFrame:
 
 
 def read_part(source: Source) -> pd.DataFrame:
-    """Return one file; the cells of a CSV file stay text, because only the schema knows what they should be.
-
-    Raises PipelineError where the file is not a table.
-    """
+    """Return one file; the cells of a CSV file stay text. Raises PipelineError where the file is not a table."""
     if is_csv(source):
-        frame: pd.DataFrame = csv_reader.read(source).to_pandas()
-        return frame
-    with parquet.open_raw(source) as file:
-        whole: pd.DataFrame = file.read().to_pandas()
-        return whole
+        table = pa.concat_tables(csv_reader.batches(source))
+    else:
+        with parquet.open_raw(source) as file:
+            table = file.read()
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
 
 
 def column_names(source: Source) -> list[str]:
@@ -47,6 +46,5 @@ def check_same_columns(columns: list[list[str]], sources: list[Source]) -> None:
     for source, names in zip(sources, columns, strict=True):
         if differing := sorted(set(map(str, names)) ^ set(map(str, columns[0]))):
             raise PipelineError(
-                f"{source} and {sources[0]} must have the same columns, but {', '.join(differing)} is in one of them "
-                "only"
+                f"{source} and {sources[0]} must have the same columns; only one of them has {', '.join(differing)}"
             )

@@ -1,4 +1,4 @@
-"""Hashes of rows, which decide the split and the samples."""
+"""Hashes of rows; they decide the split and the samples."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ def hash_rows(table: pd.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
     for column in sorted(columns, key=lambda c: c.name):
         values = table[column.name]
         if column.dtype == "category":
-            # Each distinct value is hashed once; `repr` tells a missing one (the last code, -1) from the text None.
+            # Each distinct value is hashed once; `repr` tells a missing one (code -1, the last) from the text None.
             codes, distinct = pd.factorize(values)
             text = np.array([*map(repr, distinct), "None"], dtype=object)
             normal[column.name] = pd.util.hash_array(text)[codes]

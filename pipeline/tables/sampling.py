@@ -1,7 +1,7 @@
 """A deterministic sample of rows: those whose row numbers have the smallest hashes.
 
-The sample does not depend on how a table is cut into parts. Row numbers are hashed and not contents: otherwise equal
-rows would be in or out together, and a sample would not represent a table with many of them.
+The sample does not depend on how a table is cut into parts. Contents are not hashed: equal rows would then be in or out
+together, and the sample would not represent a table with many of them.
 """
 
 from pathlib import Path
@@ -12,8 +12,7 @@ import pandas as pd
 from pipeline.contract.schema import Schema
 from pipeline.tables import parquet, row_hash
 
-# Test rows that a model is judged on; a smaller test split is judged whole. The standard error of an RMSE is then
-# 0.14 % (1 / sqrt(2 n), for normal errors).
+# The standard error of an RMSE over this many rows is 0.14 %: 1 / sqrt(2 n), for normal errors.
 MAX_JUDGED_ROWS = 250_000
 
 _SALT = np.uint64(0x5A3B)
@@ -26,7 +25,7 @@ def sample(numbers: pd.Series, size: int) -> np.ndarray:
 
 
 def sample_numbers(path: Path, size: int) -> np.ndarray:
-    """Return the `row` numbers, ascending, of a sample of at most `size` rows of a typed table."""
+    """Return the `row` numbers, ascending, of a sample of at most `size` rows of a typed table in a file."""
     chosen = np.empty(0, dtype="int64")
     for part in parquet.parts(path):
         both = pd.Series(np.concatenate([chosen, parquet.read(part, ["row"])["row"].to_numpy()]))

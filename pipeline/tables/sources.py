@@ -47,7 +47,7 @@ def open_source(source: Source) -> io.BufferedReader:
         raise PipelineError(
             f"{source} cannot be opened: pip install {package}, also where Dask's workers run"
         ) from None
-    except Exception as error:  # whatever the protocol's package raises: network, access rights, a wrong name
+    except Exception as error:  # the protocol's package raises its own classes: network, access rights, a wrong name
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise PipelineError(f"{source} cannot be opened ({reason}): correct data/raw/*.urls, or give access") from None
     return file

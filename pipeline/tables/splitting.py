@@ -1,6 +1,6 @@
-"""The test split and the folds. A row's place follows from what the row is: no order, format or later row moves it."""
+"""The test split and the folds. A row's place follows from its values: no order, format or later row moves it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -17,49 +17,42 @@ _SPLIT, _FOLD = np.uint64(0x5B1D), np.uint64(0xF01D)
 
 
 def needs_moments(schema: Schema) -> bool:
-    """Return True where a row's place depends on other rows: on their times, or on the given split of their group."""
+    """Return True where the whole table must be seen first: to cut its times, or to check its given split by group."""
     return bool(schema.with_role("time") or (schema.with_role("group") and schema.with_role("split")))
 
 
-def moments(table: pd.DataFrame, schema: Schema) -> pd.DataFrame | None:
-    """Summarise a part of a table for `cuts`; None where that is not needed.
+def moments(table: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    """Return one line for each group, or for each moment where the schema has no group.
 
-    One line a group, or a moment where the schema has no group: the latest `moment` as a number (0 without a time), the
-    number of rows `n`, and how many of them a given split puts into the test split, `n_test`.
+    Columns: the latest `moment` as a number (0 without a time), the number of rows `n`, and how many of them a given
+    split puts into the test split, `n_test`.
     """
-    if not needs_moments(schema):
-        return None
     time, group, given = (schema.with_role(role) for role in ("time", "group", "split"))
     moment = _moment(table[time[0].name]) if time else np.zeros(len(table))
     test = (table[given[0].name] == "test").to_numpy(bool) if given else np.zeros(len(table), dtype=bool)
     key = table[group[0].name].to_numpy() if group else moment
-    return _merged(pd.DataFrame({"moment": moment, "n": 1, "n_test": test.astype(int)}, index=pd.Index(key)))
+    return merged([pd.DataFrame({"moment": moment, "n": 1, "n_test": test.astype(int)}, index=pd.Index(key))])
 
 
-def merged(parts: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:
+def merged(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Return the `moments` of a table from those of its parts."""
-    found = [part for part in parts if part is not None]
-    return _merged(pd.concat(found)) if found else None
-
-
-def _merged(moments: pd.DataFrame) -> pd.DataFrame:
-    return moments.groupby(level=0).agg({"moment": "max", "n": "sum", "n_test": "sum"})
+    return pd.concat(parts).groupby(level=0).agg({"moment": "max", "n": "sum", "n_test": "sum"})
 
 
 class Cuts(NamedTuple):
-    """Cuts in time: rows from `test` on are the test split (None with a given split), and folds begin at `folds`.
-    `groups`: the latest moment of each group (None without groups)."""
+    """The moments at which the test split (None with a given split) and the folds begin, and the latest moment of each
+    group. `Cuts()`: the schema has no time."""
 
-    test: float | None
-    folds: list[float]
-    groups: pd.Series | None
+    test: float | None = None
+    folds: tuple[float, ...] = ()
+    groups: pd.Series | None = None
 
 
-def cuts(table_moments: pd.DataFrame | None, schema: Schema, test_fraction: float, folds: int) -> Cuts | None:
-    """Return the cuts of the whole table from its `moments`; None where the schema has no time."""
+def cuts(table_moments: pd.DataFrame, schema: Schema, test_fraction: float, folds: int) -> Cuts:
+    """Return the cuts of the whole table from its `moments`."""
     time = schema.with_role("time")
-    if not time or table_moments is None:
-        return None
+    if not time:
+        return Cuts()
     by_moment = table_moments.groupby("moment")[["n", "n_test"]].sum()
     test = None
     if schema.with_role("split"):
@@ -68,27 +61,27 @@ def cuts(table_moments: pd.DataFrame | None, schema: Schema, test_fraction: floa
         test = _cut(by_moment["n"], 1 - test_fraction, time[0].name)
         earlier = by_moment["n"][by_moment.index < test]
     earlier = earlier[earlier > 0]
-    edges = [_cut(earlier, block / (folds + 1), time[0].name) for block in range(1, folds + 1)]
+    edges = tuple(_cut(earlier, block / (folds + 1), time[0].name) for block in range(1, folds + 1))
     return Cuts(test, edges, table_moments["moment"] if schema.with_role("group") else None)
 
 
-def assign(table: pd.DataFrame, schema: Schema, test_fraction: float, folds: int, cuts: Cuts | None) -> pd.Series:
-    """Return the fold of each row of typed columns: 0, 1, ... or TEST; a part of a table gets the folds of the whole.
+def assign(table: pd.DataFrame, schema: Schema, test_fraction: float, folds: int, cuts: Cuts) -> pd.Series:
+    """Return the fold of each row, 0, 1, ... or TEST, of a typed table or a part of one.
 
     With a column of role `split`, its rows `test` are the test split. With a time, the latest rows are, and the others
     fall into `folds` + 1 blocks of time, of which the first is only trained on; rows of one moment stay together, and a
-    group counts as its latest row. Otherwise a hash decides: of the group, else of the id, else of the features, never
-    of the target. Equal rows then go together, and a row keeps its place when others come, go or are reordered.
+    group counts as its latest row. Otherwise a hash of the group, else of the id, else of the features decides, never
+    the target. Equal rows then stay together, and a row keeps its place when others come, go or are reordered.
     """
     given = schema.with_role("split")
     key = _key(table, schema)
     is_test = row_hash.unit(key, _SPLIT) < test_fraction
     fold = (row_hash.unit(key, _FOLD) * folds).astype("int64")
-    if cuts:
-        moment = _moment(table[schema.with_role("time")[0].name])
-        for group in schema.with_role("group"):
-            if cuts.groups is not None:
-                moment = cuts.groups.reindex(table[group.name].to_numpy()).to_numpy()
+    if cuts.folds:
+        if cuts.groups is None:
+            moment = _moment(table[schema.with_role("time")[0].name])
+        else:
+            moment = cuts.groups.reindex(table[schema.with_role("group")[0].name].to_numpy()).to_numpy()
         fold = np.searchsorted(cuts.folds, moment, side="right").astype("int64")
         if cuts.test is not None:
             is_test = moment >= cuts.test
@@ -99,7 +92,7 @@ def assign(table: pd.DataFrame, schema: Schema, test_fraction: float, folds: int
 
 
 def expected_folds(schema: Schema, folds: int) -> set[int]:
-    """Return the values that `assign` uses when every fold has a row."""
+    """Return the values of `assign` for a table in which every fold has a row."""
     return {TEST, *range(folds + 1 if schema.with_role("time") else folds)}
 
 
@@ -112,7 +105,7 @@ def splits(fold: np.ndarray, schema: Schema) -> list[tuple[np.ndarray, np.ndarra
 
 
 def redrawn(table: pd.DataFrame, schema: Schema, folds: int, number: int) -> np.ndarray:
-    """Return other folds 0, 1, ... of training rows, those of repetition `number`; for a table without a time."""
+    """Return the folds 0, 1, ... of repetition `number` for training rows; for a table without a time."""
     return (row_hash.unit(_key(table, schema), _FOLD + np.uint64(number)) * folds).astype("int64")
 
 

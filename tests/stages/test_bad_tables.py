@@ -4,6 +4,7 @@ Each bad table ends `clean` with exit 1, one message that says what, where and w
 """
 
 import gzip
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -65,7 +66,6 @@ BAD = {
         with_cells("RM", lambda c: f'"{c.replace(".", ",")}"'),
         r"most for column RM: row 0: RM = '6,575' \(unparseable\).*with a point, not a comma",
     ),
-    "semicolons with decimal commas": (table().replace(",", ";").replace(".", ","), r"separated by semicolons"),
     "Latin-1": (LATIN_1, r"is not UTF-8: byte 0xc9 in line 1 .*iconv"),
     "UTF-16": (table().encode("utf-16"), r"is UTF-16, expected UTF-8; convert it: iconv -f UTF-16"),
     "UTF-16 without a mark": (table().encode("utf-16-le"), r"holds NUL bytes: it is binary"),
@@ -80,19 +80,22 @@ BAD = {
         r"row 62 \(the header is row 1\) has 3 cells, expected 14",
     ),
     "long row": (table([*LINES[:60], LINES[60] + ",9"]), r"row 62 \(the header is row 1\) has 15 cells, expected 14"),
-    "text": (with_cells("RM", lambda c: "six"), r"506 of 506 rows .* column RM: row 0: RM = 'six' \(unparseable\)"),
-    "infinities": (with_cells("CRIM", lambda c: "inf"), r"column CRIM: row 0: CRIM = 'inf' \(unparseable\)"),
-    "1e400": (with_cells("CRIM", lambda c: "1e400"), r"column CRIM: row 0: CRIM = '1e400' \(unparseable\)"),
+    "text": (
+        with_cells("RM", lambda c: "six"),
+        r"506 of 506 rows .* column RM: row 0: RM = 'six' \(unparseable\); row 1.*row 2",
+    ),
     "no target": (with_cells("MEDV", lambda c: ""), r"column MEDV: row 0: MEDV = '' \(missing target\)"),
     "wholly missing": (
         with_cells("LSTAT", lambda c: "NA"),
         r"column LSTAT has no value in any usable row: fill it, or",
     ),
     "not nullable": (with_cells("RM", lambda c: "", 10), r"51 of 506 .* column RM: row 0: RM = '' \(missing value\)"),
-    "negative rooms": (with_cells("RM", lambda c: f"-{c}"), r"column RM: row 0: RM = '-6.575' \(out of bounds\)"),
     "all rows the same": (table([LINES[0]] * 500), r"no row falls into .*too small or too uniform"),
     "no Parquet": ("parquet", r"other\.parquet is no readable Parquet file .*: replace the raw file"),
-    "parts that differ": ("parts", r"b\.csv and data/raw/a\.csv must have the same columns, but LSTAT, X is in one"),
+    "parts that differ": (
+        "parts",
+        r"b\.csv and data/raw/a\.csv must have the same columns; only one of them has LSTAT, X",
+    ),
 }
 
 
@@ -139,52 +142,30 @@ GOOD = {
     "column order": reordered(),
     "extra columns": table([with_extra(line, "x") for line in LINES], header=with_extra(HEADER, "note")),
     "spaces": table([line.replace(",", " , ") for line in LINES], header=HEADER.replace(",", " , ")),
-    "floats for integers": with_cells("RAD", lambda c: f"{c}.0"),
-    "exponents": with_cells("CRIM", lambda c: f"{float(c):e}"),
-    "true and false": with_cells("CHAS", lambda c: {"0": "false", "1": "TRUE"}[c]),
 }
 
 
 @pytest.mark.parametrize("name", GOOD)
 def test_a_good_table_is_the_same_however_it_is_written(workspace: Path, name: str) -> None:
-    """Marks, line ends, quotes, blank lines, column order, extra columns and number formats change no clean cell, and
-    no row changes its side."""
-    before = {part: pd.read_parquet(workspace / f"data/clean/{part}.parquet") for part in ("train", "test")}
+    """Marks, line ends, quotes, blank lines, column order and extra columns change no cell and no row's side."""
+    before = outputs(workspace)
     content = GOOD[name]
     (workspace / "data/raw/housing.csv").write_bytes(content.encode() if isinstance(content, str) else content)
     clean.main()
-    for part, expected in before.items():
-        pd.testing.assert_frame_equal(pd.read_parquet(workspace / f"data/clean/{part}.parquet"), expected)
-
-
-@pytest.mark.parametrize("marker", ["NA", "NaN", "null", "", "  ", '""'])
-def test_markers_of_missing_are_missing(workspace: Path, marker: str) -> None:
-    """`NA`, `NaN`, `null` and empty cells of a nullable feature are missing values of rows that stay."""
-    (workspace / "data/raw/housing.csv").write_text(with_cells("LSTAT", lambda c: marker, every=4))
-    clean.main()
-    parts = [pd.read_parquet(workspace / f"data/clean/{part}.parquet") for part in ("train", "test")]
-    assert sum(part["LSTAT"].isna().sum() for part in parts) == 127
-    assert sum(map(len, parts)) == 506
+    for part in ("train.parquet", "test.parquet"):
+        assert outputs(workspace)[part] == before[part]
 
 
 def test_parts_are_one_table(workspace: Path) -> None:
     """A table in a CSV and a Parquet part, columns in another order, is the table in one file."""
-    before = pd.read_parquet(workspace / "data/clean/train.parquet")
+    before = outputs(workspace)
     raw = workspace / "data/raw/housing.csv"
     whole = pd.read_csv(raw)
     raw.unlink()
     whole.head(200).to_csv(raw.with_name("a.csv"), index=False)
     whole.tail(306)[NAMES[::-1]].to_parquet(raw.with_name("b.parquet"))
     clean.main()
-    pd.testing.assert_frame_equal(pd.read_parquet(workspace / "data/clean/train.parquet"), before)
-
-
-def test_thousands_of_equal_rows_are_fine(workspace: Path) -> None:
-    """A table in which one row stands 3,000 times runs; the copies are all on one side and in one fold."""
-    (workspace / "data/raw/housing.csv").write_text(table([*LINES, *[LINES[7]] * 3000]))
-    clean.main()
-    parts = [pd.read_parquet(workspace / f"data/clean/{part}.parquet") for part in ("train", "test")]
-    assert sorted(len(part[part["row"] > 505]) for part in parts) == [0, 3000]
+    assert outputs(workspace) == before
 
 
 def test_the_report_says_what_is_in_each_column(workspace: Path) -> None:
@@ -194,9 +175,9 @@ def test_the_report_says_what_is_in_each_column(workspace: Path) -> None:
     rows[3] = rows[3].replace("0.02729", "-1")
     (workspace / "data/raw/housing.csv").write_text("\n".join(with_extra(r, "note") for r in rows) + "\n")
     clean.main()
-    report = pd.read_json(workspace / "data/clean/report.json", typ="series")
+    report = json.loads(outputs(workspace)["report.json"])
     assert report["columns"]["LSTAT"] == {"missing": 127, "rejected": 0}
     assert report["columns"]["CRIM"] == {"missing": 0, "rejected": 1}
     assert report["extra_columns"] == ["note"]
-    totals = pd.read_json(workspace / "metrics/clean.json", typ="series")
+    totals = json.loads(outputs(workspace)["clean.json"])
     assert totals["rejected"] == totals["rejected_out_of_bounds"] == 1

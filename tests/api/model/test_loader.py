@@ -1,6 +1,5 @@
 """Which file is served, what is checked before, and what /health, /ready and /metadata say of it."""
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ from litestar.testing import TestClient
 
 from api.app import create_app
 from api.settings import Settings
+from pipeline.contract import dvc_records
 from pipeline.contract.onnx_model import KEY
 from tests.api.conftest import Example, row
 
@@ -41,7 +41,7 @@ def put(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
             del graph.metadata_props[:]
             graph.metadata_props.add(key=KEY, value=json.dumps(description))
             onnx.save(graph, path)
-        return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        return dvc_records.md5(path.read_bytes())
 
     return copy
 

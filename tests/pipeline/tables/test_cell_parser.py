@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.contract.schema import Column, Schema
-from pipeline.tables import cell_parser, row_hash
+from pipeline.tables import cell_parser, cell_values, row_hash
 
 
 def test_cells_become_typed_values(raw: pd.DataFrame, schema: Schema) -> None:
@@ -61,14 +61,27 @@ def test_the_first_reason_is_listed(raw: pd.DataFrame, schema: Schema) -> None:
     assert lines[["row", "column"]].to_numpy().tolist() == [[1, "rooms"], [3, "price"]]
 
 
+@pytest.mark.parametrize("dtype", ["float", "int", "bool", "category"])
+def test_markers_of_missing_are_missing(dtype: str) -> None:
+    """`NA`, `NaN`, `null`, empty cells and spaces are missing values of a nullable column, whatever its type."""
+    column = Column("x", dtype, nullable=True)  # type: ignore[arg-type]
+    typed, problems = cell_parser.parse(pd.DataFrame({"x": [*cell_values.MISSING, "  ", " NA "]}), (column,))
+    assert typed["x"].isna().all()
+    assert problems.empty
+
+
 def test_moments_have_one_form() -> None:
-    """A date, a time with a zone, and a timestamp of a Parquet part are moments in UTC."""
+    """A date, a time with a zone, and a timestamp of a Parquet part are moments in UTC; no other text is a moment."""
     column = Column("t", "category", role="time")
     texts = pd.DataFrame({"t": ["2020-01-02", "2020-01-02T01:00:00+01:00", "2020-01-02 00:00:00Z"]})
     stamps = pd.DataFrame({"t": pd.to_datetime(pd.Series(["2020-01-02"] * 3))})
     moments = cell_parser.parse(texts, (column,))[0]["t"]
     assert moments.nunique() == 1
     assert cell_parser.parse(stamps, (column,))[0]["t"].tolist() == moments.tolist()
+    wrong = ["2020-13-01", "yesterday", "1.5.2020", "2020-02-30"]
+    problems = cell_parser.parse(pd.DataFrame({"t": ["2020-01-01", *wrong]}), (column,))[1]
+    assert problems["value"].tolist() == wrong
+    assert set(problems["reason"]) == {"unparseable"}
 
 
 @given(st.lists(st.integers(-1000, 1000), min_size=1, max_size=30))

@@ -58,7 +58,6 @@ def test_blocks_are_the_file(
         seen: list[bytes] = []
         assert pa.concat_tables(csv_reader.batches(path, seen=seen.append)).equals(whole)
         assert b"".join(seen) == content
-        assert csv_reader.count(path) == whole.num_rows
 
 
 def test_a_fault_is_named_by_its_place_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,8 +72,8 @@ def test_a_fault_is_named_by_its_place_in_the_file(tmp_path: Path, monkeypatch: 
     }.items():
         path.write_bytes("\n".join([HEADER, *good, ""]).encode() + fault + b"\n" + "\n".join(good).encode())
         with pytest.raises(PipelineError, match=said):
-            csv_reader.read(path)
+            list(csv_reader.batches(path))
     monkeypatch.setattr(csv_reader, "_LONGEST_ROW", 100)
     path.write_text("\n".join([HEADER, *good, '1,"2,3', *["1,2,3"] * 50]))
     with pytest.raises(PipelineError, match="from line 102 on; is a quote left open"):
-        csv_reader.read(path)
+        list(csv_reader.batches(path))

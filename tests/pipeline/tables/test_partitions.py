@@ -5,7 +5,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline.contract.errors import PipelineError
 from pipeline.distributed.executor import Executor
 from pipeline.tables import csv_checks, csv_reader, partitions, raw_table
 
@@ -39,12 +38,3 @@ def test_a_file_without_rows_is_one_empty_batch(tmp_path: Path) -> None:
     pd.DataFrame({"x": [], "y": []}).to_parquet(tmp_path / "b.parquet")
     (batch, *_) = read(tmp_path, 10)
     assert (list(batch), len(batch)) == (["x", "y"], 0)
-
-
-def test_a_row_that_is_no_row_is_named(tmp_path: Path) -> None:
-    """A row with too many cells in the middle of a file is named by its number."""
-    lines = [f"{i},{i}" for i in range(200_000)]
-    lines[150_000] = "1,2,3"
-    (tmp_path / "a.csv").write_text("\n".join(["a,b", *lines, ""]))
-    with pytest.raises(PipelineError, match=r"a\.csv is no table: row 150002 .* has 3 cells, expected 2"):
-        read(tmp_path, 1000)

@@ -53,14 +53,8 @@ def test_a_group_stays_together() -> None:
     assert set(table["fold"]) == {splitting.TEST, 0, 1, 2}
 
 
-def test_a_given_split_is_taken() -> None:
-    """With a column of role split, its rows `test` are the test split and all others train."""
-    table = cleaned(Column("part", "category", role="split", categories=("train", "test")))
-    assert ((table["fold"] == splitting.TEST) == (table["part"] == "test")).all()
-
-
 def test_a_given_split_divides_no_group() -> None:
-    """A given split that puts a group on both sides is an error that names one, for it would leak."""
+    """With a column of role split, its rows `test` are the test split; a group on both sides is a named error."""
     columns = (
         Column("part", "category", role="split", categories=("train", "test")),
         Column("house", "category", role="group"),
@@ -106,15 +100,6 @@ def test_a_group_is_as_late_as_its_latest_row() -> None:
     assert latest[~tested].max() < latest[tested].min()
 
 
-@pytest.mark.parametrize("cell", ["2020-13-01", "yesterday", "1.5.2020", "2020-02-30"])
-def test_a_moment_that_is_none_is_rejected(cell: str) -> None:
-    """A cell of a time column that is no ISO 8601 moment rejects its row."""
-    table = raw()
-    table.loc[5, "sold"] = cell
-    result = clean(table, make_schema(X, Y, Column("sold", "category", role="time")), PARAMS)
-    assert result.rejected[["row", "column", "reason", "value"]].values.tolist() == [[5, "sold", "unparseable", cell]]
-
-
 def test_one_moment_is_no_time() -> None:
     """A time column with one value cannot order rows: an error that says so."""
     with pytest.raises(PipelineError, match="column year has role time and one value"):
@@ -144,7 +129,7 @@ def test_duplicates_go_to_one_side() -> None:
 
 def test_shares_are_as_asked() -> None:
     """The test split and the folds have the sizes that were asked for, within chance (4 standard errors)."""
-    fold = splitting.assign(raw(20_000), XY, 0.2, 5, None)
+    fold = splitting.assign(raw(20_000), XY, 0.2, 5, splitting.Cuts())
     assert abs((fold == splitting.TEST).mean() - 0.2) < 4 * np.sqrt(0.16 / 20_000)
     shares = fold[fold != splitting.TEST].value_counts(normalize=True)
     assert (abs(shares - 0.2) < 4 * np.sqrt(0.16 / 16_000)).all()
@@ -153,7 +138,7 @@ def test_shares_are_as_asked() -> None:
 def test_folds_do_not_follow_the_split() -> None:
     """Split, fold and sample are decided independently of each other."""
     table = raw(20_000)
-    a, b = (splitting.assign(table, XY, fraction, 5, None) for fraction in (0.2, 0.6))
+    a, b = (splitting.assign(table, XY, fraction, 5, splitting.Cuts()) for fraction in (0.2, 0.6))
     kept = b[b != splitting.TEST]
     assert (a[kept.index] == kept).all()
     picked = sampling.sample(pd.Series(range(20_000)), 5_000)
