@@ -1,11 +1,6 @@
 """Manage the champion: promote and rollback are the only commands that change what production serves.
 
-python -m ops.registry promote [--force]
-python -m ops.registry rollback [--to VERSION]
-python -m ops.registry keep
-python -m ops.registry fetch --rev REV [--out models/fetched.onnx]
-python -m ops.registry restore
-python -m ops.registry sign
+`python -m ops.registry --help` lists the commands, `python -m ops.registry COMMAND --help` their options.
 """
 
 import argparse
@@ -13,8 +8,6 @@ from pathlib import Path
 
 from pipeline.contract import errors
 from pipeline.registry import challenger, champion_file, lock, promotion, signing
-
-FETCHED = Path("models/fetched.onnx")
 
 
 def main() -> None:
@@ -47,7 +40,7 @@ def _arguments() -> argparse.Namespace:
     command("keep", "Keep models/model.onnx as a DVC experiment named after its verdict.")
     fetching = command("fetch", "Copy the champion of a version or revision to a file of its own.")
     fetching.add_argument("--rev", required=True, help="a version (v1.0.0), prod, or any Git revision")
-    fetching.add_argument("--out", type=Path, default=FETCHED, help="default: %(default)s")
+    fetching.add_argument("--out", type=Path, default="models/fetched.onnx", help="default: %(default)s")
     command("restore", "Put the champion that HEAD records into the workspace, rebuilt if it is nowhere.")
     command("sign", "Sign the champion with the private key in MODEL_SIGNING_KEY.")
     return parser.parse_args()

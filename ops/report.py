@@ -2,9 +2,9 @@
 
     python -m ops.report --base origin/main
 
-Compares the workspace after `dvc repro` with the commit where HEAD and `--base` part; writes report/summary.md and
-report/plots/. The gate's verdict is not recorded and does not fail the report: a branch need not be better to be worth
-merging.
+Compares the workspace after `dvc repro` with the last commit that HEAD and `--base` share; writes report/summary.md and
+report/plots/. The gate's verdict is neither recorded nor an error here: a branch may be worth merging without being
+better.
 """
 
 import argparse
@@ -24,58 +24,43 @@ FOLDER = Path("report")
 
 
 def summary(base: str, since: str) -> str:
-    """Return the whole report against the commit `since`, where HEAD and `base` part.
+    """Return the report against `since`, the last commit that HEAD and `base` share.
 
     Raises PipelineError where metrics are missing.
     """
-    before = {name: _cv_rmse(git.show(since, paths.TRAIN_METRICS / f"{name}.json")) for name in _families()}
-    after = {name: _cv_rmse((paths.TRAIN_METRICS / f"{name}.json").read_text(encoding="utf-8")) for name in _families()}
+    families = {name: paths.TRAIN_METRICS / f"{name}.json" for name in params.load(params.Train).families}
+    before = {name: json.loads(git.show(since, path) or "{}").get("cv_rmse") for name, path in families.items()}
+    after = {name: atomic_files.read_json(path)["cv_rmse"] for name, path in families.items()}
+    drift = atomic_files.read_json(paths.DRIFT_METRICS)
     parts = [
         ("Gate", _verdict(since)),
         ("Metrics", _differences("metrics", since)),
         ("Parameters", _differences("params", since)),
         ("Families", chart(before, after)),
-        ("Drift", _drift(atomic_files.read_json(paths.DRIFT_METRICS))),
+        ("Drift", f"**{drift['verdict']}** ({drift['n_live']} live rows, {drift['n_reference']} of the reference)"),
     ]
     body = "\n\n".join(f"### {title}\n\n{text}" for title, text in parts)
     return f"## Compared with `{base}` ({since[:10]})\n\n{body}\n"
 
 
-def chart(before: dict[str, float | None], after: dict[str, float | None]) -> str:
-    """Draw each family's cross-validated RMSE, best first: a chart that GitHub draws from text, and a table.
+def chart(before: dict[str, float | None], after: dict[str, float]) -> str:
+    """Return each family's cross-validated RMSE, best first, as a mermaid chart and a table.
 
-    The chart's line needs a figure for each bar, so it is left out where a family is new.
+    The chart's line needs a figure for each bar, so it is left out where a family is new: None in `before`.
     """
-    known = {name: value for name, value in sorted(after.items(), key=lambda item: item[1] or 0) if value is not None}
-    if not known:
-        return "No family has a cross-validated RMSE."
-    line = [value for name in known if (value := before.get(name)) is not None]
+    names = sorted(after, key=lambda name: after[name])
+    line = [value for name in names if (value := before[name]) is not None]
     drawn = [
         "```mermaid",
         "xychart-beta",
-        f"    x-axis {json.dumps(list(known))}",
-        f'    y-axis "cross-validated RMSE" 0 --> {max(*known.values(), *line) * 1.1:.4g}',
-        f"    bar [{', '.join(f'{value:.4g}' for value in known.values())}]",
-        *([f"    line [{', '.join(f'{value:.4g}' for value in line)}]"] if len(line) == len(known) else []),
+        f"    x-axis {json.dumps(names)}",
+        f'    y-axis "cross-validated RMSE" 0 --> {max([*after.values(), *line]) * 1.1:.4g}',
+        f"    bar [{', '.join(f'{after[name]:.4g}' for name in names)}]",
+        *([f"    line [{', '.join(f'{value:.4g}' for value in line)}]"] if len(line) == len(names) else []),
         "```",
     ]
-    rows = [[name, markdown.number(before.get(name)), markdown.number(value)] for name, value in known.items()]
-    table = markdown.table(["family", "before (line)", "after (bar)"], rows)
-    return "\n".join([*drawn, "", table])
-
-
-def _families() -> list[str]:
-    return [path.stem for path in sorted(paths.TRAIN_METRICS.glob("*.json"))]
-
-
-def _cv_rmse(text: str | None) -> float | None:
-    """Return the figure of a family's metrics; None where the family is new, or has no such figure."""
-    value = json.loads(text).get("cv_rmse") if text else None
-    return float(value) if isinstance(value, int | float) else None
-
-
-def _drift(report: dict[str, object]) -> str:
-    return f"**{report['verdict']}** ({report['n_live']} live rows, {report['n_reference']} of the reference)"
+    rows = [[name, markdown.number(before[name]), markdown.number(after[name])] for name in names]
+    return "\n".join([*drawn, "", markdown.table(["family", "before (line)", "after (bar)"], rows)])
 
 
 def _verdict(since: str) -> str:

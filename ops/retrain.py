@@ -1,10 +1,10 @@
-"""Retrain when there is a reason: drift, or the user's word.
+"""Retrain on drift, or with --force.
 
     python -m ops.retrain [--force]
 
-Exports the logged predictions where PREDICTION_LOG_URL names their database, fetches what LIVE_URL holds where that is
-set, and runs `dvc repro drift`. When that asks, labelled live rows become a part of data/raw; then `dvc repro`, the
-gate, and promote or keep. Without a reason it says so. After a kill, run it again.
+Exports the logged predictions where PREDICTION_LOG_URL is set, fetches live rows where LIVE_URL is set, and runs
+`dvc repro drift`. With a reason to retrain, labelled live rows become a part of data/raw; then come `dvc repro`, the
+gate, and promote or keep. After a kill, run it again.
 """
 
 import argparse
@@ -22,19 +22,19 @@ from pipeline.tables import atomic_files
 
 # After drift, a model must be as good on all rows and better on the most recent ones.
 DRIFT_POLICY = ("--policy", "non_inferior")
-# The reason where labelled rows in data/raw are not in Git: drift, which compares with the challenger's rows, is over.
+# The reason where labelled rows in data/raw are not in Git: the model has learned them, so drift is not found again.
 UNANSWERED = "drift that no promotion has answered"
 
 
 def reason(report: dict[str, object], force: bool) -> str | None:
-    """Return the reason to retrain, None without one."""
+    """Return the reason to retrain that a drift report or `force` gives; None without one."""
     if report.get("retrain", report.get("drift_detected")):
         return f"drift: {report.get('verdict')}"
     return "asked for" if force else None
 
 
 def retrain(force: bool) -> str:
-    """Go through the loop and say in one line how it ended."""
+    """Run the loop; return a line that says how it ended."""
     git.check_ready()
     for sentence in repair():
         print(sentence, flush=True)
@@ -42,7 +42,7 @@ def retrain(force: bool) -> str:
     if os.environ.get("PREDICTION_LOG_URL"):
         module_runner.run("api.commands.export")
     if os.environ.get("LIVE_URL"):
-        live_folder.fetch(live_folder.url())
+        live_folder.fetch(os.environ["LIVE_URL"])
     module_runner.run("dvc", "repro", "drift")
     report = atomic_files.read_json(paths.DRIFT_METRICS)
     why = reason(report, force) or (UNANSWERED if git.changed([labelled_rows.PARTS]) else None)
@@ -51,9 +51,9 @@ def retrain(force: bool) -> str:
     print(f"retrain: {why}", flush=True)
     print(f"retrain: {_collect()}", flush=True)
     module_runner.run("dvc", "repro")
-    judged = challenger.verdict(atomic_files.digest(paths.MODEL, "md5"), recorded_md5("HEAD"))
+    judged = challenger.last_verdict(atomic_files.digest(paths.MODEL, "md5"), recorded_md5("HEAD")).get("verdict")
     if judged in ("keep", "inconclusive") and not force:
-        return f"retrain: this model is judged already ({judged}): it takes more feedback; the champion stays"
+        return f"retrain: this model is judged already ({judged}): more feedback is needed; the champion stays"
     policy = DRIFT_POLICY if why != "asked for" else ()
     if module_runner.run("ops.gate", *policy, ok=tuple(EXIT_CODES.values())) == EXIT_CODES["promote"]:
         return promotion.promote(force=False)
@@ -61,7 +61,7 @@ def retrain(force: bool) -> str:
 
 
 def _collect() -> str:
-    """Add the labelled rows of the whole log: feedback may come after the champion that answered has left."""
+    """Make the labelled rows a part of data/raw: those of the whole log, since feedback may come late."""
     if not os.environ.get("PREDICTION_LOG_URL"):
         return labelled_rows.collect([paths.LIVE])
     with tempfile.TemporaryDirectory() as folder:

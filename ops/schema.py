@@ -9,10 +9,11 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pandas as pd
+
+from pipeline.cleaning import validation
 from pipeline.contract import errors, paths, schema
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.schema import Schema
-from pipeline.contract.yaml_config import nearest
 from pipeline.profiling.inferred_schema import infer
 from pipeline.profiling.schema_text import describe, to_yaml
 from pipeline.tables import raw_table, sources
@@ -39,44 +40,33 @@ def print_inferred(file: Path, target: str | None) -> None:
     for remark in remarks:
         named = f"{remark.name} ({remark.detail})" if remark.detail else remark.name
         topics.setdefault(remark.topic, []).extend([named] if named else [])
-    for topic, items in topics.items():
-        print(_wrapped(f"{topic}: {'; '.join(items)}" if items else topic), file=sys.stderr)
+    for topic, columns in topics.items():
+        print(_wrapped(f"{topic}: {'; '.join(columns)}" if columns else topic), file=sys.stderr)
 
 
 def check(path: Path) -> None:
     """Print a description of the schema, after comparing it with the headers of the raw files where there are any."""
     checked = schema.load(path)
-    extra = _compare(checked, path) if paths.RAW.is_dir() else None
-    print(f"{path} is valid: {len(checked.columns)} columns, {len(checked.features)} features\n")
-    print(*describe(checked), "", sep="\n")
-    if extra is None:
-        print(f"there is no {paths.RAW} here to compare it with")
+    if paths.RAW.is_dir():
+        files = sources.list_sources()
+        headers = [raw_table.column_names(file) for file in files]
+        raw_table.check_same_columns(headers, files)
+        validation.check_columns(pd.DataFrame(columns=headers[0]), checked)
+        known = {column.name for column in checked.columns}
+        extra = [_wrapped(name) for name in headers[0] if name not in known]
+        compared = [
+            f"{paths.RAW} has all of these columns{' and others, which nothing reads:' if extra else ''}",
+            *extra,
+        ]
     else:
-        print(f"{paths.RAW} has all of these columns{' and others, which nothing reads:' if extra else ''}")
-        print(*map(_wrapped, extra), sep="\n", end="\n" if extra else "")
-
-
-def _compare(checked: Schema, path: Path) -> list[str]:
-    """Return the columns of the raw files that the schema does not have; only headers are read.
-
-    Raises PipelineError for a column that a file lacks, with the most similar name in it.
-    """
-    extra: dict[str, None] = {}
-    known = {column.name for column in checked.columns}
-    for source in sources.list_sources():
-        header = raw_table.column_names(source)
-        unknown = [name for name in header if name not in known]
-        if missing := [column.name for column in checked.used if column.name not in header]:
-            names = ", ".join(f"{name}{nearest(name, unknown)}" for name in missing)
-            raise PipelineError(f"{source} has no column {names}, which {path} describes: correct one of the two")
-        extra |= dict.fromkeys(unknown)
-    return list(extra)
+        compared = [f"there is no {paths.RAW} here to compare it with"]
+    print(f"{path} is valid: {len(checked.columns)} columns, {len(checked.features)} features\n")
+    print(*describe(checked), "", *compared, sep="\n")
 
 
 def _wrapped(text: str) -> str:
-    return textwrap.fill(
-        " ".join(text.split()), WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False
-    )
+    one_line = " ".join(text.split())
+    return textwrap.fill(one_line, WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False)
 
 
 def main() -> None:
@@ -85,13 +75,11 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     about = "print a first schema for a table as YAML, and on stderr what to check in it"
     inferring = commands.add_parser("infer", help=about, description=about)
-    inferring.add_argument("file", type=Path, metavar="FILE", help="a .csv or .parquet file, or a folder of such files")
+    inferring.add_argument("file", type=Path, help="a .csv or .parquet file, or a folder of such files")
     inferring.add_argument("--target", metavar="NAME", help="the column to predict; it must hold numbers")
     about = f"check and describe a schema, and compare it with the headers of the files in {paths.RAW}"
     checking = commands.add_parser("check", help=about, description=about)
-    checking.add_argument(
-        "path", type=Path, nargs="?", default=paths.SCHEMA, metavar="PATH", help="default: %(default)s"
-    )
+    checking.add_argument("path", type=Path, nargs="?", default=paths.SCHEMA, help="default: %(default)s")
     arguments = parser.parse_args()
     if arguments.command == "infer":
         print_inferred(arguments.file, arguments.target)

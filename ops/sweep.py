@@ -2,8 +2,8 @@
 
     python -m ops.sweep ['train.families.ridge.alpha=[1],[10],[100]' ...]
 
-The best has the lowest cross-validated RMSE of its selected model, never the lowest on the test split. Experiments run
-in DVC's queue, in folders of their own, so that the workspace stays as it is. What else is in the queue runs too.
+The best has the lowest cross-validated RMSE of its selected model; the test split chooses nothing. Experiments run in
+DVC's queue, in folders of their own, and leave the workspace as it is. What else is in the queue runs too.
 """
 
 import argparse
@@ -15,13 +15,16 @@ from pipeline.contract import errors, params
 from pipeline.contract.errors import PipelineError
 from pipeline.experiments import leaderboard, queue
 
-# Depths that params.yaml does not try, at the learning rates that it does.
+# Depths that params.yaml does not have, at its learning rates.
 SETTINGS = ["train.families.xgboost.max_depth=[2],[3],[5]", "train.families.xgboost.learning_rate=[0.05],[0.1]"]
 
 
 def main() -> None:
-    settings = _arguments().settings or SETTINGS
-    params.load(params.Train)  # an error in params.yaml, or another folder, ends the sweep before anything is queued
+    parser = argparse.ArgumentParser(prog="python -m ops.sweep", description=(__doc__ or "").splitlines()[0])
+    form = "as `dvc exp run --set-param` takes them; by default a small grid of xgboost"
+    parser.add_argument("settings", nargs="*", default=SETTINGS, help=form)
+    settings = parser.parse_args().settings
+    params.load(params.Train)  # an error in params.yaml ends the sweep before anything is queued
     sweep = f"sweep-{secrets.token_hex(2)}"
     # A shell's background ignores SIGINT; workers that inherited it could not be interrupted.
     for stop in (signal.SIGINT, signal.SIGTERM):
@@ -38,14 +41,6 @@ def main() -> None:
     keys = [setting.split("=")[0] for setting in settings]
     runs = leaderboard.read(json.loads(queue.dvc("exp", "show", "--json")), sweep, keys)
     print(leaderboard.render(runs, keys))
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m ops.sweep", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "settings", nargs="*", help="as `dvc exp run --set-param` takes them; by default a small grid of xgboost"
-    )
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""The workflow's own rules, and what CI runs beside the pipeline: delivery to a remote, a champion no cache has."""
+"""The workflow's own rules, and what CI runs beside the pipeline: delivery to a remote, the bill of materials."""
 
 import json
 import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -109,18 +108,3 @@ def test_the_bill_of_materials(project: Project) -> None:
     assert made["bomFormat"] == "CycloneDX"
     assert {"litestar", "onnxruntime"} <= names
     assert not {"pandas", "dvc", "xgboost"} & names
-
-
-@pytest.mark.slow
-def test_a_champion_that_is_in_no_cache_is_made_again(promoted: Project) -> None:
-    """Without cache and remote, the champion that HEAD records is made again by its own revision, to the byte."""
-    champion = promoted.path("models/champion.onnx")
-    before = champion.read_bytes()
-    champion.unlink()
-    assert "is restored" in promoted.ops("registry", "restore").stdout
-    champion.unlink()
-    shutil.rmtree(promoted.path(".dvc/cache"))
-    assert "is restored" in promoted.ops("registry", "restore").stdout
-    assert champion.read_bytes() == before
-    assert "is there" in promoted.ops("registry", "restore").stdout
-    assert promoted.run("git", "status", "--porcelain").stdout == ""

@@ -1,4 +1,4 @@
-"""The workspace's model before it is promoted or kept: what made it, and the gate's verdict on it."""
+"""The challenger, the workspace's model: what made it, and the gate's verdict on it."""
 
 import json
 from typing import Any
@@ -11,29 +11,27 @@ from pipeline.registry import git, history, module_runner
 from pipeline.registry.champion_record import recorded_md5
 from pipeline.tables import atomic_files
 
-# The last stages behind a model: one describes the data that it was trained on, one scores it.
-JUDGED = ("provenance", "evaluate")
+# Their inputs are all that made a model and its score.
+STAGES = ("provenance", "evaluate")
 
 
 def check_made() -> str:
-    """Return the md5 of the workspace's model. Raises PipelineError where it is not what `dvc repro` would make."""
-    if not MODEL.exists():
-        raise PipelineError(f"{MODEL} is missing: run `dvc repro` to make a model")
-    done = module_runner.capture("dvc", "status", "--json", "--with-deps", *JUDGED)
+    """Return the md5 of the workspace's model. Raises PipelineError where `dvc repro` would make another."""
+    done = module_runner.capture("dvc", "status", "--json", "--with-deps", *STAGES)
     if done.returncode:
         raise PipelineError(f"`dvc status` failed: {done.stderr.strip()}")
     if stale := json.loads(done.stdout):
         raise PipelineError(
-            f"{paths.LOCK} does not belong to this workspace, so nobody could make {MODEL} again (changed, or not in "
-            f"DVC's cache: {', '.join(sorted(stale))}): run `dvc repro` and `make gate`, or take the changes back"
+            f"{paths.LOCK} does not describe this workspace, so nobody could make {MODEL} again (changed, or not in "
+            f"DVC's cache: {', '.join(sorted(stale))}): run `dvc repro` and `make gate`, or undo the changes"
         )
     return atomic_files.digest(MODEL, "md5")
 
 
 def made_of() -> list[str]:
-    """List the files in Git that made the model, or that it made: inputs, code, parameters, lock, metrics."""
+    """List the files in Git that made the model or came with it: inputs, code, parameters, lock, metrics."""
     stages: dict[str, dict[str, Any]] = read_mapping(paths.LOCK)["stages"]
-    # The live rows have no part in the model; the report on them is in the lock.
+    # Live rows have no part in the model, but the drift report's hash is in the lock.
     named = [
         entry["path"]
         for name, stage in stages.items()
@@ -43,17 +41,19 @@ def made_of() -> list[str]:
     return [*(path.as_posix() for path in (paths.GRAPH, paths.LOCK, paths.PARAMS)), *named]
 
 
-def verdict(md5: str, champion: str | None) -> str | None:
-    """Return the gate's last verdict on these bytes against this champion on today's test split; None without one."""
-    entry = _last_verdict(md5, champion)
-    return str(entry["verdict"]) if entry else None
+def last_verdict(md5: str, champion: str | None) -> dict[str, Any]:
+    """Return the gate's last line on this model, this champion and today's test split; empty where there is none."""
+    asked = {"challenger": md5, "test": atomic_files.digest(paths.TEST), "champion": champion}
+    # Older lines have no key `champion`: they match any.
+    lines = [e for e in history.read() if "verdict" in e and asked.items() <= {"champion": champion, **e}.items()]
+    return lines[-1] if lines else {}
 
 
 def keep() -> str:
-    """Keep the model as a DVC experiment (`dvc exp list`) named after its verdict, and say so in one line.
+    """Keep the model as a DVC experiment (`dvc exp list`) named after its verdict; return a line that says so.
 
     Raises PipelineError where the gate has no verdict on it. `dvc exp save` does the same, but moves HEAD and the
-    workspace away and back, and a kill would leave them there.
+    workspace away and back: a kill would leave them away.
     """
     from dvc.repo.experiments.refs import ExpRefInfo  # takes half a second to import
 
@@ -61,19 +61,9 @@ def keep() -> str:
     md5, champion = check_made(), recorded_md5("HEAD")
     if md5 == champion:
         return f"nothing to keep: {MODEL} is the champion"
-    entry = _last_verdict(md5, champion)
-    if entry is None:
+    if not (line := last_verdict(md5, champion)):
         raise PipelineError(f"the gate has no verdict on {MODEL} (md5 {md5}) yet: run `make gate`")
-    name = f"{entry['verdict']}-{md5[:8]}"
-    message = f"Gate: {entry['verdict']}, md5 {md5}\n\n{json.dumps(entry, indent=2)}"
-    kept = [*made_of(), paths.HISTORY.as_posix()]
-    git.snapshot(kept, message, str(ExpRefInfo(git.commit_of("HEAD"), name)))
+    name = f"{line['verdict']}-{md5[:8]}"
+    message = f"Gate: {line['verdict']}, md5 {md5}\n\n{json.dumps(line, indent=2)}"
+    git.snapshot([*made_of(), paths.HISTORY.as_posix()], message, str(ExpRefInfo(git.commit_of("HEAD"), name)))
     return f"kept: {MODEL} is the DVC experiment {name}"
-
-
-def _last_verdict(md5: str, champion: str | None) -> dict[str, Any] | None:
-    split = atomic_files.digest(paths.TEST)
-    asked = {"challenger": md5, "test": split, "champion": champion}
-    # Older entries have no key `champion`: they match any.
-    entries = [e for e in history.read() if "verdict" in e and asked.items() <= {"champion": champion, **e}.items()]
-    return entries[-1] if entries else None

@@ -1,4 +1,4 @@
-"""The champion's file at a Git revision: from the workspace, DVC's cache or a remote, else made again."""
+"""The champion's file at a Git revision: from the workspace, DVC's cache or a remote, else rebuilt."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from pipeline.contract import dvc_records
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.paths import CHAMPION, CHAMPION_RECORD, MODEL
 from pipeline.registry import champion_record, git, rebuild, versions
-from pipeline.registry.champion_record import ChampionRecord, recorded_md5
+from pipeline.registry.champion_record import recorded_md5
 from pipeline.tables import atomic_files
 
 
@@ -17,17 +17,13 @@ def champion_at(revision: str) -> bytes | None:
     the file cannot be found.
     """
     recorded = recorded_md5(revision)
-    if recorded is None:
-        return None
-    if CHAMPION.exists() and atomic_files.digest(CHAMPION, "md5") == recorded:
-        return CHAMPION.read_bytes()
-    return _from_dvc(revision, recorded)
+    return _find(revision, recorded) if recorded else None
 
 
 def fetch(name: str, out: Path) -> str:
-    """Copy the champion of a version, of `prod` or of any Git revision to `out`, and say so in two lines.
+    """Copy the champion of a version, of `prod` or of any Git revision to `out`; return two lines that say so.
 
-    Raises PipelineError where there is none, and for the files that production or the pipeline own.
+    Raises PipelineError where there is none, and where `out` is a file that promote or the pipeline writes.
     """
     if out.resolve() in (CHAMPION.resolve(), MODEL.resolve()):
         raise PipelineError(f"{out} is written by promote or `dvc repro` alone: choose another --out")
@@ -40,9 +36,9 @@ def fetch(name: str, out: Path) -> str:
 
 
 def restore() -> str:
-    """Put the champion that HEAD records into the workspace, and say so in one line.
+    """Put the champion that HEAD records into the workspace; return a line that says so.
 
-    Raises PipelineError where there is none, or where its bytes are nowhere and cannot be made again.
+    Raises PipelineError where there is none, or where its file is nowhere and cannot be rebuilt.
     """
     record = champion_record.record_at("HEAD")
     if record is None:
@@ -50,25 +46,21 @@ def restore() -> str:
     if champion_record.is_installed(record):
         return f"{CHAMPION} is there (md5 {record.md5})"
     try:
-        content = champion_at("HEAD")
+        content = _find("HEAD", record.md5)
     except PipelineError as lost:
-        content = _made_again(record, str(lost))
-    if content is None:
-        raise PipelineError(f"{CHAMPION_RECORD} left HEAD meanwhile: run this again")
+        if record.revision is None:
+            raise
+        content, md5 = rebuild.model_at(record.revision, str(lost))
+        if md5 != record.md5:
+            raise PipelineError(f"{lost}. Rebuilt from {record.revision}, it is another file (md5 {md5})") from None
     champion_record.install(content, record)
     return f"{CHAMPION} is restored (md5 {record.md5})"
 
 
-def _made_again(record: ChampionRecord, lost: str) -> bytes:
-    if record.revision is None:
-        raise PipelineError(lost)
-    content, md5 = rebuild.model_at(record.revision, lost)
-    if md5 != record.md5:
-        raise PipelineError(f"{lost}. Made again by {record.revision} on this machine it is another file (md5 {md5})")
-    return content
+def _find(revision: str, recorded: str) -> bytes:
+    if CHAMPION.exists() and atomic_files.digest(CHAMPION, "md5") == recorded:
+        return CHAMPION.read_bytes()
 
-
-def _from_dvc(revision: str, recorded: str) -> bytes:
     import dvc.api  # takes a second to import, and is seldom needed
     from dvc.exceptions import DvcException
     from dvc.repo import Repo

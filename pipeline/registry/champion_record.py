@@ -1,11 +1,10 @@
 """The champion's record, models/champion.onnx.dvc, and the only function that writes it and the champion's file.
 
-The record is DVC's, and says under `meta` which `version` this is and the Git `revision` whose `dvc repro` makes it.
+The record is DVC's; its `meta` names the champion's `version` and the Git `revision` whose `dvc repro` makes it.
 No stage of the pipeline writes either.
 """
 
 import contextlib
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
@@ -17,7 +16,7 @@ from pipeline.tables import atomic_files
 
 
 class ChampionRecord(NamedTuple):
-    """A champion as recorded; `revision` and `version` are None where it was not promoted by this project."""
+    """A recorded champion; `revision` and `version` are None where the record is not by `promote`."""
 
     md5: str
     revision: str | None
@@ -44,15 +43,18 @@ def recorded_md5(revision: str) -> str | None:
 
 
 def install(content: bytes, record: ChampionRecord, signature: bytes | None = None) -> None:
-    """Make this the champion of the workspace; a kill at any moment leaves no file that its record contradicts."""
-    with contextlib.ExitStack() as stack:
-        file, written = (
+    """Make `content` the workspace's champion; a kill at any moment leaves no file that its record contradicts."""
+    from dvc.repo import Repo  # takes half a second to import
+
+    out = {"md5": record.md5, "size": len(content), "hash": "md5", "path": paths.CHAMPION.name}
+    meta = {"revision": record.revision, "version": record.version}
+    with Repo() as repo, contextlib.ExitStack() as stack:
+        champion, written = (
             stack.enter_context(atomic_files.replacing(path)) for path in (paths.CHAMPION, paths.CHAMPION_RECORD)
         )
-        file.write_bytes(content)
-        _into_cache(file, record.md5)
-        out = {"md5": record.md5, "size": len(content), "hash": "md5", "path": paths.CHAMPION.name}
-        meta = {"revision": record.revision, "version": record.version}
+        champion.write_bytes(content)
+        # `dvc add` would do this too, but writes the record in place: a kill in that moment leaves half of one.
+        repo.cache.local.add(str(champion.absolute()), repo.cache.local.fs, record.md5)
         written.write_text(yaml.safe_dump({"outs": [out], "meta": meta}, sort_keys=False), encoding="utf-8")
         if signature:
             stack.enter_context(atomic_files.replacing(signing.SIGNATURE)).write_bytes(signature)
@@ -61,7 +63,7 @@ def install(content: bytes, record: ChampionRecord, signature: bytes | None = No
 
 
 def is_installed(record: ChampionRecord) -> bool:
-    """Return True where the workspace's champion and its record are these."""
+    """Return True where the workspace has this record and the champion that it names."""
     if not (paths.CHAMPION.exists() and paths.CHAMPION_RECORD.exists()):
         return False
     written = _parsed(paths.CHAMPION_RECORD.read_text(encoding="utf-8", errors="replace"))
@@ -75,11 +77,3 @@ def _parsed(text: str) -> ChampionRecord | None:
         return ChampionRecord(str(content["outs"][0]["md5"]), meta.get("revision"), meta.get("version"))
     except (yaml.YAMLError, KeyError, IndexError, TypeError, AttributeError):
         return None
-
-
-def _into_cache(file: Path, md5: str) -> None:
-    from dvc.repo import Repo  # takes half a second to import
-
-    # `dvc add` would do it too, but writes the record in place: a kill in that moment leaves half of one.
-    with Repo() as repo:
-        repo.cache.local.add(str(file.absolute()), repo.cache.local.fs, md5)

@@ -5,6 +5,7 @@ Each leaves the user's other changes, staged or not, as they are.
 
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,27 +13,28 @@ from pathlib import Path
 
 from pipeline.contract.errors import PipelineError
 
-# Questions to Git that must succeed before a commit, and what is wrong where one fails.
-_IDENTITY = (
-    "Git does not know who made this version: run `git config user.name NAME` and `git config user.email ADDRESS`"
-)
+_UNKNOWN_USER = "Git does not know who you are: run `git config user.name NAME` and `git config user.email ADDRESS`"
+# Git commands that must succeed before a commit, and the error where one fails.
 NEEDED = {
+    "rev-parse --git-dir": "this folder is in no Git repository: run this from the project's folder, or `git init`",
     "rev-parse --verify --quiet HEAD": "this repository has no commit yet: commit the project first",
     "symbolic-ref --quiet HEAD": "HEAD is on no branch, so a commit would be lost: run `git switch BRANCH`",
-    "var GIT_COMMITTER_IDENT": _IDENTITY,
-    "var GIT_AUTHOR_IDENT": _IDENTITY,
+    "var GIT_COMMITTER_IDENT": _UNKNOWN_USER,
+    "var GIT_AUTHOR_IDENT": _UNKNOWN_USER,
 }
-# Files that Git keeps while the user is in the middle of something; a commit of ours would end or spoil it.
+# Files in .git during an operation that a commit of ours would end or spoil.
 UNFINISHED = {"MERGE_HEAD": "a merge", "CHERRY_PICK_HEAD": "a cherry-pick", "REVERT_HEAD": "a revert"}
-PATIENCE = 3.0  # seconds; Git holds its index for milliseconds
+PATIENCE = 3.0  # seconds; Git locks its index for milliseconds
 
 
 def commit_of(revision: str) -> str:
     """Return the commit that a revision names. Raises PipelineError where it names none."""
     found = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     if found.returncode:
-        _check_repository()
-        raise PipelineError(f"{revision!r} is no revision of this Git repository: name a commit, branch or tag")
+        raise PipelineError(
+            f"{revision!r} is no revision of a Git repository here: name a commit, branch or tag, and run this from "
+            "the project's folder"
+        )
     return found.stdout.strip()
 
 
@@ -43,9 +45,9 @@ def show(revision: str, path: Path) -> str | None:
 
 
 def last_change(path: Path, revision: str = "HEAD", form: str = "%aI") -> str | None:
-    """Describe the last commit up to `revision` that changed a file: by default its time (ISO 8601).
+    """Return the time (ISO 8601) of the last commit up to `revision` that changed a file, or another `form` of git log.
 
-    `form` is a format of `git log`. None where there is no such commit, or no repository.
+    None where there is no such commit, or no repository.
     """
     return _git("log", "-1", f"--format={form}", revision, "--", path.as_posix()).stdout.strip() or None
 
@@ -75,18 +77,10 @@ def worktree(commit: str, folder: Path) -> Iterator[Path]:
         _git("worktree", "remove", "--force", "--force", str(folder))
 
 
-def _check_repository() -> None:
-    if _git("rev-parse", "--git-dir").returncode:
-        raise PipelineError(
-            f"{Path.cwd()} is in no Git repository: run this from the project's folder, or make it one with `git init`"
-        )
-
-
 def check_ready() -> None:
     """Raise PipelineError, with the way out, where a commit could not be made or would not stay."""
-    _check_repository()
-    for question, message in NEEDED.items():
-        if _git(*question.split()).returncode:
+    for command, message in NEEDED.items():
+        if _git(*command.split()).returncode:
             raise PipelineError(message)
     for name, what in UNFINISHED.items():
         if _file(name).exists():
@@ -112,49 +106,39 @@ def commit(paths: Iterable[str], message: str) -> None:
     if not files:
         return
     _checked("add", "--all", "--", *files)
-    # A session of its own: killing ours cannot stop Git half-way, which would leave its lock behind.
+    # A session of its own: a signal to our process group cannot stop Git half-way, which would leave its lock behind.
     _checked("commit", "--quiet", "--only", "--message", message, "--", *files, own_session=True)
 
 
 def snapshot(paths: Iterable[str], message: str, reference: str) -> None:
     """Commit these files on top of HEAD under `reference`; branch, index and workspace do not move."""
-    index = _file(f"snapshot-{os.getpid()}")
-    try:
-        _checked("read-tree", "HEAD", index=index)
+    with tempfile.TemporaryDirectory() as folder:
+        index = str(Path(folder) / "index")
+        _checked("read-tree", "HEAD", GIT_INDEX_FILE=index)
         if files := changed(paths):
-            _checked("add", "--all", "--", *files, index=index)
-        tree = _checked("write-tree", index=index).strip()
-        made = _checked("commit-tree", tree, "-p", "HEAD", "-m", message).strip()
-        _checked("update-ref", reference, made)
-    finally:
-        index.unlink(missing_ok=True)
+            _checked("add", "--all", "--", *files, GIT_INDEX_FILE=index)
+        tree = _checked("write-tree", GIT_INDEX_FILE=index).strip()
+    made = _checked("commit-tree", tree, "-p", "HEAD", "-m", message).strip()
+    _checked("update-ref", reference, made)
 
 
 def _file(name: str) -> Path:
     return Path(_checked("rev-parse", "--git-path", name).strip())
 
 
-def _checked(*arguments: str, index: Path | None = None, own_session: bool = False) -> str:
-    done = _git(*arguments, index=index, own_session=own_session)
+def _checked(*arguments: str, own_session: bool = False, **variables: str) -> str:
+    """Return what a Git command prints. Raises PipelineError with its message where it fails."""
+    done = _git(*arguments, own_session=own_session, **variables)
     if done.returncode:
-        said = (done.stderr or done.stdout).strip()
-        raise PipelineError(f"`git {arguments[0]}` failed: {said}")
+        raise PipelineError(f"`git {arguments[0]}` failed: {(done.stderr or done.stdout).strip()}")
     return done.stdout
 
 
-def _git(*arguments: str, index: Path | None = None, own_session: bool = False) -> subprocess.CompletedProcess[str]:
+def _git(*arguments: str, own_session: bool = False, **variables: str) -> subprocess.CompletedProcess[str]:
     # Git's reading commands may write its index on the side; they need not.
-    settings = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-    if index:
-        settings["GIT_INDEX_FILE"] = str(index.absolute())
+    env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", **variables}
+    command = ["git", *arguments]
     try:
-        return subprocess.run(
-            ["git", *arguments],
-            env=settings,
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
-            start_new_session=own_session,
-        )
+        return subprocess.run(command, env=env, capture_output=True, encoding="utf-8", start_new_session=own_session)
     except FileNotFoundError:
         raise PipelineError("git is not installed: the champion's record is in Git") from None

@@ -4,10 +4,11 @@ Lines are only ever added.
 """
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from pipeline.contract import paths
 from pipeline.contract.errors import PipelineError
@@ -17,38 +18,30 @@ def append(entry: dict[str, Any], path: Path = paths.HISTORY) -> None:
     """Add one line with the time (UTC), in one write, so that two writers cannot mix their lines."""
     path.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds"), **entry}, allow_nan=False) + "\n"
-    # A kill may have left a last line without its end; then a new one starts below it.
+    # A kill may have cut the last line off: the new one starts below it.
     if path.exists() and path.read_bytes()[-1:] not in (b"", b"\n"):
         line = "\n" + line
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(descriptor, line.encode())
-    finally:
-        os.close(descriptor)
+    with path.open("ab", buffering=0) as file:
+        file.write(line.encode())
 
 
 def read(path: Path = paths.HISTORY) -> list[dict[str, Any]]:
-    """Return the lines, oldest first.
-
-    Raises PipelineError naming the line that is no JSON object.
-    """
-    entries = []
+    """Return the lines, oldest first. Raises PipelineError that names a line that is no JSON object."""
+    entries: list[dict[str, Any]] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines() if path.exists() else [], 1):
         try:
-            entry = json.loads(line)
-        except ValueError:
-            entry = None
-        if not isinstance(entry, dict):
-            raise PipelineError(f"{path}, line {number}: expected one JSON object, found {line[:60]!r}; remove it")
-        entries.append(entry)
+            entries.append(msgspec.json.decode(line, type=dict))
+        except msgspec.DecodeError:
+            raise PipelineError(
+                f"{path}, line {number}: expected one JSON object, found {line[:60]!r}; remove it"
+            ) from None
     return entries
 
 
 def earlier(entries: list[dict[str, Any]], test: str, challenger: str) -> int:
-    """Count the other models that the test split (its hash) has judged against a champion.
+    """Count the other models that the test split with this hash has judged against a champion.
 
-    Counts distinct files, so that asking twice costs nothing. First models, and a champion judged against itself, took
-    no test.
+    Counts each file once. Leaves out models judged without a champion, and a champion judged against itself.
     """
     return len(
         {

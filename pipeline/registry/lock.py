@@ -1,11 +1,11 @@
-"""A lock on the project's folder: one command at a time changes the champion or mends the workspace."""
+"""A lock on the project's folder: one command at a time changes the champion or repairs the workspace."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# What DVC uses: a lock of the operating system, which ends with its process, also after a kill.
+# DVC's own kind: a lock of the operating system, which ends with its process, also after a kill.
 import zc.lockfile
 
 from pipeline.contract.errors import PipelineError
@@ -17,7 +17,7 @@ PATH = Path(".dvc/tmp/registry.lock")
 def held(command: str, path: Path = PATH, patience: float = 0) -> Iterator[None]:
     """Hold the lock for `command`, waiting for it up to `patience` seconds.
 
-    Raises PipelineError that names the command that holds it, and where this is not the project's folder.
+    Raises PipelineError, which names the command that holds it, and where this is not the project's folder.
     """
     if not Path(".dvc").is_dir():
         raise PipelineError(f".dvc is missing in {Path.cwd()}: run this from the project's folder")

@@ -1,4 +1,4 @@
-"""Run commands of this project, and DVC, as modules of the Python that runs this process."""
+"""Run commands of this project, and DVC, as modules with the Python that runs this process."""
 
 import os
 import subprocess
@@ -15,16 +15,16 @@ def command(module: str, *arguments: str) -> list[str]:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """The environment with this Python first on PATH and `variables` set.
+    """Return the environment with this Python first on PATH and `variables` set.
 
-    DVC looks up `python` for a stage and `dvc` for a worker of its queue on PATH, where nobody may have put them.
+    DVC looks up `python` for a stage and `dvc` for a worker of its queue on PATH, where they need not be.
     """
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return {**os.environ, "PATH": path, **variables}
 
 
 def run(module: str, *arguments: str, ok: tuple[int, ...] = (0,), **variables: str) -> int:
-    """Run `python -m module` with its output in plain sight; return its exit code.
+    """Run `python -m module` with its output shown; return its exit code.
 
     Raises PipelineError for an exit code that is not in `ok`.
     """
@@ -40,8 +40,8 @@ def capture(
     """Run `python -m module` to its end, also after Ctrl-C; return its exit code and output.
 
     `text` is its standard input. With `own_session`, a signal to this process group does not reach it.
-    The output goes through files: a pipe would stay open as long as what the module leaves in the background, such as
-    the workers of DVC's queue.
+    The output goes through files: a pipe would stay open for what the module leaves running, as the workers of DVC's
+    queue.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
         process = subprocess.Popen(

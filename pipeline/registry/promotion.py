@@ -2,8 +2,8 @@
 
 Both write models/champion.onnx and models/champion.onnx.dvc, commit the record with a line of metrics/history.jsonl,
 and tag that commit as a version (`housing@v1.0.0`) that is in production (`housing#prod#1`). With MODEL_SIGNING_KEY the
-commit has the champion's signature too. All that can fail is done first: checks, then the signature, then the files.
-Each step is done only where it is not done already, so the same command completes what a kill cut off.
+commit has the champion's signature too. What can fail comes first: checks, then the signature, then the files.
+Each step is skipped where it is done already, so the same command completes what a kill cut off.
 """
 
 from typing import Any
@@ -16,10 +16,10 @@ from pipeline.registry.champion_record import ChampionRecord
 
 
 def promote(force: bool) -> str:
-    """Make the workspace's model the champion and say so in one line.
+    """Make the workspace's model the champion; return a line that says so.
 
-    Raises PipelineError unless the gate's last verdict on exactly these bytes, today's test split and the champion of
-    HEAD was `promote`, or `force`; where the commit could not say what made the model; and where signing fails.
+    Raises PipelineError where, without `force`, the gate's last verdict on this file, today's test split and the
+    champion of HEAD is not `promote`; where no commit could say what made the model; and where signing fails.
     """
     git.check_ready()
     md5 = challenger.check_made()
@@ -28,7 +28,7 @@ def promote(force: bool) -> str:
     if before and is_champion and before.version:
         complete()
         return f"promoted already: {CHAMPION} is {MODEL} (md5 {md5}), {versions.tag(before.version)}"
-    verdict = challenger.verdict(md5, before and before.md5)
+    verdict = challenger.last_verdict(md5, before and before.md5).get("verdict")
     permitted = is_champion or verdict == "promote"
     if not permitted and not force:
         raise PipelineError(
@@ -46,14 +46,14 @@ def promote(force: bool) -> str:
 
 
 def rollback(to: str | None) -> str:
-    """Return to the version before the one in production, or to `to`, and say so in one line.
+    """Make the version before the one in production, or `to`, the champion again; return a line that says so.
 
     Raises PipelineError where there is none, where its file is nowhere, and where signing fails.
     """
     git.check_ready()
     before = champion_record.record_at("HEAD")
     current = before.version if before else None
-    version = versions.resolve(to) if to else earlier(versions.in_production(), current)
+    version = versions.resolve(to) if to else version_before(versions.in_production(), current)
     if version is None:
         known = ", ".join(versions.registered()) or "none"
         raise PipelineError(f"there is no version {to or 'before this one'} to return to (registered: {known})")
@@ -69,16 +69,16 @@ def rollback(to: str | None) -> str:
     return f"rolled back: {CHAMPION} is {versions.tag(version)} again (md5 {record.md5}), was {current or 'no version'}"
 
 
-def earlier(line: list[str], current: str | None) -> str | None:
-    """Return the version before `current`; `line` ends with the one in production, `current` is the one of HEAD.
+def version_before(production: list[str], current: str | None) -> str | None:
+    """Return the version to roll back to, given those that led to production and the one that HEAD records.
 
-    Where they differ a kill came between the two: of a rollback, which goes on, or of a promotion, which is undone.
+    The two differ after a kill: a rollback is then completed, a promotion undone.
     """
-    if line[-1:] == [current]:
-        return line[-2] if len(line) > 1 else None
-    if current in line:
+    if production[-1:] == [current]:
+        return production[-2] if len(production) > 1 else None
+    if current in production:
         return current
-    return line[-1] if line else None
+    return production[-1] if production else None
 
 
 def complete() -> None:
@@ -93,7 +93,7 @@ def complete() -> None:
 def _release(
     content: bytes, signature: bytes | None, record: ChampionRecord, line: dict[str, Any], message: str
 ) -> None:
-    # The line first: nothing is in production that the history does not tell.
+    # The line comes first: the history tells all that is in production.
     changes = [entry for entry in history.read() if "promoted" in entry or "rolled_back" in entry]
     if not changes or not line.items() <= changes[-1].items():
         history.append(line)

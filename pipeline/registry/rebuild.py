@@ -4,16 +4,13 @@ The worktree has a cache of its own: what is damaged or missing in this project'
 rebuilt run is left here.
 """
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-import types
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
 
 from pipeline.contract import dvc_records, paths
 from pipeline.contract.errors import PipelineError
@@ -27,8 +24,9 @@ def model_at(commit: str, reason: str) -> tuple[bytes, str]:
     """
     report(reason)
     report(f"rebuilding {paths.MODEL} of {commit} with `dvc repro select` in a temporary worktree")
+    # SIGTERM raises, as Ctrl-C does, so that the worktree is removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
-        _exit_on_sigterm(),
         tempfile.TemporaryDirectory(prefix="rebuild-") as name,
         git.worktree(commit, Path(name) / "project") as folder,
     ):
@@ -45,33 +43,14 @@ def report(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-@contextlib.contextmanager
-def _exit_on_sigterm() -> Iterator[None]:
-    """Turn SIGTERM into an exception, so that the worktree is removed."""
-
-    def stop(number: int, frame: types.FrameType | None) -> NoReturn:
-        sys.exit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _repro(folder: Path) -> int:
     # A group of its own: DVC does not stop the stage that it runs, and that one would write on into the worktree.
-    process = subprocess.Popen(
-        module_runner.command("dvc", "repro", "select"),
-        cwd=folder,
-        env=module_runner.environment(),
-        stdout=sys.stderr,
-        start_new_session=True,
-    )
+    command, environment = module_runner.command("dvc", "repro", "select"), module_runner.environment()
+    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=sys.stderr, start_new_session=True)
     try:
         return process.wait()
     except BaseException:
-        with contextlib.suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
         process.wait()
         raise

@@ -1,8 +1,8 @@
-"""Repair what a killed `dvc repro` leaves behind, so that the next run starts from files that DVC can read.
+"""Repair what a killed `dvc repro` leaves behind, so that the next run finds files that DVC can read.
 
 DVC writes dvc.lock and .dvc/tmp/rwlock in place: a kill in that moment leaves an empty or cut file, which every later
-run refuses. A dvc.lock that reads well is kept as a copy; one that does not is replaced by that copy, else by the one
-of the last commit. The stages that the kill undid then run again.
+run refuses. A whole dvc.lock is copied; a damaged one is replaced by that copy, else by the one of the last commit. The
+stages that it does not list then run again.
 """
 
 import json
@@ -19,15 +19,14 @@ GOOD = Path(".dvc/tmp/dvc.lock.good")
 DVC_LOCK = Path(".dvc/tmp/lock")  # held by each DVC command, but not while a stage runs
 STAGE_LOCK = Path(".dvc/tmp/rwlock")  # names the files and the process of each stage that runs
 PATIENCE = 3  # seconds, as long as DVC waits for its own lock
-WRITTEN = ("data", "models", "metrics")
 
 
 def repair() -> list[str]:
     """Repair the workspace and return a sentence for each repair.
 
-    Raises PipelineError where a DVC command is at work here: its files are half-written for a reason.
+    Raises PipelineError where a DVC command is at work here: its half-written files are no damage.
     """
-    # Nothing can start a stage while DVC's own lock is held.
+    # While DVC's own lock is held, no stage can start.
     with lock.held("repair", DVC_LOCK, PATIENCE):
         done = (_repair_stage_lock(), _repair_dvc_lock(), _remove_partial_files())
     return [sentence for sentence in done if sentence]
@@ -56,34 +55,33 @@ def _repair_dvc_lock() -> str | None:
     good = GOOD.read_bytes() if GOOD.exists() else None
     if not paths.LOCK.exists() or paths.LOCK.read_bytes() == good:
         return None
-    if _is_whole(paths.LOCK):
+    if _dvc_lock_is_whole():
         atomic_files.write_bytes(GOOD, paths.LOCK.read_bytes())
         return None
     committed = (git.show("HEAD", paths.LOCK) or "").encode()
     for content, name in ((good or b"", "the last good one"), (committed, "the one of the last commit")):
         atomic_files.write_bytes(paths.LOCK, content)
-        if _is_whole(paths.LOCK):
+        if _dvc_lock_is_whole():
             return f"{paths.LOCK} was damaged (a killed run?): brought back {name}"
     paths.LOCK.unlink()
     return f"{paths.LOCK} was damaged (a killed run?) and there is no good one: removed it, all stages run again"
 
 
-def _is_whole(path: Path) -> bool:
-    """Return True where DVC accepts this dvc.lock and its last line ends: a cut one may still be YAML."""
-    from dvc.exceptions import DvcException
+def _dvc_lock_is_whole() -> bool:
+    """Return True where DVC accepts dvc.lock and its last line is complete: a cut one may still be YAML."""
+    from dvc.exceptions import DvcException  # takes half a second to import
     from dvc.schema import COMPILED_LOCKFILE_SCHEMA
     from dvc.utils import strictyaml
 
     try:
-        # DVC's own function, so that the two cannot disagree.
-        strictyaml.load(str(path), schema=COMPILED_LOCKFILE_SCHEMA)
+        strictyaml.load(str(paths.LOCK), schema=COMPILED_LOCKFILE_SCHEMA)
     except (DvcException, UnicodeDecodeError):
         return False
-    return path.read_bytes().endswith(b"\n")
+    return paths.LOCK.read_bytes().endswith(b"\n")
 
 
 def _remove_partial_files() -> str | None:
-    partial = [path for folder in WRITTEN for path in Path(folder).rglob("*.partial")]
+    partial = [path for folder in ("data", "models", "metrics") for path in Path(folder).rglob("*.partial")]
     for path in partial:
         atomic_files.remove(path)
     return f"removed {len(partial)} half-written files of a killed run" if partial else None

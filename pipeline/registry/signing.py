@@ -1,4 +1,4 @@
-"""Sign the champion with OpenSSF model-signing, for servers that have MODEL_PUBLIC_KEY."""
+"""Sign the champion with OpenSSF model-signing, for servers that verify it with MODEL_PUBLIC_KEY."""
 
 import os
 import tempfile
@@ -15,9 +15,9 @@ SIGNATURE = path_of(CHAMPION)
 
 
 def sign(content: bytes) -> bytes | None:
-    """Return the signature of a champion with the private key (PEM, elliptic) in the environment; None without a key.
+    """Return the signature of a champion by the private key (PEM, elliptic) in MODEL_SIGNING_KEY; None without a key.
 
-    Raises PipelineError where model-signing fails, in its own words.
+    Raises PipelineError with the message of model-signing where that fails.
     """
     key = os.environ.get(KEY)
     if not key:
@@ -25,7 +25,7 @@ def sign(content: bytes) -> bytes | None:
     with tempfile.TemporaryDirectory() as folder:
         model, made = Path(folder) / CHAMPION.name, Path(folder) / SIGNATURE.name
         model.write_bytes(content)
-        # The key itself goes neither to a file nor to the list of processes.
+        # On stdin, the key is in no file and in no list of processes.
         arguments = ["sign", "key", "--private_key", "/dev/stdin", "--signature", str(made), str(model)]
         done = module_runner.capture("model_signing", *arguments, text=key)
         if done.returncode:
@@ -35,7 +35,7 @@ def sign(content: bytes) -> bytes | None:
 
 
 def sign_champion() -> str:
-    """Sign a champion that has no signature yet, and say so in one line.
+    """Sign the workspace's champion; return a line that says so.
 
     Raises PipelineError without a key or a champion.
     """

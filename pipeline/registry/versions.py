@@ -1,7 +1,7 @@
-"""The champion's versions: Git tags `housing@v1.2.0` and, for what is in production, `housing#prod#N`, kept by GTO.
+"""The champion's versions, kept by GTO as Git tags: `housing@v1.2.0`, and `housing#prod#N` for the one in production.
 
-A version is a commit whose models/champion.onnx.dvc records the champion. The first is v1.0.0, each promotion makes the
-next minor one. `housing` is the name under `artifacts:` of dvc.yaml.
+A version is a commit whose models/champion.onnx.dvc records the champion. The first is v1.0.0; each promotion makes the
+next minor one. `housing` is the name under `artifacts:` in dvc.yaml.
 """
 
 import functools
@@ -10,6 +10,7 @@ from typing import Any
 import gto.api
 from gto.exceptions import GTOException
 from gto.tag import parse_name
+from gto.versions import SemVer
 
 from pipeline.contract import paths
 from pipeline.contract.errors import PipelineError
@@ -17,7 +18,6 @@ from pipeline.contract.paths import CHAMPION
 from pipeline.contract.yaml_config import read_mapping
 
 STAGE = "prod"
-FIRST = "v1.0.0"
 
 
 @functools.cache
@@ -38,34 +38,26 @@ def tag(version: str) -> str:
 
 def registered() -> dict[str, str]:
     """Return the commit of each version."""
-    commits: dict[str, str] = {}
-    for event in _events():
-        if event["event"] == "registration":
-            commits[event["version"]] = event["commit"]
-        elif event["event"] == "deregistration":
-            commits.pop(event["version"], None)
-    return commits
+    last = {e["version"]: e for e in _events() if e["event"] in ("registration", "deregistration")}
+    return {version: event["commit"] for version, event in last.items() if event["event"] == "registration"}
 
 
 def following(versions: list[str]) -> str:
-    """Return the next minor version after all of these; the first one where there is none."""
-    if not versions:
-        return FIRST
-    major, minor, _ = max(tuple(int(part) for part in version[1:].split(".")) for version in versions)
-    return f"v{major}.{minor + 1}.0"
+    """Return the next minor version after all of these; v1.0.0 where there is none."""
+    return max(map(SemVer, versions)).bump_minor().version if versions else "v1.0.0"
 
 
 def in_production() -> list[str]:
-    """List the versions that led to the one in production, which comes last; those rolled back are left out."""
-    assigned = [e for e in _events() if e["event"] == "assignment" and e["stage"] == STAGE]
+    """List the versions that led to the one in production, which is last; those rolled back are left out."""
     known = registered()
+    assigned = [e for e in _events() if e["event"] == "assignment" and e["stage"] == STAGE and e["version"] in known]
     # Times have whole seconds; the counter in the tag's name is the order.
     ordered = sorted(assigned, key=lambda event: parse_name(event["ref"])["counter"])
-    return standing([event["version"] for event in ordered if event["version"] in known])
+    return standing([event["version"] for event in ordered])
 
 
 def standing(assigned: list[str]) -> list[str]:
-    """Drop the versions that a return to an earlier one took back: 1 2 3 2 4 becomes 1 2 4."""
+    """Drop the versions that a rollback took back: 1 2 3 2 4 becomes 1 2 4."""
     line: list[str] = []
     for version in assigned:
         line = [*line[: line.index(version) if version in line else None], version]
@@ -73,7 +65,7 @@ def standing(assigned: list[str]) -> list[str]:
 
 
 def publish(version: str, commit: str) -> None:
-    """Register the version on the commit and put it into production, where that is not done already."""
+    """Register the version on the commit and put it into production, unless that is done already."""
     try:
         if version not in registered():
             gto.api.register(".", artifact(), commit, version=version)
@@ -90,10 +82,9 @@ def resolve(name: str) -> str | None:
     """
     short = name.removeprefix(f"{artifact()}@").removeprefix(f"{artifact()}#")
     if short == STAGE:
-        return line[-1] if (line := in_production()) else None
+        return next(reversed(in_production()), None)
     return short if short in registered() else None
 
 
 def _events() -> list[dict[str, Any]]:
-    events: list[dict[str, Any]] = gto.api.history(".", artifact=artifact(), ascending=True)
-    return events
+    return gto.api.history(".", artifact=artifact(), ascending=True)

@@ -107,8 +107,9 @@ def test_a_champion_that_cannot_be_rebuilt_is_an_error(challenged: Project) -> N
 
 
 @pytest.mark.slow
-def test_a_rebuild_can_be_interrupted(challenged: Project) -> None:
-    """Ctrl-C in the middle of a rebuild leaves no worktree and no verdict."""
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_rebuild_can_be_interrupted(challenged: Project, stop: signal.Signals) -> None:
+    """Ctrl-C or SIGTERM in the middle of a rebuild leaves no worktree and no verdict."""
     challenged.path(CHAMPION).unlink()
     shutil.rmtree(challenged.path(".dvc/cache"))
     before = history(challenged)
@@ -122,7 +123,7 @@ def test_a_rebuild_can_be_interrupted(challenged: Project) -> None:
     while "Running stage" not in (line := run.stderr.readline()):
         assert line, "ended before it was interrupted"
     folder = challenged.run("git", "worktree", "list").stdout.splitlines()[1].split()[0]
-    run.send_signal(signal.SIGINT)
+    run.send_signal(stop)
     said = run.communicate(timeout=60)[1]
     assert run.returncode == 1
     assert "Traceback" not in said

@@ -12,17 +12,14 @@ from tests.conftest import ROOT, Project
 
 
 def test_the_chart_puts_the_best_family_first() -> None:
-    """The chart is a fenced mermaid block: a bar a family from the lowest RMSE up, and a line for what was before."""
+    """The chart is a fenced mermaid block: a bar a family from the lowest RMSE up, and a line for what was before. A
+    family that the base does not have leaves the line out, for it needs a figure for each bar."""
     lines = report.chart({"ridge": 5.5, "xgboost": 3.5}, {"ridge": 5.0, "xgboost": 3.0}).splitlines()
     assert lines[:2] == ["```mermaid", "xychart-beta"]
     assert '    x-axis ["xgboost", "ridge"]' in lines
     assert "    bar [3, 5]" in lines
     assert "    line [3.5, 5.5]" in lines
     assert lines[-1] == "| ridge | 5.5000 | 5.0000 |"
-
-
-def test_a_new_family_has_no_line() -> None:
-    """A family that the base does not have leaves the line out, for it needs a figure for each bar."""
     drawn = report.chart({"ridge": 5.5, "xgboost": None}, {"ridge": 5.0, "xgboost": 3.0})
     assert "line [" not in drawn
     assert "| xgboost | not defined | 3.0000 |" in drawn
@@ -35,12 +32,6 @@ def test_a_report_is_no_verdict(challenged: Project) -> None:
     said = challenged.ops("report", "--base", "HEAD").stdout
     assert re.search(r"\*\*RMSE new: .* \| promote\*\*", said)
     assert history.read_text() == before
-
-
-def test_an_unknown_base_is_named(reproduced: Project) -> None:
-    """A base that is no revision ends the report with a word on it, and no file is left."""
-    assert "'nowhere'" in reproduced.ops("report", "--base", "nowhere", code=1).stderr
-    assert not reproduced.path("report").exists()
 
 
 @pytest.mark.slow

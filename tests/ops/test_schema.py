@@ -1,6 +1,5 @@
 """`python -m ops.schema`: infer and check, as a user calls them."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,23 +16,31 @@ from pipeline.profiling.schema_text import to_yaml
 from tests.conftest import ROOT
 from tests.describable import table
 
-HOUSING = ROOT / "data/raw/housing.csv"
+HOUSING = "data/raw/housing.csv"
 
 
-def command(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ops.schema", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with data/raw, which is empty."""
+    monkeypatch.chdir(tmp_path)
+    paths.RAW.mkdir(parents=True)
+    return tmp_path
+
+
+def checked(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Return what `check` prints of data/schema.yaml."""
+    check(paths.SCHEMA)
+    return capsys.readouterr().out.splitlines()
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    run = [sys.executable, "-m", "ops.schema", *arguments]
+    return subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def test_stdout_is_the_yaml_alone(tmp_path: Path) -> None:
     """`infer FILE --target NAME` prints a schema on stdout that loads as it is, and the remarks on stderr."""
-    done = command("infer", str(HOUSING), "--target", "MEDV")
+    done = command("infer", HOUSING, "--target", "MEDV")
     assert done.returncode == 0
     (tmp_path / "schema.yaml").write_text(done.stdout)
     assert schema.load(tmp_path / "schema.yaml").target.name == "MEDV"
@@ -52,33 +59,32 @@ def test_a_folder_of_parts_is_one_table(tmp_path: Path, capsys: pytest.CaptureFi
     assert f"{tmp_path}: 60 rows" in out.err
 
 
-def test_a_command_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
+def test_a_command_that_fails_says_why_in_one_line() -> None:
     """An error ends with exit code 1 and one line, no traceback and nothing on stdout."""
-    for arguments, said in [
-        (("infer", str(HOUSING)), "error: which column is to be predicted? Add --target NAME"),
-        (("check", "absent.yaml"), "error: absent.yaml is missing"),
-    ]:
-        done = command(*arguments, folder=tmp_path)
-        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
-        assert done.stderr.startswith(said)
+    done = command("infer", HOUSING)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert done.stderr.startswith("error: which column is to be predicted? Add --target NAME")
 
 
-def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_no_table_is_named(folder: Path) -> None:
     """A file that is absent, or neither CSV nor Parquet, is an error that says what to give."""
-    (tmp_path / "notes.txt").write_text("no table")
+    Path("notes.txt").write_text("no table")
     with pytest.raises(PipelineError, match=r"notes.txt is neither a .csv nor a .parquet file"):
-        print_inferred(tmp_path / "notes.txt", "x")
+        print_inferred(Path("notes.txt"), "x")
     with pytest.raises(PipelineError, match=r"absent.csv is missing: name a .csv or .parquet file"):
-        print_inferred(tmp_path / "absent.csv", "x")
+        print_inferred(Path("absent.csv"), "x")
     with pytest.raises(PipelineError, match=r"holds no .csv or .parquet file"):
-        print_inferred(tmp_path, "x")
+        print_inferred(folder, "x")
+    with pytest.raises(PipelineError, match=r"absent.yaml is missing"):
+        check(Path("absent.yaml"))
 
 
-def test_check_describes_the_shipped_schema() -> None:
+def test_check_describes_the_shipped_schema(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`check` prints a line for each column, what decides the split, and that the raw table has every column."""
-    done = command("check")
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
+    monkeypatch.chdir(ROOT)
+    lines = checked(capsys)
     assert lines[0] == "data/schema.yaml is valid: 14 columns, 13 features"
     room = next(line for line in lines if line.startswith("RM"))
     assert room.split("  ")[-1] == "must be there"
@@ -98,46 +104,38 @@ def test_check_describes_the_shipped_schema() -> None:
     ],
 )
 def test_check_says_what_decides_the_split(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-    roles: dict[str, str], test: str, folds: str,
-) -> None:  # fmt: skip
+    folder: Path, capsys: pytest.CaptureFixture[str], roles: dict[str, str], test: str, folds: str
+) -> None:
     """The split is by the split column, the time, the group, the id or the features, the first that there is."""
-    monkeypatch.chdir(tmp_path)
+    paths.RAW.rmdir()
     keyed = [Column(f"k_{role}", dtype, role=role) for role, dtype in roles.items()]  # type: ignore[arg-type]
     made = infer(table(), "price").schema
-    path = tmp_path / "schema.yaml"
-    path.write_text(to_yaml(Schema(1, made.source, (*made.columns, *keyed))))
-    check(path)
-    lines = capsys.readouterr().out.splitlines()
-    assert next(line for line in lines if line.startswith("test split: ")).removeprefix("test split: ").startswith(test)
-    assert folds in next(line for line in lines if line.startswith("folds:"))
-    assert lines[-1] == "there is no data/raw here to compare it with"
+    paths.SCHEMA.write_text(to_yaml(Schema(1, made.source, (*made.columns, *keyed))))
+    *_, by_test, by_fold, _, compared = checked(capsys)
+    assert by_test.startswith(f"test split: {test}")
+    assert by_fold.startswith("folds: ")
+    assert folds in by_fold
+    assert compared == "there is no data/raw here to compare it with"
 
 
-def test_check_compares_the_raw_header(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A column that the raw table lacks is an error with the nearest name; one that only it has is listed."""
-    monkeypatch.chdir(tmp_path)
-    Path("data/raw").mkdir(parents=True)
+def test_check_compares_the_raw_header(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A column that the raw table lacks is an error with the nearest name; one that only it has is listed; two files
+    have the same columns."""
     raw = table(rooms=["2", "3"])
-    Path("data/schema.yaml").write_text(to_yaml(infer(raw, "price").schema))
+    paths.SCHEMA.write_text(to_yaml(infer(raw, "price").schema))
     raw.assign(extra="x").to_csv("data/raw/a.csv", index=False)
-    check(paths.SCHEMA)
-    assert capsys.readouterr().out.endswith("and others, which nothing reads:\n- extra\n")
+    assert checked(capsys)[-2:] == ["data/raw has all of these columns and others, which nothing reads:", "- extra"]
     raw.rename(columns={"rooms": "roms"}).to_csv("data/raw/b.csv", index=False)
-    with pytest.raises(PipelineError, match=r"b.csv has no column rooms \(did you mean 'roms'\?\), which data/schema"):
-        check(paths.SCHEMA)
+    with pytest.raises(PipelineError, match=r"b\.csv and data/raw/a\.csv must have the same columns"):
+        checked(capsys)
+    Path("data/raw/a.csv").unlink()
+    with pytest.raises(PipelineError, match=r"the raw table has no column rooms \(did you mean 'roms'\?\)"):
+        checked(capsys)
 
 
-def test_check_reads_headers_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_check_reads_headers_only(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`check` compares headers and reads no rows: a broken row, which `clean` names, does not stop it."""
-    monkeypatch.chdir(tmp_path)
-    Path("data/raw").mkdir(parents=True)
-    Path("data/schema.yaml").write_text(to_yaml(infer(table(), "price").schema))
+    paths.SCHEMA.write_text(to_yaml(infer(table(), "price").schema))
     rows = "1,2\n" * 2**20
     Path("data/raw/a.csv").write_text(f"size,price\n{rows}3\n")
-    check(paths.SCHEMA)
-    assert capsys.readouterr().out.endswith("data/raw has all of these columns\n")
+    assert checked(capsys)[-1] == "data/raw has all of these columns"

@@ -14,7 +14,8 @@ from tests.ops.gating import CHAMPION, EVALUATION, MODEL, edit_json, gate
 @pytest.mark.slow
 def test_a_project_in_a_subfolder_of_a_repository(project: Project, tmp_path: Path) -> None:
     """Everything works there as at the top: the pipeline, the gate with its check of the champion's own record,
-    promote, keep, rollback and a champion that is made again; commits hold files of the project alone."""
+    promote, keep, rollback, and a champion that comes from the cache or is rebuilt, to the byte; commits hold files of
+    the project alone."""
     shutil.rmtree(project.path(".git"))
     inner = Project(shutil.move(project.folder, tmp_path / "repository" / "houses"))
     outer = Project(tmp_path / "repository")
@@ -37,10 +38,14 @@ def test_a_project_in_a_subfolder_of_a_repository(project: Project, tmp_path: Pa
     assert "housing@v1.0.0 again" in inner.ops("registry", "rollback").stdout
     assert inner.path(CHAMPION).read_bytes() == first
     assert outer.run("git", "status", "--short").stdout == " M other.txt\n"
-    shutil.rmtree(inner.path(".dvc/cache"))
-    inner.path(CHAMPION).unlink()
-    assert "is restored" in inner.ops("registry", "restore").stdout
-    assert inner.path(CHAMPION).read_bytes() == first
+    for cached in (True, False):
+        inner.path(CHAMPION).unlink()
+        if not cached:
+            shutil.rmtree(inner.path(".dvc/cache"))
+        assert "is restored" in inner.ops("registry", "restore").stdout
+        assert inner.path(CHAMPION).read_bytes() == first
+        assert "is there" in inner.ops("registry", "restore").stdout
+    assert outer.run("git", "status", "--short").stdout == " M other.txt\n"
     # The commit that made the champion records a number that its own model does not score.
     record = inner.path(f"{CHAMPION}.dvc")
     content = yaml.safe_load(record.read_text())

@@ -1,6 +1,5 @@
-"""Experiments as a user runs them, through the real `dvc` and `python -m ops.sweep`, in projects of their own."""
+"""A sweep as a user runs it, in projects of their own; docs/experiments.md tests what `dvc exp` does."""
 
-import json
 import os
 import re
 import signal
@@ -17,18 +16,11 @@ import pytest
 from tests.conftest import Project
 from tests.test_repro import ran
 
-# The table that README.md and docs/experiments.md show.
-COLUMNS = r"(?!Experiment|State|train|features.exclude|metrics/select.json:(family|cv_rmse))"
-SHOW = ["exp", "show", "--only-changed", "--drop", COLUMNS, "--sort-by", "metrics/select.json:cv_rmse", "--md"]
-
 
 def processes(project: Project) -> list[psutil.Process]:
-    """What runs in the project's folder, with its command line in `info`: a process may end between two looks."""
-    found = []
-    for process in psutil.process_iter(["cwd", "cmdline"], ad_value=[]):
-        if process.info["cwd"] and Path(process.info["cwd"]).is_relative_to(project.folder):
-            found.append(process)
-    return found
+    """Return the processes in the project's folder, each with its command line in `info`, which outlives it."""
+    running = psutil.process_iter(["cwd", "cmdline"], ad_value="")
+    return [p for p in running if p.info["cwd"] and Path(p.info["cwd"]).is_relative_to(project.folder)]
 
 
 def until(happens: Callable[[], bool]) -> None:
@@ -40,7 +32,7 @@ def until(happens: Callable[[], bool]) -> None:
 
 
 def states(project: Project) -> dict[str, str]:
-    """The state of each entry of DVC's queue by its name."""
+    """Return the state of each entry of DVC's queue by its name."""
     return dict(re.findall(r"(?m)^\w{7}\s+(\S+)\s.*\s(\w+)\s*$", project.dvc("queue", "status").stdout))
 
 
@@ -59,72 +51,8 @@ def queueing(reproduced: Project) -> Iterator[Project]:
     until(lambda: not processes(reproduced))
 
 
-def table(text: str) -> dict[str, list[str]]:
-    """The rows of what `dvc exp show --md` prints, by their first cell; the header is `Experiment`."""
-    cells = [
-        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| ")
-    ]
-    return {re.sub(r".*\[(.*)\]", r"\1", row[0]): row[1:] for row in cells}
-
-
-@pytest.mark.slow
-def test_an_experiment_is_kept_compared_and_applied(reproduced: Project) -> None:
-    """`dvc exp run -S` is one experiment; applied and committed it needs no run, and `dvc metrics diff`, `params diff`
-    and `plots diff` tell its commit from the one before."""
-    setting = "train.families.xgboost.max_depth"
-    assert set(ran(reproduced.dvc("exp", "run", "--name", "deeper", "-S", f"{setting}=[5]").stdout)) == {
-        "train@xgboost",
-        "select",
-        "evaluate",
-        "drift",
-    }
-    reproduced.run("git", "checkout", "-q", ".")
-    reproduced.dvc("exp", "apply", "deeper")
-    assert ran(reproduced.dvc("repro").stdout) == []
-    reproduced.commit("deeper")
-    between = ("HEAD~1", "HEAD", "--json")
-    changed = json.loads(reproduced.dvc("params", "diff", *between).stdout)
-    assert changed == {"params.yaml": {setting: {"old": "[3]", "new": "[5]"}}}
-    figures = json.loads(reproduced.dvc("metrics", "diff", *between).stdout)
-    assert figures["metrics/select.json"]["cv_rmse"]["diff"] != 0
-    assert "metrics/train/ridge.json" not in figures
-    for (plot,) in json.loads(reproduced.dvc("plots", "diff", *between).stdout)["data"].values():
-        assert {point["rev"] for point in plot["content"]["data"]["values"]} == {"HEAD~1", "HEAD"}
-
-
-@pytest.mark.slow
-def test_a_grid_in_the_queue(queueing: Project) -> None:
-    """A grid runs in the queue, two at a time, and leaves the workspace alone; one that fails stays in the tables with
-    its reason in its log; the table of the documentation has few columns; the best is applied without a run."""
-    before = queueing.path("params.yaml").read_bytes()
-    grid = "train.families.xgboost.max_depth=[2],[4]"
-    queueing.dvc("exp", "run", "--queue", "--name", "grid", "-S", grid)
-    queueing.dvc("exp", "run", "--queue", "--name", "broken", "-S", "train.families.xgboost.max_depth=[-1]")
-    # Not through `dvc()`: the workers would keep its pipe open.
-    workers = [sys.executable, "-m", "dvc", "queue", "start", "-j", "2"]
-    subprocess.run(workers, cwd=queueing.folder, env=queueing.env, stdout=subprocess.DEVNULL, check=True)
-    until(lambda: all_ended(queueing))
-    assert states(queueing) == {"grid-1": "Success", "grid-2": "Success", "broken": "Failed"}
-    assert re.search(
-        r"(?m)^error: params.yaml: train.families.xgboost: .*'max_depth': -1.* cannot be fitted",
-        queueing.dvc("queue", "logs", "broken").stdout,
-    )
-    assert queueing.path("params.yaml").read_bytes() == before
-    assert queueing.run("git", "status", "--porcelain").stdout == ""
-    shown = table(queueing.dvc(*SHOW).stdout)
-    assert shown["Experiment"] == ["State", "metrics/select.json:cv_rmse", "train.families.xgboost.max_depth"]
-    assert shown["broken"][0] == "Failed"
-    assert set(shown) == {"Experiment", "workspace", "main", "grid-1", "grid-2", "broken"}
-    succeeded = {name: float(row[1]) for name, row in shown.items() if row[0] == "Success"}
-    best = min(succeeded, key=lambda name: succeeded[name])
-    queueing.dvc("exp", "apply", best)
-    assert ran(queueing.dvc("repro").stdout) == []
-    selected = json.loads(queueing.path("metrics/select.json").read_text())
-    assert selected["cv_rmse"] == pytest.approx(succeeded[best], rel=1e-4)
-
-
 def touched(project: Project) -> tuple[bytes, str, str]:
-    """What a sweep must not change: a file with an edit that is not committed, Git's view of the rest, the branch."""
+    """Return what no sweep changes: a file with an edit that is not committed, Git's status, the branch."""
     status = project.run("git", "status", "--porcelain").stdout
     return project.path("params.yaml").read_bytes(), status, project.run("git", "symbolic-ref", "HEAD").stdout
 
@@ -155,8 +83,8 @@ def test_a_sweep_names_the_best(queueing: Project) -> None:
     edit(queueing)
     before = touched(queueing)
     # As for a user who has not activated the environment: no `dvc` on PATH.
-    queueing.env["PATH"] = os.environ["PATH"].replace(str(Path(sys.executable).parent), "")
-    queueing.env["PATH"] = os.pathsep.join(p for p in queueing.env["PATH"].split(os.pathsep) if p)
+    path, own = queueing.env["PATH"], str(Path(sys.executable).parent)
+    queueing.env["PATH"] = os.pathsep.join(folder for folder in path.split(os.pathsep) if folder != own)
     sweep = start(queueing, "train.families.xgboost.max_depth=[-1],[2],[4]")
     assert sweep.stdout is not None
     first = next((line for line in sweep.stdout if "(1 of 3)" in line), "")
@@ -164,7 +92,7 @@ def test_a_sweep_names_the_best(queueing: Project) -> None:
     assert not all_ended(queueing), f"not said when it happened: {first}"
     said = sweep.communicate()[0]
     assert sweep.returncode == 0
-    queueing.env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    queueing.env["PATH"] = path
     assert touched(queueing) == before
     until(lambda: all_ended(queueing))
     assert states(queueing)["mine"] == "Success"

@@ -31,7 +31,7 @@ def good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
 
 
 def cut_after(text: bytes) -> Callable[[bytes], bytes]:
-    """What a kill leaves of a lock that was written as far as the last of these bytes."""
+    """Return a damage: a kill cuts the lock after the last of these bytes."""
     return lambda whole: whole[: whole.rindex(text) + len(text)]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.registry.promotion import earlier
+from pipeline.registry.promotion import version_before
 from pipeline.registry.versions import following, standing
 
 
@@ -32,4 +32,4 @@ def test_a_rollback_takes_back_what_came_after() -> None:
 )
 def test_the_version_to_return_to(line: list[str], current: str | None, expected: str | None) -> None:
     """It is the one before the one in production; what a kill cut off is completed or undone first."""
-    assert earlier(line, current) == expected
+    assert version_before(line, current) == expected
