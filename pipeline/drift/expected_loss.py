@@ -15,11 +15,13 @@ from pipeline.drift.sketch import Sketch
 
 SEED = 0
 RESAMPLES = 1_000
+# Drawn rows that are in memory at a time, whatever the number of reference rows.
+BLOCK = 2**18
 LEVEL = 0.95
-# A reference row speaks for at most so many: a density ratio of two finite samples has no upper end of its own.
+# The largest weight of a reference row: the estimated ratio of two densities has no upper end of its own.
 LARGEST = 20.0
 PENALTY = 1.0
-ROUNDS = 25
+TOLERANCE = 1e-10
 # Effective rows below which a weighted RMSE is the error of a handful of rows.
 FEWEST = 30
 
@@ -36,17 +38,10 @@ class Loss(NamedTuple):
 
 def reweighted(reference: np.ndarray, live: np.ndarray, residuals: np.ndarray) -> Loss:
     """Reweight the residuals [n] of reference rows [n, features] so that these look like the live rows [m, features],
-    and compare the weighted RMSE with the plain one. Numbers without NaN.
-
-    The weights are the odds of "live" by a logistic regression on the features and their squares (Bickel et al. 2009),
-    which follows a change of mean or of spread.
-    """
+    and compare the weighted RMSE with the plain one. Numbers without NaN."""
     weights = _weights(reference, live)
     squares = np.square(residuals)
-    drawn = np.random.default_rng(SEED).integers(0, len(squares), (RESAMPLES, len(squares)))
-    some = weights[drawn]
-    plain = np.maximum(squares[drawn].mean(axis=1), 1e-300)
-    ratios = np.sqrt((some * squares[drawn]).sum(axis=1) / some.sum(axis=1) / plain)
+    ratios = _resampled_ratios(weights, squares)
     low, high = np.quantile(ratios, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     ratio = np.sqrt((weights * squares).sum() / weights.sum() / max(squares.mean(), 1e-300))
     return Loss(float(ratio), float(low), float(high), float(weights.sum() ** 2 / np.square(weights).sum()))
@@ -97,30 +92,34 @@ def observed(residuals: np.ndarray, errors: np.ndarray) -> tuple[float, float]:
     return float(np.sqrt(np.square(theirs).mean() / max(np.square(ours).mean(), 1e-300))), float(p)
 
 
+def _resampled_ratios(weights: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    """Return the ratio of weighted to plain RMSE in each bootstrap resample of the rows [n]: [RESAMPLES]."""
+    generator, n = np.random.default_rng(SEED), len(squares)
+    size = max(1, BLOCK // n)
+    ratios = []
+    for start in range(0, RESAMPLES, size):
+        drawn = generator.integers(0, n, (min(size, RESAMPLES - start), n))
+        weight, square = weights[drawn], squares[drawn]
+        plain = np.maximum(square.mean(axis=1), 1e-300)
+        ratios.append(np.sqrt((weight * square).sum(axis=1) / weight.sum(axis=1) / plain))
+    return np.concatenate(ratios)
+
+
 def _weights(reference: np.ndarray, live: np.ndarray) -> np.ndarray:
-    """Weights [n] of the reference rows, with mean 1; the largest are cut at LARGEST."""
+    """Return the weights [n] of the reference rows, with mean 1; the largest are cut at LARGEST.
+
+    They are the odds of "live" by a logistic regression on the features and their squares (Bickel et al. 2009), which
+    follows a change of mean or of spread.
+    """
+    from sklearn.linear_model import LogisticRegression  # takes a second to import, which no other part of drift needs
+
     centre, spread = reference.mean(axis=0), np.maximum(reference.std(axis=0), 1e-12)
-    # Far outside, a square would speak louder than all reference rows together.
+    # The square of a value far outside would outweigh all reference rows together.
     both = np.clip((np.vstack([reference, live]) - centre) / spread, -10, 10)
-    design = np.column_stack([np.ones(len(both)), both, both**2 - 1])
-    label = np.repeat([0.0, 1.0], [len(reference), len(live)])
-    # Both sides weigh as much, so that the odds are the density ratio.
-    mass = np.where(label == 1, len(label) / (2 * len(live)), len(label) / (2 * len(reference)))
-    score = design[: len(reference)] @ _logistic(design, label, mass)
+    design = np.column_stack([both, both**2 - 1])
+    label = np.repeat([0, 1], [len(reference), len(live)])
+    # Balanced: both sides weigh as much, so that the odds are the density ratio.
+    model = LogisticRegression(C=1 / PENALTY, class_weight="balanced", solver="newton-cholesky", tol=TOLERANCE)
+    score = model.fit(design, label).decision_function(design[: len(reference)])
     odds = np.exp(score - score.max())
     return np.minimum(odds / odds.mean(), LARGEST)
-
-
-def _logistic(design: np.ndarray, label: np.ndarray, mass: np.ndarray) -> np.ndarray:
-    """Coefficients of a ridge-penalised logistic regression, by Newton's method; the first column is not penalised."""
-    penalty = np.diag([1e-9] + [PENALTY] * (design.shape[1] - 1))
-    beta = np.zeros(design.shape[1])
-    for _ in range(ROUNDS):
-        share = 1 / (1 + np.exp(-np.clip(design @ beta, -30, 30)))
-        slope = design.T @ (mass * (label - share)) - penalty @ beta
-        curve = design.T @ (design * (mass * share * (1 - share))[:, None]) + penalty
-        step = np.linalg.solve(curve, slope)
-        beta += step / max(1.0, float(np.abs(step).max()))  # at most 1 a round: far steps overshoot
-        if np.abs(step).max() < 1e-6:
-            break
-    return beta
