@@ -1,16 +1,14 @@
-"""The error that a model is expected to make on live rows, and the error that feedback shows.
+"""The error that a model is expected to make on live rows whose target is not known.
 
-The reference's residuals are reweighted to the live mix of features. That assumes that the target depends on the
+The reference's residuals are reweighted to the live mix of features. This assumes that the target depends on the
 features as before (covariate shift, Shimodaira 2000), and says nothing about live rows where the reference has none.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
-from pipeline.drift import correlation_test
-from pipeline.drift.reference import Reference, expanded
+from pipeline.drift.reference import Reference
 from pipeline.drift.sketch import Sketch
 
 SEED = 0
@@ -27,69 +25,45 @@ FEWEST = 30
 
 
 class Loss(NamedTuple):
-    """`ratio`: expected live RMSE divided by the reference's RMSE, with a bootstrap interval. `effective`: the number
-    of equally weighted reference rows with the same information (Kish 1965)."""
+    """`ratio`: expected live RMSE divided by the reference's RMSE, with a bootstrap interval from `low` to `high`.
+    `effective_rows`: the number of equally weighted reference rows with the same information (Kish 1965)."""
 
     ratio: float
     low: float
     high: float
-    effective: float
+    effective_rows: float
 
 
-def reweighted(reference: np.ndarray, live: np.ndarray, residuals: np.ndarray) -> Loss:
-    """Reweight the residuals [n] of reference rows [n, features] so that these look like the live rows [m, features],
-    and compare the weighted RMSE with the plain one. Numbers without NaN."""
-    weights = _weights(reference, live)
-    squares = np.square(residuals)
-    ratios = _resampled_ratios(weights, squares)
-    low, high = np.quantile(ratios, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    ratio = np.sqrt((weights * squares).sum() / weights.sum() / max(squares.mean(), 1e-300))
-    return Loss(float(ratio), float(low), float(high), float(weights.sum() ** 2 / np.square(weights).sum()))
-
-
-def expected_loss(reference: Reference, live: Sketch, importance: dict[str, float] | None) -> dict[str, Any] | None:
-    """The expected error for the report: RMSE of the reference and expected RMSE of the live rows, their ratio with its
-    interval (see `reweighted`), and `beyond`: the share of live rows outside of the reference in a feature that
-    matters, about which the estimate says nothing.
+def expected_loss(reference: Reference, live: Sketch) -> dict[str, Any] | None:
+    """Return the expected error for the report: RMSE of the reference and expected RMSE of the live rows, their ratio
+    with its interval (see `reweighted`), and `beyond`: the share of live rows outside of the reference in a feature
+    that matters, about which the estimate says nothing.
 
     Ratio and interval are left out where less than FEWEST rows are effective or most live rows are beyond. None where
     the reference has no residuals, or the model depends on no feature that both sides have.
     """
-    names = [n for n in reference.ordered if importance is None or importance.get(n, 0.0) > 0]
+    names = [name for name in reference.names if reference.importance is None or reference.weight(name) > 0]
     if "residual" not in reference.table or not names or not len(live.sample):
         return None
     known = reference.table[reference.table["residual"].notna()]
-    part = Reference(reference.anchors, reference.sketch, reference.table, tuple(names))
-    ours, theirs = (expanded(part, table, correlation_test.FEATURES) for table in (known, live.sample))
+    ours, theirs = (reference.matrix(rows, names) for rows in (known, live.sample))
     usual = ours.median().fillna(0.0)
     residuals = known["residual"].to_numpy()
-    result = reweighted(ours.fillna(usual).to_numpy(), theirs.fillna(usual).to_numpy(), residuals)
-    before = float(np.sqrt(np.square(residuals).mean()))
-    outside = (theirs < ours.min()) | (theirs > ours.max())
-    about = {
-        "rmse_reference": before,
-        "effective_rows": result.effective,
-        "beyond": float(outside.any(axis=1).mean()),
-    }
-    if result.effective < FEWEST or about["beyond"] > 0.5:
-        return about
-    return {
-        **about,
-        "rmse_expected": before * result.ratio,
-        "ratio": result.ratio,
-        "low": result.low,
-        "high": result.high,
-    }
+    loss = reweighted(ours.fillna(usual).to_numpy(), theirs.fillna(usual).to_numpy(), residuals)
+    rmse = float(np.sqrt(np.square(residuals).mean()))
+    beyond = float(((theirs < ours.min()) | (theirs > ours.max())).any(axis=1).mean())
+    if loss.effective_rows < FEWEST or beyond > 0.5:
+        return {"rmse_reference": rmse, "beyond": beyond, "effective_rows": loss.effective_rows}
+    return {"rmse_reference": rmse, "beyond": beyond, "rmse_expected": rmse * loss.ratio, **loss._asdict()}
 
 
-def observed(residuals: np.ndarray, errors: np.ndarray) -> tuple[float, float]:
-    """Compare live errors [m] with the reference's residuals [n]: (RMSE over RMSE, one-sided p-value that they grew).
-
-    Mann-Whitney's test of the absolute values: a rank test, so that one wild row alone is no alarm.
-    """
-    ours, theirs = np.abs(residuals), np.abs(errors)
-    p = stats.mannwhitneyu(theirs, ours, alternative="greater").pvalue
-    return float(np.sqrt(np.square(theirs).mean() / max(np.square(ours).mean(), 1e-300))), float(p)
+def reweighted(reference: np.ndarray, live: np.ndarray, residuals: np.ndarray) -> Loss:
+    """Weight the residuals [n] of reference rows [n, features] so that these look like the live rows [m, features], and
+    compare the weighted RMSE with the plain one. Numbers without NaN."""
+    weights, squares = _weights(reference, live), np.square(residuals)
+    low, high = np.quantile(_resampled_ratios(weights, squares), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    ratio = np.sqrt((weights * squares).sum() / weights.sum() / max(squares.mean(), 1e-300))
+    return Loss(float(ratio), float(low), float(high), float(weights.sum() ** 2 / np.square(weights).sum()))
 
 
 def _resampled_ratios(weights: np.ndarray, squares: np.ndarray) -> np.ndarray:

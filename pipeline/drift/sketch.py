@@ -4,7 +4,8 @@ Sketches add up: any split of the live rows into batches gives the same sketch, 
 are. The counts at and below each reference value are all that the Kolmogorov-Smirnov distance needs.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,9 @@ from pipeline.tables import sampling
 # `drift.min_effect` asks for by default.
 SAMPLE = 2_000
 BINS = 20
+
+# Numbers of the features, codes of bools and categories, to predictions [rows].
+Predict = Callable[[pd.DataFrame], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -60,12 +64,9 @@ class FeatureCounts:
         return self.at_most - self.less
 
     @property
-    def below(self) -> int:
-        return int(self.less[0]) if self.less.size else 0
-
-    @property
-    def above(self) -> int:
-        return self.known - int(self.at_most[-1]) if self.at_most.size else 0
+    def beyond(self) -> tuple[int, int]:
+        """The numbers of values below the first anchor and above the last one."""
+        return (int(self.less[0]), self.known - int(self.at_most[-1])) if self.less.size else (0, 0)
 
     def __add__(self, other: "FeatureCounts") -> "FeatureCounts":
         sums = {field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)}
@@ -88,9 +89,14 @@ class Sketch:
         sample, labelled = _sampled(self.sample, other.sample), _sampled(self.labelled, other.labelled)
         return Sketch(self.rows + other.rows, counts, sample, labelled)
 
+    def predicted(self, predict: Predict) -> "Sketch":
+        """Return the sketch with these predictions of its sampled rows."""
+        sample, labelled = (rows.assign(prediction=predict(rows)) for rows in (self.sample, self.labelled))
+        return replace(self, sample=sample, labelled=labelled)
+
 
 def anchor(values: pd.Series, column: Column) -> Anchor:
-    """The anchor of a feature of the reference."""
+    """Return the anchor of a feature from its reference values."""
     if column.dtype in ("bool", "category"):
         codes = np.arange(2 if column.dtype == "bool" else len(column.categories), dtype=float)
         return Anchor(column, codes, codes[:-1] + 0.5)
@@ -103,8 +109,8 @@ def anchor(values: pd.Series, column: Column) -> Anchor:
 
 
 def take(table: pd.DataFrame, numbers: np.ndarray, anchors: tuple[Anchor, ...], schema: Schema) -> Sketch:
-    """Sketch one batch. `numbers` [rows] are the rows' numbers in the whole table. The columns that the anchors name
-    must be there; the target and `prediction` may be."""
+    """Sketch one batch. `numbers` [rows] are the rows' numbers in the whole table. The columns of the anchors must be
+    there; the target and `prediction` may be."""
     counts, kept = {}, {}
     for each in anchors:
         values, unusable = to_numbers(table[each.column.name], each.column)
@@ -122,8 +128,8 @@ def take(table: pd.DataFrame, numbers: np.ndarray, anchors: tuple[Anchor, ...], 
 
 
 def count(values: np.ndarray, unusable: int, anchor: Anchor) -> FeatureCounts:
-    """Count numbers in any order; NaN where there is none, of which `unusable` hold something else."""
-    # One sort makes every count a binary search, and NumPy sorts a million numbers in less than it looks them up.
+    """Count the values [rows], in any order. NaN stands for a missing cell, or for one of the `unusable` ones."""
+    # After one sort every count is a binary search; to look up each of a million values takes longer than the sort.
     ordered = np.sort(values)
     ordered = ordered[: np.searchsorted(ordered, np.nan)]
     low, high = anchor.column.min, anchor.column.max

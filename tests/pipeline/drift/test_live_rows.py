@@ -9,14 +9,14 @@ import pytest
 
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import Column, Schema
-from pipeline.drift import alpha_spending, live_rows
+from pipeline.drift import live_rows, windows
 from stages.drift import compare
 from tests.weather import DRIFT, WEATHER, timed, weather
 
 
 def test_alpha_is_spent_once() -> None:
     """The shares of all blocks add up to at most the whole, however many there are."""
-    spent = np.cumsum([alpha_spending.share(k) for k in range(1, 50_001)])
+    spent = np.cumsum([windows.share(k) for k in range(1, 50_001)])
     assert (np.diff(spent) > 0).all()
     assert spent[-1] == pytest.approx(1 - 1 / math.log2(50_002))
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from pipeline.contract.schema import Column
@@ -18,7 +19,7 @@ from tests.weather import WEATHER, weather
 HEAT = Column("heat", "float", min=0, max=10)
 
 
-def counts_of(reference: list[float], values: list[float]) -> tuple[sketch.FeatureCounts, sketch.FeatureCounts]:
+def counts_of(reference: ArrayLike, values: ArrayLike) -> tuple[sketch.FeatureCounts, sketch.FeatureCounts]:
     anchor = sketch.anchor(pd.Series(reference, dtype=float), HEAT)
     both = (sketch.count(np.array(side, dtype=float), 0, anchor) for side in (reference, values))
     return next(both), next(both)
@@ -36,6 +37,19 @@ def test_the_sketch_knows_the_ks_distance(reference: list[float], values: list[f
     if all(side.size for side in known):
         mine, _ = two_sample_tests.numbers(*counts_of(reference, values))
         assert mine == pytest.approx(stats.ks_2samp(*known).statistic, abs=1e-12)
+
+
+@pytest.mark.parametrize(("n", "m"), [(50, 306), (101, 405), (200, 200), (7, 3)])
+def test_small_p_values_of_ks_are_exact(n: int, m: int) -> None:
+    """From the counts at the reference's values the p-value is SciPy's exact one."""
+    generator = np.random.default_rng(n)
+    for by in (0.3, 0.6, 1.0):
+        sides = generator.normal(size=n), generator.normal(by, 1, m)
+        exact = stats.ks_2samp(*sides, method="exact")
+        if exact.pvalue < two_sample_tests.UNDOUBTED:
+            assert two_sample_tests.numbers(*counts_of(*sides)) == pytest.approx(
+                (exact.statistic, exact.pvalue), rel=1e-9
+            )
 
 
 @given(VALUES, st.lists(st.integers(0, 60), max_size=5))
@@ -81,8 +95,6 @@ def test_psi_stays_under_its_own_limit() -> None:
         generator = np.random.default_rng(n)
         over = 0
         for _ in range(200):
-            value, limit = two_sample_tests.psi(
-                *counts_of(generator.random(400).tolist(), generator.random(n).tolist()), 0.05
-            )
+            value, limit = two_sample_tests.psi(*counts_of(generator.random(400), generator.random(n)), 0.05)
             over += value > limit
         assert over / 200 < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
