@@ -35,11 +35,6 @@ class TestResult(NamedTuple):
     alarm: bool = False
     detail: tuple[tuple[str, float | str], ...] = ()
 
-    @property
-    def matters(self) -> bool:
-        """True where the effect reaches the floor; errors that shrink never do."""
-        return (self.effect if self.kind == "performance" else abs(self.effect)) >= self.floor
-
 
 def run(reference: Reference, live: Sketch, schema: Schema, params: Drift, alpha: float) -> list[TestResult]:
     """Run every test on one sketch of live rows, at `alpha` for all of them together."""
@@ -56,9 +51,10 @@ def run(reference: Reference, live: Sketch, schema: Schema, params: Drift, alpha
 
 
 def _corrected(tests: list[TestResult], alpha: float) -> Iterator[TestResult]:
-    adjusted = two_sample_tests.holm([test.p_value for test in tests])
-    for test, p in zip(tests, adjusted, strict=True):
-        yield test._replace(p_adjusted=p, alarm=p < alpha and test.matters)
+    for test, p in zip(tests, two_sample_tests.holm([test.p_value for test in tests]), strict=True):
+        # Errors that shrink are no alarm.
+        size = test.effect if test.kind == "performance" else abs(test.effect)
+        yield test._replace(p_adjusted=p, alarm=p < alpha and size >= test.floor)
 
 
 def _features(reference: Reference, live: Sketch) -> Iterator[tuple[str, Anchor, FeatureCounts, FeatureCounts]]:

@@ -4,7 +4,7 @@ The reference's residuals are reweighted to the live mix of features. This assum
 features as before (covariate shift, Shimodaira 2000), and says nothing about live rows where the reference has none.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,16 +22,6 @@ PENALTY = 1.0
 TOLERANCE = 1e-10
 # Effective rows below which a weighted RMSE is the error of a handful of rows.
 FEWEST = 30
-
-
-class Loss(NamedTuple):
-    """`ratio`: expected live RMSE divided by the reference's RMSE, with a bootstrap interval from `low` to `high`.
-    `effective_rows`: the number of equally weighted reference rows with the same information (Kish 1965)."""
-
-    ratio: float
-    low: float
-    high: float
-    effective_rows: float
 
 
 def expected_loss(reference: Reference, live: Sketch) -> dict[str, Any] | None:
@@ -52,18 +42,23 @@ def expected_loss(reference: Reference, live: Sketch) -> dict[str, Any] | None:
     loss = reweighted(ours.fillna(usual).to_numpy(), theirs.fillna(usual).to_numpy(), residuals)
     rmse = float(np.sqrt(np.square(residuals).mean()))
     beyond = float(((theirs < ours.min()) | (theirs > ours.max())).any(axis=1).mean())
-    if loss.effective_rows < FEWEST or beyond > 0.5:
-        return {"rmse_reference": rmse, "beyond": beyond, "effective_rows": loss.effective_rows}
-    return {"rmse_reference": rmse, "beyond": beyond, "rmse_expected": rmse * loss.ratio, **loss._asdict()}
+    if loss["effective_rows"] < FEWEST or beyond > 0.5:
+        return {"rmse_reference": rmse, "beyond": beyond, "effective_rows": loss["effective_rows"]}
+    return {"rmse_reference": rmse, "beyond": beyond, "rmse_expected": rmse * loss["ratio"], **loss}
 
 
-def reweighted(reference: np.ndarray, live: np.ndarray, residuals: np.ndarray) -> Loss:
+def reweighted(reference: np.ndarray, live: np.ndarray, residuals: np.ndarray) -> dict[str, float]:
     """Weight the residuals [n] of reference rows [n, features] so that these look like the live rows [m, features], and
-    compare the weighted RMSE with the plain one. Numbers without NaN."""
+    compare the weighted RMSE with the plain one. Numbers without NaN.
+
+    Return the `ratio` of the two with its bootstrap interval from `low` to `high`, and `effective_rows`: the number of
+    equally weighted reference rows with the same information (Kish 1965).
+    """
     weights, squares = _weights(reference, live), np.square(residuals)
     low, high = np.quantile(_resampled_ratios(weights, squares), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     ratio = np.sqrt((weights * squares).sum() / weights.sum() / max(squares.mean(), 1e-300))
-    return Loss(float(ratio), float(low), float(high), float(weights.sum() ** 2 / np.square(weights).sum()))
+    effective = weights.sum() ** 2 / np.square(weights).sum()
+    return {"ratio": float(ratio), "low": float(low), "high": float(high), "effective_rows": float(effective)}
 
 
 def _resampled_ratios(weights: np.ndarray, squares: np.ndarray) -> np.ndarray:

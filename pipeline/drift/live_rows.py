@@ -7,16 +7,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet
 
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import Column, Schema
-from pipeline.tables import cell_values, csv_reader
+from pipeline.tables import cell_values, csv_reader, parquet
+from pipeline.tables.sources import is_csv
 
 BATCH = 2**16  # rows
 # The columns of a row's arrival in the prediction log. They come before its own time, which may lie before rows that
 # were judged already.
 ARRIVAL = ("prediction_time", "time")
+REMEDY = "export it again or remove it"
 
 
 @dataclass(frozen=True)
@@ -81,36 +82,27 @@ def shown(moment: np.datetime64 | np.float64) -> str:
 
 
 def _moments(values: pd.Series, column: Column) -> np.ndarray:
-    if pd.api.types.is_numeric_dtype(values.dtype) or column.dtype != "category":
-        typed, _ = (values, None) if column.dtype == "category" else cell_values.convert(values, column)
-        return typed.to_numpy(float, na_value=np.nan)
-    if not pd.api.types.is_datetime64_any_dtype(values.dtype):
+    is_time = pd.api.types.is_datetime64_any_dtype(values.dtype)
+    if column.dtype != "category" or not (is_time or pd.api.types.is_numeric_dtype(values.dtype)):
         values, _ = cell_values.convert(values, column)
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return values.to_numpy(float, na_value=np.nan)
     return pd.to_datetime(values, utc=True).dt.as_unit("ns").dt.tz_convert(None).to_numpy()
 
 
 def _columns(path: Path) -> list[str]:
-    if path.suffix.lower() == ".csv":
+    if is_csv(path):
         return csv_reader.columns(path)
-    with _parquet(path) as file:
+    with parquet.open_raw(path, remedy=REMEDY) as file:
         return list(file.schema_arrow.names)
 
 
 def _batches(path: Path, columns: list[str]) -> Iterator[pd.DataFrame]:
-    if path.suffix.lower() == ".csv":
+    if is_csv(path):
         yield from (table.to_pandas() for table in csv_reader.batches(path, columns))
         return
-    with _parquet(path) as file:
+    with parquet.open_raw(path, remedy=REMEDY) as file:
         for name in columns:
             if pa.types.is_nested(kind := file.schema_arrow.field(name).type):
                 raise PipelineError(f"{path}: column {name} holds {kind}, expected one value a row: export it again")
         yield from (batch.to_pandas() for batch in file.iter_batches(BATCH, columns=columns))
-
-
-def _parquet(path: Path) -> pa.parquet.ParquetFile:
-    try:
-        return pa.parquet.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise PipelineError(
-            f"{path} is no readable Parquet file ({' '.join(str(error).split())}): export it again or remove it"
-        ) from None

@@ -89,8 +89,10 @@ class Sketch:
         sample, labelled = _sampled(self.sample, other.sample), _sampled(self.labelled, other.labelled)
         return Sketch(self.rows + other.rows, counts, sample, labelled)
 
-    def predicted(self, predict: Predict) -> "Sketch":
-        """Return the sketch with these predictions of its sampled rows."""
+    def predicted(self, predict: Predict | None) -> "Sketch":
+        """Return the sketch with these predictions of its sampled rows; None leaves it as it is."""
+        if predict is None:
+            return self
         sample, labelled = (rows.assign(prediction=predict(rows)) for rows in (self.sample, self.labelled))
         return replace(self, sample=sample, labelled=labelled)
 

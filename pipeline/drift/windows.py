@@ -51,14 +51,16 @@ def read(
     """
     time = live_rows.time_column(rows.columns, schema)
     if time is None:
-        whole = _sketches(rows, anchors, schema, None, [], predict).get(0)
-        total = whole.rows if whole else 0
-        return Windows([Window(whole)] if whole and total >= least else [], None, total, 0, False)
+        whole = _sketches(rows, anchors, schema, None, []).get(0)
+        if whole is None or whole.rows < least:
+            return Windows([], None, whole.rows if whole else 0, 0, False)
+        return Windows([Window(whole.predicted(predict))], None, whole.rows, 0, False)
     moments = live_rows.moments(rows, time)
     places = order(moments)
     known = np.sort(moments[places >= 0])
     ends = _ends(len(known), window)
-    sketches = _sketches(rows, anchors, schema, places, ends, predict)
+    parts = _sketches(rows, anchors, schema, places, ends)
+    sketches = {k: part.predicted(predict) for k, part in parts.items()}
     complete = [
         Window(sketches[k], share(k + 1), live_rows.shown(known[start]), live_rows.shown(known[end - 1]))
         for k, (start, end) in enumerate(itertools.pairwise([0, *ends]))
@@ -89,12 +91,7 @@ def _ends(rows: int, window: int) -> list[int]:
 
 
 def _sketches(
-    rows: Live,
-    anchors: tuple[Anchor, ...],
-    schema: Schema,
-    places: np.ndarray | None,
-    ends: list[int],
-    predict: Predict | None,
+    rows: Live, anchors: tuple[Anchor, ...], schema: Schema, places: np.ndarray | None, ends: list[int]
 ) -> dict[int, Sketch]:
     """Sketch each window that has a row. `places`: of each row in the order of time, -1 to leave it out."""
     sketches: dict[int, Sketch] = {}
@@ -107,4 +104,4 @@ def _sketches(
             here = window == k
             part = sketch.take(batch if here.all() else batch[here], own[here], anchors, schema)
             sketches[k] = sketches[k] + part if k in sketches else part
-    return {k: each.predicted(predict) if predict else each for k, each in sketches.items()}
+    return sketches
