@@ -18,8 +18,6 @@ BLOCK = 2**18
 LEVEL = 0.95
 # The largest weight of a reference row: the estimated ratio of two densities has no upper end of its own.
 LARGEST = 20.0
-PENALTY = 1.0
-TOLERANCE = 1e-10
 # Effective rows below which a weighted RMSE is the error of a handful of rows.
 FEWEST = 30
 
@@ -33,7 +31,7 @@ def expected_loss(reference: Reference, live: Sketch) -> dict[str, Any] | None:
     the reference has no residuals, or the model depends on no feature that both sides have.
     """
     names = [name for name in reference.names if reference.importance is None or reference.weight(name) > 0]
-    if "residual" not in reference.table or not names or not len(live.sample):
+    if "residual" not in reference.table or not names:
         return None
     known = reference.table[reference.table["residual"].notna()]
     ours, theirs = (reference.matrix(rows, names) for rows in (known, live.sample))
@@ -88,7 +86,7 @@ def _weights(reference: np.ndarray, live: np.ndarray) -> np.ndarray:
     design = np.column_stack([both, both**2 - 1])
     label = np.repeat([0, 1], [len(reference), len(live)])
     # Balanced: both sides weigh as much, so that the odds are the density ratio.
-    model = LogisticRegression(C=1 / PENALTY, class_weight="balanced", solver="newton-cholesky", tol=TOLERANCE)
+    model = LogisticRegression(class_weight="balanced", solver="newton-cholesky", tol=1e-10)
     score = model.fit(design, label).decision_function(design[: len(reference)])
     odds = np.exp(score - score.max())
     return np.minimum(odds / odds.mean(), LARGEST)

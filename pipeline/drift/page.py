@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 
 SHOWN = 40  # findings, features, bars of a histogram, alarms of a window
-WIDTH, HEIGHT = 180, 44  # pixels of a histogram; the others are in page.html
+WIDTH, HEIGHT = 180, 44  # pixels of a histogram
 
 TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -21,18 +21,9 @@ def render(report: dict[str, Any]) -> str:
     """Return the page of a report of `stages.drift.compare`."""
     judged = report["verdict"] != "insufficient"
     features = sorted(report["features"].items(), key=lambda item: _rank(item[1]), reverse=True) if judged else []
-    loss = report.get("expected_loss") or {}
-    return TEMPLATES.get_template("page.html").render(
-        report=report,
-        judged=judged,
-        shown=SHOWN,
-        rows=[_row(name, feature) for name, feature in features[:SHOWN]],
-        loss=loss,
-        interval=_interval(loss["low"], loss["ratio"], loss["high"]) if "ratio" in loss else None,
-        bars=_bars(report["timeline"]) if judged else [],
-        width=WIDTH,
-        height=HEIGHT,
-    )
+    rows = [_row(name, feature) for name, feature in features[:SHOWN]]
+    template = TEMPLATES.get_template("page.html")
+    return template.render(report=report, judged=judged, rows=rows, shown=SHOWN, width=WIDTH, height=HEIGHT)
 
 
 def _rank(feature: dict[str, Any]) -> tuple[bool, float, float]:
@@ -74,21 +65,3 @@ def _histogram(shares: dict[str, Any]) -> dict[str, str]:
     edges = shares.get("edges")
     span = f"{edges[0]:.4g} to {edges[-1]:.4g}" if edges else ", ".join(shares.get("labels", [])[:6])
     return {"reference": reference, "live": live, "span": span}
-
-
-def _interval(*values: float) -> list[float]:
-    """Return the places of low, ratio, high and 1 on a line from 0 to at least 1.5."""
-    end = max(1.5, values[-1] * 1.05)
-    return [WIDTH * value / end for value in (*values, 1.0)]
-
-
-def _bars(timeline: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a bar for each window: as wide as the root of its rows, as high as its largest change."""
-    roots = [window["rows"] ** 0.5 for window in timeline]
-    top = max([abs(window["effect"]) for window in timeline] + [0.2])
-    bars, left = [], 0.0
-    for window, root in zip(timeline, roots, strict=True):
-        width = 640 * root / sum(roots)
-        bars.append({**window, "left": left, "width": width, "height": max(2.0, 90 * abs(window["effect"]) / top)})
-        left += width
-    return bars

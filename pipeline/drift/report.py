@@ -85,7 +85,7 @@ def _feature(anchor: Anchor, reference: Reference, decision: Decision, alpha: fl
         "psi": None,
         "mean_shift": None,
         "spread_ratio": None,
-        "histogram": _histogram(anchor, [side.at if anchor.coded else side.bins for side in sides]),
+        "histogram": _histogram(anchor, [side.bins for side in sides]),
     }
     if ours.known and theirs.known and not anchor.coded:
         value, limit = two_sample_tests.psi(ours, theirs, alpha)

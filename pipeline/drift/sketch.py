@@ -26,7 +26,8 @@ Predict = Callable[[pd.DataFrame], np.ndarray]
 @dataclass(frozen=True)
 class Anchor:
     """The places at which a feature is counted. `values`: the sorted values of the reference, or the codes of a bool or
-    category. `edges`: of a histogram over the middle 98 % of the reference."""
+    category. `edges`: between the bins of a histogram, which are the codes, or divide the middle 98 % of the
+    reference."""
 
     column: Column
     values: np.ndarray
@@ -100,7 +101,7 @@ class Sketch:
 def anchor(values: pd.Series, column: Column) -> Anchor:
     """Return the anchor of a feature from its reference values."""
     if column.dtype in ("bool", "category"):
-        codes = np.arange(2 if column.dtype == "bool" else len(column.categories), dtype=float)
+        codes = np.arange(len(column.categories) or 2, dtype=float)
         return Anchor(column, codes, codes[:-1] + 0.5)
     numbers, _ = to_numbers(values, column)
     known = numbers[~np.isnan(numbers)]
