@@ -70,11 +70,9 @@ def _rates(reference: Reference, live: Sketch, params: Drift) -> Iterator[TestRe
     for name, _, ours, theirs in _features(reference, live):
         if reference.importance is not None and name not in reference.importance:
             continue
-        rates = {
-            "missing": (ours.missing, theirs.missing, "two-sided"),
-            "invalid": (ours.unusable + ours.outside, theirs.unusable + theirs.outside, "greater"),
-        }
-        for kind, (before, now, alternative) in rates.items():
+        invalid = ours.unusable + ours.outside, theirs.unusable + theirs.outside
+        rates = ("missing", ours.missing, theirs.missing, "two-sided"), ("invalid", *invalid, "greater")
+        for kind, before, now, alternative in rates:
             if before + now:
                 effect, p = two_sample_tests.rates((before, ours.rows), (now, theirs.rows), alternative)
                 yield TestResult("data_quality", kind, name, effect, params.min_rate_change, p)
@@ -139,8 +137,6 @@ def _performance(reference: Reference, live: Sketch, schema: Schema, params: Dri
             before, now = (float(np.sqrt(np.square(side).mean())) for side in (ours, theirs))
             # Ranks (Mann-Whitney) keep a single wild row from raising an alarm.
             p = float(stats.mannwhitneyu(np.abs(theirs), np.abs(ours), alternative="greater").pvalue)
-            effect, detail = (
-                now / max(before, 1e-150) - 1,
-                (("reference", before), ("live", now), ("rows", float(theirs.size))),
-            )
+            effect = now / max(before, 1e-150) - 1
+            detail = (("reference", before), ("live", now), ("rows", float(theirs.size)))
             yield TestResult("performance", "performance", "errors", effect, params.min_risk, p, detail=detail)

@@ -45,7 +45,7 @@ def compare(reference: pd.DataFrame, live: pd.DataFrame) -> CorrelationChange | 
     terms, places = _terms(centred, ~np.isnan(ranks), pairs)
     # A correlation needs sums over the rows of a side, and one matrix product gives those of every permutation.
     sums = _labels(*map(len, sides)) @ terms
-    theirs, ours = (_correlations(*(side[:, place] for place in places)) for side in (sums, terms.sum(axis=0) - sums))
+    theirs, ours = (_correlations(side, places) for side in (sums, terms.sum(axis=0) - sums))
     change = np.abs(theirs - ours)
     worst = int(change[0].argmax())
     first, second = (names[k] for k in pairs[worst])
@@ -77,11 +77,9 @@ def _terms(centred: np.ndarray, known: np.ndarray, pairs: list[tuple[int, int]])
     return np.column_stack(list(terms.values())), np.array([[place[key] for key in own] for own in keys]).T
 
 
-def _correlations(
-    rows: np.ndarray, x: np.ndarray, y: np.ndarray, xx: np.ndarray, yy: np.ndarray, xy: np.ndarray
-) -> np.ndarray:
-    """Return correlations [permutations, pairs] from sums over the rows that have both values; 0 where a value is
-    constant."""
+def _correlations(sums: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return correlations [permutations, pairs] from sums [permutations, terms]; 0 where a value is constant."""
+    rows, x, y, xx, yy, xy = (sums[:, place] for place in places)
     count = np.maximum(rows, 1.0)
     below = np.sqrt(np.maximum(xx / count - (x / count) ** 2, 0.0) * np.maximum(yy / count - (y / count) ** 2, 0.0))
     return np.where(below > 1e-9, (xy / count - x * y / count**2) / np.maximum(below, 1e-9), 0.0)

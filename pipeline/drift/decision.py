@@ -31,7 +31,6 @@ class Decision(NamedTuple):
     the rows that the report shows, from the first window with an alarm on; a test alarms where it did in a window."""
 
     verdict: str
-    drift_detected: bool
     retrain: bool
     windows: list[JudgedWindow]
     sketch: Sketch
@@ -49,8 +48,7 @@ def decide(reference: Reference, live: Windows, schema: Schema, params: Drift) -
     if live.timed:
         start = next((place for place, judged in enumerate(windows) if judged.alarms), 0)
         shown = reduce(add, [judged.window.sketch for judged in windows[start:]] + ([live.rest] if live.rest else []))
-        whole = alarms.run(reference, shown, schema, params, params.alpha)
-        tests = [_with_alarm(test, windows) for test in whole]
+        tests = [_with_alarm(test, windows) for test in alarms.run(reference, shown, schema, params, params.alpha)]
     loss = expected_loss(reference, shown)
     alarmed = {test.family for judged in windows for test in judged.alarms}
     # Where values are broken, predictions that move alone are a consequence and no shift.
@@ -59,7 +57,7 @@ def decide(reference: Reference, live: Windows, schema: Schema, params: Drift) -
     risk = "performance" in alarmed or (shifted and (loss or {}).get("low", 0.0) > 1 + params.min_risk)
     verdict = "risk" if risk else "shifted" if shifted else "data_quality" if alarmed else "none"
     retrain = risk or (params.retrain_on_shift and shifted)
-    return Decision(verdict, bool(alarmed), retrain, windows, shown, tests, loss)
+    return Decision(verdict, retrain, windows, shown, tests, loss)
 
 
 def _with_alarm(test: TestResult, windows: list[JudgedWindow]) -> TestResult:

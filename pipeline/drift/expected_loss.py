@@ -33,7 +33,7 @@ def expected_loss(reference: Reference, live: Sketch) -> dict[str, Any] | None:
     names = [name for name in reference.names if reference.importance is None or reference.weight(name) > 0]
     if "residual" not in reference.table or not names:
         return None
-    known = reference.table[reference.table["residual"].notna()]
+    known = reference.table.dropna(subset=["residual"])
     ours, theirs = (reference.matrix(rows, names) for rows in (known, live.sample))
     usual = ours.median().fillna(0.0)
     residuals = known["residual"].to_numpy()

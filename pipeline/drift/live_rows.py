@@ -41,9 +41,8 @@ def of_folder(folder: Path, schema: Schema, also: tuple[str, ...] = ()) -> Live:
     A column that a file lacks is missing in its rows. Raises PipelineError where a file is not a table, where some
     files have a time and others do not, and where a cell holds a list.
     """
-    files = [path for path in sorted(folder.glob("*")) if path.suffix.lower() in (".csv", ".parquet")]
-    found = {path: _columns(path) for path in files}
-    features = [column.name for column in schema.features] if files else []
+    found = {path: _columns(path) for path in sorted(folder.glob("*")) if path.suffix.lower() in (".csv", ".parquet")}
+    features = [column.name for column in schema.features] if found else []
     wanted = {*(c.name for c in schema.used), "prediction", *ARRIVAL, *also}
     every = dict.fromkeys([*(name for names in found.values() for name in names), *features])
     columns = tuple(name for name in every if name in wanted)

@@ -37,21 +37,18 @@ def _row(name: str, feature: dict[str, Any]) -> dict[str, Any]:
     """Return the row of a feature in the table. `cells`: by column, the text and whether it alarms."""
     importance, values, psi, beyond = (feature.get(key) for key in ("importance", "values", "psi", "beyond"))
     alarms = {kind: feature.get(kind, {}).get("alarm", False) for kind in ("values", "constant", "missing", "invalid")}
+    rates = {kind: f"{old:.1%} → {new:.1%}" if old or new else "0" for kind, (old, new) in feature["rates"].items()}
     change = f"{values['effect']:.2f}{', one value' if alarms['constant'] else ''}" if values else ""
     cells = {
         "importance": ("" if importance is None else f"{importance:.2g}", False),
         "change": (change, alarms["values"] or alarms["constant"]),
         "p, corrected": (f"{values['p_adjusted']:.2g}" if values else "", False),
         "PSI (by chance)": (f"{psi['value']:.2f} ({psi['limit']:.2f})" if psi else "", False),
-        "missing": (_rates(*feature["rates"]["missing"]), alarms["missing"]),
-        "unusable": (_rates(*feature["rates"]["invalid"]), alarms["invalid"]),
+        "missing": (rates["missing"], alarms["missing"]),
+        "unusable": (rates["invalid"], alarms["invalid"]),
         "beyond": ("" if beyond is None else f"{sum(beyond):.1%}", False),
     }
     return {"name": name, "alarm": _rank(feature)[0], "cells": cells, **_histogram(feature["histogram"])}
-
-
-def _rates(before: float, now: float) -> str:
-    return f"{before:.1%} → {now:.1%}" if before or now else "0"
 
 
 def _histogram(shares: dict[str, Any]) -> dict[str, str]:

@@ -50,8 +50,7 @@ def prepare(table: pd.DataFrame, names: list[str], schema: Schema, importance: d
     columns = [column for column in schema.features if column.name in names]
     anchors = tuple(sketch.anchor(table[column.name], column) for column in columns)
     numbers = {column.name: to_numbers(table[column.name], column)[0] for column in columns}
-    for name in ("prediction", "residual"):
-        if name in table:
-            numbers[name] = table[name].to_numpy(float, na_value=np.nan)
+    known = [name for name in ("prediction", "residual") if name in table]
+    numbers |= {name: table[name].to_numpy(float, na_value=np.nan) for name in known}
     own = sketch.take(table, np.arange(len(table)), anchors, schema)
     return Reference(anchors, own, pd.DataFrame(numbers), importance)

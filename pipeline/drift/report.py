@@ -39,7 +39,7 @@ def build(reference: Reference, live: Windows, decision: Decision, params: Drift
     first = next((judged.window for judged in decision.windows if judged.alarms), None)
     return {
         "verdict": decision.verdict,
-        "drift_detected": decision.drift_detected,
+        "drift_detected": decision.verdict != "none",
         "retrain": decision.retrain,
         "summary": sentences.summary(findings, live.rows),
         "alpha": params.alpha,
@@ -82,9 +82,7 @@ def _feature(anchor: Anchor, reference: Reference, decision: Decision, alpha: fl
             "invalid": [(side.unusable + side.outside) / max(side.rows, 1) for side in sides],
         },
         "beyond": None if anchor.coded else [count / max(theirs.known, 1) for count in theirs.beyond],
-        "psi": None,
-        "mean_shift": None,
-        "spread_ratio": None,
+        **dict.fromkeys(("psi", "mean_shift", "spread_ratio")),
         "histogram": _histogram(anchor, [side.bins for side in sides]),
     }
     if ours.known and theirs.known and not anchor.coded:

@@ -8,9 +8,8 @@ from pipeline.drift.reference import Reference
 
 def summary(findings: list[str], rows: int) -> str:
     """Return the first finding and the number of further ones."""
-    if not findings:
-        return f"nothing moved beyond chance in {rows} live rows"
-    return findings[0] + (f"; and {len(findings) - 1} more" if len(findings) > 1 else "")
+    more = f"; and {len(findings) - 1} more" if len(findings) > 1 else ""
+    return findings[0] + more if findings else f"nothing moved beyond chance in {rows} live rows"
 
 
 def sentence(test: TestResult, features: dict[str, dict[str, Any]], reference: Reference) -> str:
@@ -31,7 +30,10 @@ def sentence(test: TestResult, features: dict[str, dict[str, Any]], reference: R
         before, now = features[name]["rates"][test.kind]
         kind = "missing" if test.kind == "missing" else "unusable or out of bounds"
         change = f"{name}: {now:.0%} of the values are {kind}, before {before:.0%}"
-    return change if reference.importance is None else f"{change}; {_dependence(reference.weight(name))}"
+    if reference.importance is None:
+        return change
+    cost = f"shuffling it costs the model {_two_digits(reference.weight(name))} of RMSE"
+    return f"{change}; {cost if reference.weight(name) > 0 else 'the model does not depend on it'}"
 
 
 def weight(test: TestResult, reference: Reference) -> tuple[bool, float, float]:
@@ -60,12 +62,6 @@ def _values(test: TestResult, feature: dict[str, Any]) -> str:
 
 def _moved(shift: float) -> str:
     return f"{'rose' if shift > 0 else 'fell'} by {_two_digits(abs(shift))} standard deviations"
-
-
-def _dependence(importance: float) -> str:
-    if importance > 0:
-        return f"shuffling it costs the model {_two_digits(importance)} of RMSE"
-    return "the model does not depend on it"
 
 
 def _two_digits(number: float) -> str:

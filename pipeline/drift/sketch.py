@@ -71,8 +71,8 @@ class FeatureCounts:
 
     def __add__(self, other: "FeatureCounts") -> "FeatureCounts":
         sums = {field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)}
-        ends = {"lowest": min(self.lowest, other.lowest), "highest": max(self.highest, other.highest)}
-        return FeatureCounts(**{**sums, **ends})
+        lowest, highest = min(self.lowest, other.lowest), max(self.highest, other.highest)
+        return replace(FeatureCounts(**sums), lowest=lowest, highest=highest)
 
 
 @dataclass(frozen=True)
@@ -119,22 +119,17 @@ def take(table: pd.DataFrame, numbers: np.ndarray, anchors: tuple[Anchor, ...], 
         values, unusable = to_numbers(table[each.column.name], each.column)
         counts[each.column.name] = count(values, int(unusable.sum()), each)
         kept[each.column.name] = values
-    if schema.target.name in table:
-        kept[schema.target.name] = to_numbers(table[schema.target.name], schema.target)[0]
-    if "prediction" in table:
-        kept["prediction"] = to_numbers(table["prediction"], Column("prediction", "float"))[0]
-    every, labels = np.arange(len(table)), kept.get(schema.target.name)
-    known = every[:0] if labels is None else every[~np.isnan(labels)]
-    picks = [some[sampling.sample(pd.Series(numbers[some]), SAMPLE)] for some in (every, known)]
-    sample, labelled = (pd.DataFrame({n: v[some] for n, v in kept.items()}, index=numbers[some]) for some in picks)
-    return Sketch(len(table), counts, sample, labelled)
+    others = (schema.target, Column("prediction", "float"))
+    kept |= {each.name: to_numbers(table[each.name], each)[0] for each in others if each.name in table}
+    rows = pd.DataFrame(kept, index=numbers)
+    labelled = rows.dropna(subset=[schema.target.name]) if schema.target.name in rows else rows.head(0)
+    return Sketch(len(rows), counts, _sampled(rows), _sampled(labelled))
 
 
 def count(values: np.ndarray, unusable: int, anchor: Anchor) -> FeatureCounts:
     """Count the values [rows], in any order. NaN stands for a missing cell, or for one of the `unusable` ones."""
     # After one sort every count is a binary search; to look up each of a million values takes longer than the sort.
-    ordered = np.sort(values)
-    ordered = ordered[: np.searchsorted(ordered, np.nan)]
+    ordered = np.sort(values[~np.isnan(values)])
     low, high = anchor.column.min, anchor.column.max
     outside = 0 if low is None else int(np.searchsorted(ordered, low))
     outside += 0 if high is None else int(ordered.size - np.searchsorted(ordered, high, side="right"))
@@ -151,6 +146,6 @@ def count(values: np.ndarray, unusable: int, anchor: Anchor) -> FeatureCounts:
     )
 
 
-def _sampled(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
-    both = pd.concat([one, other]).sort_index()
-    return both.iloc[sampling.sample(both.index.to_series(), SAMPLE)]
+def _sampled(*parts: pd.DataFrame) -> pd.DataFrame:
+    rows = pd.concat(parts).sort_index()
+    return rows.iloc[sampling.sample(rows.index.to_series(), SAMPLE)]

@@ -59,8 +59,7 @@ def read(
     places = order(moments)
     known = np.sort(moments[places >= 0])
     ends = _ends(len(known), window)
-    parts = _sketches(rows, anchors, schema, places, ends)
-    sketches = {k: part.predicted(predict) for k, part in parts.items()}
+    sketches = {k: each.predicted(predict) for k, each in _sketches(rows, anchors, schema, places, ends).items()}
     complete = [
         Window(sketches[k], share(k + 1), live_rows.shown(known[start]), live_rows.shown(known[end - 1]))
         for k, (start, end) in enumerate(itertools.pairwise([0, *ends]))
