@@ -47,6 +47,7 @@ def compare(
     known = [column.name for column in schema.features if column.name in reference]
     names = [name for name in known if name in rows.columns]
     prepared = prepare(reference, names, schema, importance)
+    predict = predict if names else None  # nothing to predict from
     found = windows.read(rows, prepared.anchors, schema, params.window_rows, params.min_rows, predict)
     if not found.windows or not names:
         return report.insufficient(found, len(reference), known, params)
