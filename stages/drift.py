@@ -6,6 +6,7 @@ writes metrics/drift.json, metrics/drift.html and metrics/plots/drift.csv. How i
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline.contract import errors, paths
@@ -14,10 +15,11 @@ from pipeline.contract.params import Drift
 from pipeline.contract.params import load as load_params
 from pipeline.contract.schema import Schema
 from pipeline.contract.schema import load as load_schema
-from pipeline.drift import decision, live_rows, metrics, page, report, windows
-from pipeline.drift import reference as references
-from pipeline.drift.decision import Predict
+from pipeline.drift import live_rows, metrics, page, report, windows
+from pipeline.drift.decision import decide
 from pipeline.drift.live_rows import Live
+from pipeline.drift.reference import prepare
+from pipeline.drift.sketch import Predict
 from pipeline.tables import atomic_files, parquet, plot_data
 
 
@@ -33,36 +35,39 @@ def compare(
     """Compare live rows with the reference and return the report as JSON-ready data. Parts that need absent columns are
     left out.
 
-    `verdict`, from good to bad: `insufficient` (too few live rows), `none`, `data_quality` (missing or unusable
+    `verdict`, from good to bad: `insufficient` (too few live rows), `none`, `data_quality` (missing, unusable or stuck
     values), `shifted` (a distribution, a correlation or the predictions), `risk` (a shift that the model is expected to
-    suffer from, or errors that have grown). `drift_detected` for the last three; `retrain` where risk rose, performance
-    fell, or a shift is enough (`drift.retrain_on_shift`). With a column of time the rows are judged in windows of it.
+    suffer from, or errors that have grown). `drift_detected` is true for the last three. `retrain` is true for `risk`,
+    and for `shifted` with `drift.retrain_on_shift`. Live rows with a time are judged in windows of it.
 
-    `importance`: increase of RMSE by shuffling each feature that the model takes, 0 where it does not depend on it;
-    `predict`: makes the predictions of live rows, which are otherwise those of a column `prediction`.
+    `importance`: the increase of RMSE by shuffling each feature that the model takes, 0 where it does not depend on it.
+    `predict`: predicts live rows; without it their column `prediction` counts, if there is one.
     """
     rows = live if isinstance(live, Live) else live_rows.of_table(live)
     known = [column.name for column in schema.features if column.name in reference]
     names = [name for name in known if name in rows.columns]
-    prepared = references.prepare(reference, names, schema, importance)
-    found = windows.read(rows, prepared.anchors, schema, params.window_rows, params.min_rows)
+    prepared = prepare(reference, names, schema, importance)
+    predict = predict if names else None  # nothing to predict from
+    found = windows.read(rows, prepared.anchors, schema, params.window_rows, params.min_rows, predict)
     if not found.windows or not names:
         return report.insufficient(found, len(reference), known, params)
-    judgement = decision.gather(prepared, found, schema, params, importance, predict)
-    return report.build(prepared, found, judgement, importance, params)
+    return report.build(prepared, found, decide(prepared, found, schema, params), params)
 
 
 def main() -> None:
-    table_schema, limits, model = load_schema(), load_params(Drift), Model.load(paths.MODEL)
-    # Predicted here even where the log has a prediction: that may be an older model's, and residuals are this one's.
+    schema, model = load_schema(), Model.load(paths.MODEL)
+    reference, live = parquet.read(paths.REFERENCE), live_rows.of_folder(paths.LIVE, schema)
+
+    # Live rows are predicted here even where the log has a prediction: that may be an older model's.
     found = compare(
-        parquet.read(paths.REFERENCE),
-        live_rows.of_folder(paths.LIVE, table_schema),
-        table_schema,
-        limits,
+        reference,
+        live,
+        schema,
+        load_params(Drift),
         importance=_importance(),
-        predict=_predict(model),
+        predict=lambda rows: _predict(model, rows),
     )
+
     plot_data.save({"drift": metrics.plot_data(found)})
     atomic_files.write_text(paths.DRIFT_PAGE, page.render(found))
     atomic_files.write_json(paths.DRIFT_METRICS, metrics.metrics(found))
@@ -70,13 +75,13 @@ def main() -> None:
 
 
 def _importance() -> dict[str, float]:
-    """Increase of RMSE by feature, 0 where it is within the spread of one shuffle."""
+    """Read the increase of RMSE by feature; 0 where it is within the spread of one shuffle."""
     found = atomic_files.read_json(paths.IMPORTANCE)
     return {name: f["increase"] if f["increase"] > f["spread"] else 0.0 for name, f in found.items()}
 
 
-def _predict(model: Model) -> Predict:
-    return lambda rows: model.predict(rows[[c.name for c in model.description.columns]].to_numpy(float))[:, 0]
+def _predict(model: Model, rows: pd.DataFrame) -> np.ndarray:
+    return model.predict(rows[[column.name for column in model.description.columns]].to_numpy(float))[:, 0]
 
 
 if __name__ == "__main__":

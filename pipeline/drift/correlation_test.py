@@ -1,5 +1,6 @@
 """A permutation test of the correlations between features, which no test of single features can see."""
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +11,7 @@ from pipeline.tables import sampling
 
 SEED = 0
 PERMUTATIONS = 1_999
-# Rows of each side and features: with these the test takes about as long at any size of the tables.
-ROWS = 1_000
-FEATURES = 30
+ROWS = 1_000  # of each side: bounds time
 
 
 class CorrelationChange(NamedTuple):
@@ -24,91 +23,75 @@ class CorrelationChange(NamedTuple):
     live: float
     p_value: float
 
-    @property
-    def change(self) -> float:
-        return self.live - self.reference
-
 
 def compare(reference: pd.DataFrame, live: pd.DataFrame) -> CorrelationChange | None:
     """Test the largest absolute difference of Spearman correlations over all pairs of columns; None with less than
     two columns or rows.
 
-    The columns of both, at most FEATURES, are numbers with NaN for missing. At most ROWS rows of each side count. A
-    column with less than two values on a side is left out.
-    Under no change the labels "reference" and "live" are exchangeable, whatever the distribution, so their seeded
-    permutation gives a valid p-value. Ranks are of the pooled rows. A correlation is of the rows that have both
-    values, so that more missing ones alone change none.
+    The columns of both are numbers with NaN for missing. At most ROWS rows of each side count. A column with less than
+    two values on a side is left out.
+    When nothing changed, the labels "reference" and "live" are exchangeable, whatever the distribution, so permuting
+    them gives a valid p-value. Ranks are of the pooled rows. A correlation is of the rows that have both values, so
+    more missing values alone do not change it.
     """
-    sides = [_some(reference), _some(live)]
-    names = [name for name in list(reference)[:FEATURES] if min(side[name].count() for side in sides) > 1]
-    n, m = map(len, sides)
+    sides = [side.iloc[sampling.sample(side.index.to_series(), ROWS)] for side in (reference, live)]
+    names = [name for name in reference if min(side[name].count() for side in sides) > 1]
     if len(names) < 2:
         return None
     ranks = stats.rankdata(pd.concat(sides)[names].to_numpy(float), axis=0, nan_policy="omit")
-    known = ~np.isnan(ranks)
     centred = np.nan_to_num(ranks - np.nanmean(ranks, axis=0))
     centred /= np.maximum(centred.std(axis=0), 1e-12)
-    first, second = np.triu_indices(len(names), 1)
-    terms, places = _terms(centred, known, first, second)
-    labels = np.zeros((PERMUTATIONS + 1, n + m))
-    labels[0, n:] = 1.0
-    labels[1:] = _permuted(n, m)
+    pairs = list(itertools.combinations(range(len(names)), 2))
+    terms, places = _terms(centred, ~np.isnan(ranks), pairs)
     # A correlation needs sums over the rows of a side, and one matrix product gives those of every permutation.
-    sums = labels @ terms
-    theirs, ours = (_correlations(*(side[:, place] for place in places)) for side in (sums, terms.sum(axis=0) - sums))
+    sums = _labels(*map(len, sides)) @ terms
+    theirs, ours = (_correlations(side, places) for side in (sums, terms.sum(axis=0) - sums))
     change = np.abs(theirs - ours)
     worst = int(change[0].argmax())
-    p = _p_value(change)
-    return CorrelationChange(
-        (names[first[worst]], names[second[worst]]), float(ours[0, worst]), float(theirs[0, worst]), p
-    )
+    first, second = (names[k] for k in pairs[worst])
+    return CorrelationChange((first, second), float(ours[0, worst]), float(theirs[0, worst]), _p_value(change))
 
 
-def _some(table: pd.DataFrame) -> pd.DataFrame:
-    return table.iloc[sampling.sample(table.index.to_series(), ROWS)]
+def _labels(n: int, m: int) -> np.ndarray:
+    """Return labels [1 + PERMUTATIONS, n + m], 1 for the m live rows: as they are, then permuted."""
+    drawn = np.random.default_rng(SEED).random((PERMUTATIONS, n + m), dtype=np.float32)
+    permuted = drawn <= np.partition(drawn, m - 1, axis=1)[:, [m - 1]]
+    return np.vstack([np.arange(n + m) >= n, permuted]).astype(float)
 
 
-def _permuted(n: int, m: int) -> np.ndarray:
-    """Labels [permutations, n + m]: 1 for the m rows that are drawn as live."""
-    generator = np.random.default_rng(SEED)
-    drawn = generator.random((PERMUTATIONS, n + m), dtype=np.float32)
-    return (drawn <= np.partition(drawn, m - 1, axis=1)[:, [m - 1]]).astype(float)
+def _terms(centred: np.ndarray, known: np.ndarray, pairs: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return columns [rows, terms] to sum up, and the places [6, pairs] of those that a pair needs: rows with both
+    values, and in these the first value, the second, their squares, and their product."""
+    complete = [known[:, k].all() for k in range(known.shape[1])]
+    terms: dict[tuple[str, int, int], np.ndarray] = {}
+    keys = []
+    for i, j in pairs:
+        x, y = centred[:, i] * known[:, j], centred[:, j] * known[:, i]
+        # A partner without missing values (-1) leaves out no row, so pairs with such partners share their columns.
+        a, b = (-1 if complete[k] else k for k in (i, j))
+        own = {("rows", a, b): known[:, i] * known[:, j], ("value", i, b): x, ("value", j, a): y}
+        own |= {("square", i, b): x**2, ("square", j, a): y**2, ("product", i, j): x * y}
+        terms |= own
+        keys.append(list(own))
+    place = {key: k for k, key in enumerate(terms)}
+    return np.column_stack(list(terms.values())), np.array([[place[key] for key in own] for own in keys]).T
 
 
-def _terms(
-    centred: np.ndarray, known: np.ndarray, first: np.ndarray, second: np.ndarray
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Columns [rows, terms] to sum up, and the places of each pair's own columns: rows with both values, values of the
-    first and of the second in them, their squares, and products. A partner without missing values leaves out no row,
-    so such pairs share their columns."""
-    masks = np.column_stack([known, np.ones(len(known), dtype=bool)])
-    partner = np.where(known.all(axis=0), -1, np.arange(known.shape[1]))
-    both, of_both = np.unique(np.column_stack([partner[first], partner[second]]), axis=0, return_inverse=True)
-    sides = np.concatenate([np.column_stack([first, partner[second]]), np.column_stack([second, partner[first]])])
-    one, of_one = np.unique(sides, axis=0, return_inverse=True)
-    values = centred[:, one[:, 0]] * masks[:, one[:, 1]]
-    terms = [masks[:, both].all(axis=2), values, values**2, centred[:, first] * centred[:, second]]
-    starts = np.cumsum([0, *(term.shape[1] for term in terms)])
-    x, y = np.split(of_one, 2)
-    places = [of_both, starts[1] + x, starts[1] + y, starts[2] + x, starts[2] + y, starts[3] + np.arange(len(first))]
-    return np.column_stack(terms).astype(float), places
-
-
-def _correlations(
-    rows: np.ndarray, x: np.ndarray, y: np.ndarray, xx: np.ndarray, yy: np.ndarray, xy: np.ndarray
-) -> np.ndarray:
-    """[permutations, pairs] from sums over the rows that have both values; 0 where one of them is constant."""
+def _correlations(sums: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return correlations [permutations, pairs] from sums [permutations, terms]; 0 where a value is constant."""
+    rows, x, y, xx, yy, xy = (sums[:, place] for place in places)
     count = np.maximum(rows, 1.0)
     below = np.sqrt(np.maximum(xx / count - (x / count) ** 2, 0.0) * np.maximum(yy / count - (y / count) ** 2, 0.0))
     return np.where(below > 1e-9, (xy / count - x * y / count**2) / np.maximum(below, 1e-9), 0.0)
 
 
 def _p_value(change: np.ndarray) -> float:
-    """The first row [pairs] is what was found, the others are the permutations'.
+    """Return the p-value of the largest change: (b + 1) / (B + 1) (Phipson and Smyth 2010). The first row [pairs] holds
+    the changes that were found, the others those of the permutations.
 
-    (b + 1) / (B + 1) (Phipson and Smyth 2010). Where no permutation comes near, each pair's tail is taken as normal,
-    which such sums over random halves approach (Hájek 1961), with Bonferroni's factor: checks that spend little alpha
-    each need p-values below the resolution of the permutations.
+    Windows that spend little alpha need p-values below the resolution of the permutations. Where no permutation comes
+    near, each pair's tail is therefore taken as normal, which such sums over random halves approach (Hájek 1961), with
+    Bonferroni's factor.
     """
     largest = change.max(axis=1)
     resolved = float((1 + (largest[1:] >= largest[0] - 1e-12).sum()) / len(change))

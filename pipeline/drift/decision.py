@@ -1,31 +1,21 @@
 """The decision on drift: the tests of every window of live rows, and the verdict that follows from them."""
 
-from collections.abc import Callable
-from dataclasses import replace
 from functools import reduce
 from operator import add
 from typing import Any, NamedTuple
 
-import numpy as np
-import pandas as pd
-
 from pipeline.contract.params import Drift
 from pipeline.contract.schema import Schema
-from pipeline.drift import alarms, alpha_spending, expected_loss
+from pipeline.drift import alarms
 from pipeline.drift.alarms import TestResult
+from pipeline.drift.expected_loss import expected_loss
 from pipeline.drift.reference import Reference
 from pipeline.drift.sketch import Sketch
 from pipeline.drift.windows import Window, Windows
 
-# Numbers of the features, codes of bools and categories, to predictions [rows].
-Predict = Callable[[pd.DataFrame], np.ndarray]
-
-SHIFTS = ("covariate", "joint", "prediction")
-BROKEN = ("data_quality", "constant")
-
 
 class JudgedWindow(NamedTuple):
-    """A window of live rows, the share of alpha that its tests may spend, and their results."""
+    """A window of live rows, the alpha that its tests may spend, and their results."""
 
     window: Window
     alpha: float
@@ -36,67 +26,44 @@ class JudgedWindow(NamedTuple):
         return [test for test in self.tests if test.alarm]
 
 
-class Judgement(NamedTuple):
-    """All that the tests found. `windows`: every window, in order. `sketch` and `tests` are about the rows that the
-    report shows, from the first window with an alarm on; a test alarms where it did in one of the windows. `expected`:
-    the result of `expected_loss.expected_loss`."""
+class Decision(NamedTuple):
+    """The verdict with its reasons. `windows`: every window, in order. `sketch`, `tests` and `expected_loss` are about
+    the rows that the report shows, from the first window with an alarm on; a test alarms where it did in a window."""
 
+    verdict: str
+    retrain: bool
     windows: list[JudgedWindow]
     sketch: Sketch
     tests: list[TestResult]
-    expected: dict[str, Any] | None
+    expected_loss: dict[str, Any] | None
 
 
-def gather(
-    reference: Reference,
-    live: Windows,
-    schema: Schema,
-    params: Drift,
-    importance: dict[str, float] | None,
-    predict: Predict | None,
-) -> Judgement:
+def decide(reference: Reference, live: Windows, schema: Schema, params: Drift) -> Decision:
     """Test every window, and for the report all rows from the first window that alarms on."""
-    judged = []
-    for number, window in enumerate(live.windows, start=1):
-        alpha = params.alpha * (alpha_spending.share(number) if live.timed else 1.0)
-        known = _predicted(window.sketch, predict)
-        tests = alarms.run(reference, known, schema, params, alpha)
-        judged.append(JudgedWindow(window._replace(sketch=known), alpha, tests))
-    shown, tests = judged[0].window.sketch, judged[0].tests
+    windows = []
+    for window in live.windows:
+        alpha = params.alpha * window.share
+        windows.append(JudgedWindow(window, alpha, alarms.run(reference, window.sketch, schema, params, alpha)))
+    shown, tests = windows[0].window.sketch, windows[0].tests
     if live.timed:
-        start = next((place for place, each in enumerate(judged) if each.alarms), 0)
-        rest = [_predicted(live.rest, predict)] if live.rest else []
-        shown = reduce(add, [*(each.window.sketch for each in judged[start:]), *rest])
-        tests = [_alarmed(test, judged) for test in alarms.run(reference, shown, schema, params, params.alpha)]
-    return Judgement(judged, shown, tests, expected_loss.expected_loss(reference, shown, importance))
-
-
-def verdict(judgement: Judgement, params: Drift) -> dict[str, Any]:
-    """The verdict, whether it is drift, and whether it asks for a retrain."""
-    alarmed = {test.family for each in judgement.windows for test in each.alarms}
+        start = next((place for place, judged in enumerate(windows) if judged.alarms), 0)
+        shown = reduce(add, [judged.window.sketch for judged in windows[start:]] + ([live.rest] if live.rest else []))
+        tests = [_with_alarm(test, windows) for test in alarms.run(reference, shown, schema, params, params.alpha)]
+    loss = expected_loss(reference, shown)
+    alarmed = {test.family for judged in windows for test in judged.alarms}
     # Where values are broken, predictions that move alone are a consequence and no shift.
-    causes = ("covariate", "joint") if alarmed & set(BROKEN) else SHIFTS
-    moved = bool(alarmed & set(causes))
-    rose = moved and (judgement.expected or {}).get("low", 0.0) > 1 + params.min_risk
-    at_risk = rose or "performance" in alarmed
-    word = "risk" if at_risk else "shifted" if moved else "data_quality" if alarmed else "none"
-    return {"verdict": word, "drift_detected": bool(alarmed), "retrain": at_risk or (params.retrain_on_shift and moved)}
+    broken = bool(alarmed & {"data_quality", "constant"})
+    shifted = bool(alarmed & ({"covariate", "joint"} if broken else {"covariate", "joint", "prediction"}))
+    risk = "performance" in alarmed or (shifted and (loss or {}).get("low", 0.0) > 1 + params.min_risk)
+    verdict = "risk" if risk else "shifted" if shifted else "data_quality" if alarmed else "none"
+    retrain = risk or (params.retrain_on_shift and shifted)
+    return Decision(verdict, retrain, windows, shown, tests, loss)
 
 
-def _alarmed(test: TestResult, judged: list[JudgedWindow]) -> TestResult:
-    """The test of all rows that the report shows, with an alarm where one of the windows had it. Where the effect is
-    too small in the whole, the window's own figures stand in."""
-    same = (
-        t for each in judged for t in each.alarms if t.kind == test.kind and (t.subject == test.subject or test.one)
-    )
-    found = next(same, None)
-    if found is None:
-        return test._replace(alarm=False)
-    return test._replace(alarm=True) if abs(test.effect) >= test.floor else found
-
-
-def _predicted(sketch: Sketch, predict: Predict | None) -> Sketch:
-    if predict is None:
-        return sketch
-    sample, labelled = (part.assign(prediction=predict(part)) for part in (sketch.sample, sketch.labelled))
-    return replace(sketch, sample=sample, labelled=labelled)
+def _with_alarm(test: TestResult, windows: list[JudgedWindow]) -> TestResult:
+    """Return the test of all rows that the report shows, with an alarm where a window had it. Where the effect is too
+    small in all rows, the window's own test stands in."""
+    for alarm in (alarm for judged in windows for alarm in judged.alarms):
+        if alarm.kind == test.kind and (alarm.subject == test.subject or alarm.kind in alarms.SINGLE):
+            return test._replace(alarm=True) if abs(test.effect) >= test.floor else alarm
+    return test._replace(alarm=False)

@@ -1,5 +1,5 @@
-"""Numbers from the cells of a column, typed or text, with the codes of `pipeline.tables.feature_matrix`; a cell that
-cannot be read is counted and not an error."""
+"""Numbers from the cells of a column, typed or text, with the codes of `pipeline.tables.feature_matrix`. An unreadable
+cell is no error; drift counts it."""
 
 import numpy as np
 import pandas as pd
@@ -24,5 +24,4 @@ def _read(values: pd.Series, column: Column) -> tuple[np.ndarray, np.ndarray]:
     typed, unusable = cell_values.convert(values, column)
     if column.dtype != "category":
         return typed.to_numpy(float, na_value=np.nan), unusable
-    codes = pd.Categorical(typed, categories=list(column.categories)).codes
-    return np.where(codes < 0, np.nan, codes), unusable
+    return np.where(typed.isna(), np.nan, typed.cat.codes), unusable

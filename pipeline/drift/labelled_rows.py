@@ -9,7 +9,7 @@ id of each row.
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -38,18 +38,18 @@ class Labelled(NamedTuple):
 
 
 def labelled_rows(found: Live, schema: Schema) -> Labelled:
-    """The live rows with a target. A row's id is that of its prediction, else a hash of the row and of the number of
-    equal rows before it."""
+    """Return the live rows with a target. A row's id is that of its prediction, else a hash of the row and of the
+    number of equal rows before it."""
     names = [column.name for column in schema.used]
     has_ids = ID in found.columns and ID not in {column.name for column in schema.columns}
     kept, ids, problems = [], [], []
     for batch in found.batches() if schema.target.name in found.columns else ():
         typed, listed = cell_parser.parse(batch.reindex(columns=names), schema.used)
         listed = listed.set_index("row")
-        told = typed.index.difference(listed.index[listed["reason"] == "missing_target"])
-        kept.append(typed.loc[told])
-        ids.append(batch[ID][told] if has_ids else pd.Series(None, index=told, dtype="object"))
-        problems.append((listed["column"] + " " + listed["reason"]).reindex(told))
+        labelled = typed.index.difference(listed.index[listed["reason"] == "missing_target"])
+        kept.append(typed.loc[labelled])
+        ids.append(batch[ID][labelled] if has_ids else pd.Series(None, index=labelled, dtype="object"))
+        problems.append((listed["column"] + " " + listed["reason"]).reindex(labelled))
     if not kept:
         return Labelled(pd.DataFrame(columns=names), pd.Series(dtype="str"))
     table, given, problem = (pd.concat(each, ignore_index=True) for each in (kept, ids, problems))
@@ -61,8 +61,8 @@ def labelled_rows(found: Live, schema: Schema) -> Labelled:
 
 
 def unseen(table: pd.DataFrame, raw: pd.DataFrame, schema: Schema) -> pd.DataFrame:
-    """Drop rows that equal a raw row or an earlier live row: they are the same row, sent again. Where the raw table has
-    equal rows itself, all rows stay."""
+    """Drop rows that equal a raw row or an earlier live row: they were sent again. Where the raw table itself has equal
+    rows, all rows stay."""
     known = row_hash.hash_rows(cell_parser.parse(raw, schema.used)[0], schema.used)
     if len(np.unique(known)) < len(known):
         return table
@@ -70,26 +70,23 @@ def unseen(table: pd.DataFrame, raw: pd.DataFrame, schema: Schema) -> pd.DataFra
     return table[~own.isin(known) & ~own.duplicated()]
 
 
-def collect(folders: list[Path], raw: Path = paths.RAW) -> str:
-    """Add the labelled rows of the folders that the raw table lacks, and say in one line what was done."""
-    table_schema = load_schema()
-    found = [labelled_rows(live_rows.of_folder(folder, table_schema, (ID,)), table_schema) for folder in folders]
-    table, unusable = _once(pd.concat([f.table for f in found])), _once(pd.concat([f.unusable for f in found]))
-    whole, parts = raw_table.read(raw), _parts(raw)
-    corrected = sum(_correct(path, part, table[table_schema.target.name]) for path, part in parts.items())
+def collect(folders: list[Path]) -> str:
+    """Add the labelled rows of the folders that the raw table lacks; return a line that says what was done."""
+    schema = load_schema()
+    found = [labelled_rows(live_rows.of_folder(folder, schema, (ID,)), schema) for folder in folders]
+    # Of rows with the same id the last one counts.
+    table, unusable = (rows[~rows.index.duplicated("last")] for rows in map(pd.concat, zip(*found, strict=True)))
+    whole, parts = raw_table.read(), _parts()
+    corrected = sum(_correct(path, part, table[schema.target.name]) for path, part in parts.items())
     new = table.drop(index=[name for part in parts.values() for name in part.index], errors="ignore")
-    new = unseen(new, whole, table_schema).sort_index()
+    new = unseen(new, whole, schema).sort_index()
     said = [f"{corrected} corrected"] if corrected else []
     said += [f"{count} cannot be used ({why})" for why, count in unusable.value_counts().items()]
     if not len(new):
-        return "; ".join([f"no labelled live row that {raw} has not", *said])
-    path = raw / f"live-{hashlib.sha256(json.dumps(list(new.index)).encode()).hexdigest()[:12]}.parquet"
+        return "; ".join([f"no labelled live row that {paths.RAW} has not", *said])
+    path = paths.RAW / f"live-{hashlib.sha256(json.dumps(list(new.index)).encode()).hexdigest()[:12]}.parquet"
     _write(path, new.reindex(columns=list(whole)))
     return "; ".join([f"{len(new)} labelled live rows are the new part {path}", *said])
-
-
-def _once(found: Any) -> Any:
-    return found[~found.index.duplicated(keep="last")]
 
 
 def _correct(path: Path, part: pd.DataFrame, known: pd.Series) -> int:
@@ -102,12 +99,11 @@ def _correct(path: Path, part: pd.DataFrame, known: pd.Series) -> int:
     return int(changed.sum())
 
 
-def _parts(raw: Path) -> dict[Path, pd.DataFrame]:
-    """The parts that earlier calls made, each indexed by its ids."""
+def _parts() -> dict[Path, pd.DataFrame]:
+    """Return the parts that earlier calls made, each indexed by its ids."""
     found = {}
-    for path in sorted(raw.glob(Path(PARTS).name)):
-        ids = (pa.parquet.read_schema(path).metadata or {}).get(KEY)
-        if ids:
+    for path in sorted(Path().glob(PARTS)):
+        if ids := (pa.parquet.read_schema(path).metadata or {}).get(KEY):
             found[path] = raw_table.read_part(path).set_axis(pd.Index(json.loads(ids), name=ID))
     return found
 

@@ -1,4 +1,4 @@
-"""The folder of live rows that the server's export writes and drift reads: data/live, or LIVE_URL (a bucket, say)."""
+"""The folder of live rows that the server's export writes and drift reads: data/live, or LIVE_URL, such as a bucket."""
 
 import os
 from pathlib import Path
@@ -15,15 +15,13 @@ NAME = "predictions.parquet"
 
 
 def url() -> str:
-    """The folder of live rows: LIVE_URL, or data/live."""
+    """Return LIVE_URL, or data/live."""
     return os.environ.get("LIVE_URL") or LIVE.as_posix()
 
 
 def place(url: str) -> tuple[Any, str]:
-    """The file system behind a URL, and the path of the exported file in it.
-
-    Raises PipelineError where fsspec does not know such a URL, or its package is missing.
-    """
+    """Return the file system behind a URL, and the path of the exported file in it. Raises PipelineError where fsspec
+    does not know the URL, or the package for it is missing."""
     try:
         system, folder = fsspec.core.url_to_fs(url)
     except (ImportError, ValueError) as error:
@@ -32,10 +30,7 @@ def place(url: str) -> tuple[Any, str]:
 
 
 def fetch(url: str) -> None:
-    """Bring the exported file at `url` to data/live, whole or not at all.
-
-    Raises PipelineError where there is none.
-    """
+    """Copy the exported file at `url` to data/live, whole or not at all. Raises PipelineError where there is none."""
     system, path = place(url)
     target = LIVE / NAME
     if isinstance(system, LocalFileSystem) and Path(path) == target.resolve():
@@ -43,8 +38,7 @@ def fetch(url: str) -> None:
     try:
         content = system.cat_file(path)
     except FileNotFoundError:
-        raise PipelineError(
-            f"LIVE_URL: there is no {NAME} at {url}: run `python -m api.commands.export` where the log is"
-        ) from None
+        export = "run `python -m api.commands.export` where the log is"
+        raise PipelineError(f"LIVE_URL: there is no {NAME} at {url}: {export}") from None
     atomic_files.write_bytes(target, content)
     print(f"{target.as_posix()}: {len(content):,} bytes from {url}")

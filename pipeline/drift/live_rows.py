@@ -7,15 +7,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet
 
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import Column, Schema
-from pipeline.tables import cell_values, csv_reader
+from pipeline.tables import cell_values, csv_reader, parquet
+from pipeline.tables.sources import is_csv
 
 BATCH = 2**16  # rows
-# When the prediction log says that a row came. By arrival first: a row's own time may lie before rows already judged.
+# The columns of a row's arrival in the prediction log. They come before its own time, which may lie before rows that
+# were judged already.
 ARRIVAL = ("prediction_time", "time")
+REMEDY = "export it again or remove it"
 
 
 @dataclass(frozen=True)
@@ -27,89 +29,79 @@ class Live:
 
 
 def of_table(table: pd.DataFrame) -> Live:
+    """Return the rows of a table in batches."""
     starts = range(0, len(table), BATCH)
     return Live(tuple(map(str, table)), lambda: (table.iloc[start : start + BATCH] for start in starts))
 
 
 def of_folder(folder: Path, schema: Schema, also: tuple[str, ...] = ()) -> Live:
-    """The CSV and Parquet files of a folder, in the order of their names, as one table with the columns that drift
+    """Return the rows of a folder's CSV and Parquet files, in the order of their names, with the columns that drift
     reads and those of `also`.
 
     A column that a file lacks is missing in its rows. Raises PipelineError where a file is not a table, where some
     files have a time and others do not, and where a cell holds a list.
     """
-    parts = [path for path in sorted(folder.glob("*")) if path.suffix.lower() in (".csv", ".parquet")]
-    found = {path: _columns(path) for path in parts}
-    features = [column.name for column in schema.features] if parts else []
-    together = list(dict.fromkeys([*(name for names in found.values() for name in names), *features]))
-    wanted = [*(c.name for c in schema.used), "prediction", *ARRIVAL, *also]
-    columns = tuple(name for name in together if name in wanted)
+    found = {path: _columns(path) for path in sorted(folder.glob("*")) if path.suffix.lower() in (".csv", ".parquet")}
+    features = [column.name for column in schema.features] if found else []
+    wanted = {*(c.name for c in schema.used), "prediction", *ARRIVAL, *also}
+    every = dict.fromkeys([*(name for names in found.values() for name in names), *features])
+    columns = tuple(name for name in every if name in wanted)
     if time := time_column(columns, schema):
         for path, names in found.items():
             if time.name not in names:
                 raise PipelineError(f"{path} has no column {time.name}, which other files in {folder} have: add it")
 
     def batches() -> Iterator[pd.DataFrame]:
-        for path in parts:
-            for batch in _batches(path, [name for name in columns if name in found[path]]):
+        for path, names in found.items():
+            for batch in _batches(path, [name for name in columns if name in names]):
                 yield batch.reindex(columns=list(columns))
 
     return Live(columns, batches)
 
 
 def time_column(columns: tuple[str, ...], schema: Schema) -> Column | None:
-    """The column that puts live rows in order: the arrival in the prediction log, else the schema's time."""
-    own = schema.with_role("time")
+    """Return the column that puts live rows in order: the arrival in the prediction log, else the schema's time."""
     names = {column.name for column in schema.columns}
     arrival = [Column(name, "category", role="time") for name in ARRIVAL if name not in names]
-    return next((column for column in (*arrival, *own) if column.name in columns), None)
+    return next((column for column in (*arrival, *schema.with_role("time")) if column.name in columns), None)
 
 
 def moments(live: Live, column: Column) -> np.ndarray:
-    """The moment of each row [rows]: nanoseconds since 1970 as int64 (the smallest integer where there is none), or
-    float64 for a time that is a number (then NaN)."""
+    """Return the moment of each row [rows]: datetime64[ns] in UTC, or float64 for a time that is a number; NaT or NaN
+    where there is none. Raises PipelineError where some files hold numbers and others dates."""
     parts = [_moments(batch[column.name], column) for batch in live.batches()]
     if len({part.dtype for part in parts}) > 1:
         raise PipelineError(f"column {column.name} of the live rows holds numbers in some files and dates in others")
     return np.concatenate(parts) if parts else np.empty(0)
 
 
-def shown(moment: np.int64 | np.float64) -> str:
+def shown(moment: np.datetime64 | np.float64) -> str:
     """Format a moment for people: ISO 8601 in UTC, or the number."""
     return f"{moment:.10g}" if isinstance(moment, np.floating) else f"{pd.Timestamp(moment):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _moments(values: pd.Series, column: Column) -> np.ndarray:
-    if pd.api.types.is_numeric_dtype(values.dtype) or column.dtype != "category":
-        typed, _ = (values, None) if column.dtype == "category" else cell_values.convert(values, column)
-        return typed.to_numpy(float, na_value=np.nan)
-    if not pd.api.types.is_datetime64_any_dtype(values.dtype):
+    is_time = pd.api.types.is_datetime64_any_dtype(values.dtype)
+    if column.dtype != "category" or not (is_time or pd.api.types.is_numeric_dtype(values.dtype)):
         values, _ = cell_values.convert(values, column)
-    return pd.to_datetime(values, utc=True).dt.as_unit("ns").astype("int64").to_numpy()
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return values.to_numpy(float, na_value=np.nan)
+    return pd.to_datetime(values, utc=True).dt.as_unit("ns").dt.tz_convert(None).to_numpy()
 
 
 def _columns(path: Path) -> list[str]:
-    if path.suffix.lower() == ".csv":
+    if is_csv(path):
         return csv_reader.columns(path)
-    with _parquet(path) as file:
+    with parquet.open_raw(path, remedy=REMEDY) as file:
         return list(file.schema_arrow.names)
 
 
 def _batches(path: Path, columns: list[str]) -> Iterator[pd.DataFrame]:
-    if path.suffix.lower() == ".csv":
+    if is_csv(path):
         yield from (table.to_pandas() for table in csv_reader.batches(path, columns))
         return
-    with _parquet(path) as file:
+    with parquet.open_raw(path, remedy=REMEDY) as file:
         for name in columns:
             if pa.types.is_nested(kind := file.schema_arrow.field(name).type):
                 raise PipelineError(f"{path}: column {name} holds {kind}, expected one value a row: export it again")
         yield from (batch.to_pandas() for batch in file.iter_batches(BATCH, columns=columns))
-
-
-def _parquet(path: Path) -> pa.parquet.ParquetFile:
-    try:
-        return pa.parquet.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise PipelineError(
-            f"{path} is no readable Parquet file ({' '.join(str(error).split())}): export it again or remove it"
-        ) from None

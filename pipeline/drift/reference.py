@@ -1,4 +1,4 @@
-"""The reference sample, prepared for comparison: its sketch, and its rows as numbers."""
+"""The reference sample, prepared for comparison: a sketch, rows as numbers, and the importance of features."""
 
 from dataclasses import dataclass
 
@@ -10,44 +10,47 @@ from pipeline.drift import sketch
 from pipeline.drift.encoding import to_numbers
 from pipeline.drift.sketch import Anchor, Sketch
 
+COLUMNS = 30  # of the matrices that compare features together: bounds time
+
 
 @dataclass(frozen=True)
 class Reference:
     """The reference sample: its sketch, and all its rows as numbers (features, and `prediction` and `residual` where
-    known). `ordered`: its features, most important first. `ignored`: features that the model does not take."""
+    known). `importance`: of each feature that the model takes, 0 where it does not depend on it; None if unknown."""
 
     anchors: tuple[Anchor, ...]
     sketch: Sketch
     table: pd.DataFrame
-    ordered: tuple[str, ...]
-    ignored: frozenset[str] = frozenset()
+    importance: dict[str, float] | None
+
+    def weight(self, name: str) -> float:
+        """Return the importance of a feature, 0 where it is unknown."""
+        return (self.importance or {}).get(name, 0.0)
+
+    @property
+    def names(self) -> list[str]:
+        """The features, most important first, else in the order of the schema."""
+        return sorted((anchor.column.name for anchor in self.anchors), key=lambda name: -self.weight(name))
+
+    def matrix(self, rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+        """Return features as numbers [rows, at most COLUMNS], with an indicator for each value of a category."""
+        categories = {anchor.column.name: anchor.column.categories for anchor in self.anchors}
+        columns: dict[str, np.ndarray] = {}
+        for name in names:
+            values = rows[name].to_numpy(float)
+            for code, value in enumerate(categories[name]):
+                columns[f"{name} = {value}"] = np.where(np.isnan(values), np.nan, values == code)
+            if not categories[name]:
+                columns[name] = values
+        return pd.DataFrame(columns, index=rows.index).iloc[:, :COLUMNS]
 
 
 def prepare(table: pd.DataFrame, names: list[str], schema: Schema, importance: dict[str, float] | None) -> Reference:
-    """Prepare the features `names` of the reference; `importance` names those that the model takes."""
+    """Prepare the features `names` of the reference."""
     columns = [column for column in schema.features if column.name in names]
     anchors = tuple(sketch.anchor(table[column.name], column) for column in columns)
-    own = sketch.take(table, np.arange(len(table)), anchors, schema)
     numbers = {column.name: to_numbers(table[column.name], column)[0] for column in columns}
-    for name in ("prediction", "residual"):
-        if name in table:
-            numbers[name] = table[name].to_numpy(float, na_value=np.nan)
-    ordered = tuple(
-        sorted(numbers.keys() & set(names), key=lambda name: (-(importance or {}).get(name, 0.0), names.index(name)))
-    )
-    ignored = frozenset(names).difference(names if importance is None else importance)
-    return Reference(anchors, own, pd.DataFrame(numbers), ordered, ignored)
-
-
-def expanded(reference: Reference, table: pd.DataFrame, most: int) -> pd.DataFrame:
-    """Numbers [rows, at most `most`] of the features in their order, an indicator for each value of a category."""
-    anchors = {anchor.column.name: anchor.column for anchor in reference.anchors}
-    columns: dict[str, np.ndarray] = {}
-    for name in reference.ordered:
-        values, column = table[name].to_numpy(float), anchors[name]
-        if column.dtype == "category":
-            known = {f"{name} = {value}": values == code for code, value in enumerate(column.categories)}
-            columns |= {key: np.where(np.isnan(values), np.nan, is_it) for key, is_it in known.items()}
-        else:
-            columns[name] = values
-    return pd.DataFrame(columns, index=table.index).iloc[:, :most]
+    known = [name for name in ("prediction", "residual") if name in table]
+    numbers |= {name: table[name].to_numpy(float, na_value=np.nan) for name in known}
+    own = sketch.take(table, np.arange(len(table)), anchors, schema)
+    return Reference(anchors, own, pd.DataFrame(numbers), importance)

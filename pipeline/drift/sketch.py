@@ -4,7 +4,8 @@ Sketches add up: any split of the live rows into batches gives the same sketch, 
 are. The counts at and below each reference value are all that the Kolmogorov-Smirnov distance needs.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -18,11 +19,15 @@ from pipeline.tables import sampling
 SAMPLE = 2_000
 BINS = 20
 
+# Numbers of the features, codes of bools and categories, to predictions [rows].
+Predict = Callable[[pd.DataFrame], np.ndarray]
+
 
 @dataclass(frozen=True)
 class Anchor:
     """The places at which a feature is counted. `values`: the sorted values of the reference, or the codes of a bool or
-    category. `edges`: of a histogram over the middle 98 % of the reference."""
+    category. `edges`: between the bins of a histogram, which are the codes, or divide the middle 98 % of the
+    reference."""
 
     column: Column
     values: np.ndarray
@@ -60,17 +65,14 @@ class FeatureCounts:
         return self.at_most - self.less
 
     @property
-    def below(self) -> int:
-        return int(self.less[0]) if self.less.size else 0
-
-    @property
-    def above(self) -> int:
-        return self.known - int(self.at_most[-1]) if self.at_most.size else 0
+    def beyond(self) -> tuple[int, int]:
+        """The numbers of values below the first anchor and above the last one."""
+        return (int(self.less[0]), self.known - int(self.at_most[-1])) if self.less.size else (0, 0)
 
     def __add__(self, other: "FeatureCounts") -> "FeatureCounts":
         sums = {field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)}
-        ends = {"lowest": min(self.lowest, other.lowest), "highest": max(self.highest, other.highest)}
-        return FeatureCounts(**{**sums, **ends})
+        lowest, highest = min(self.lowest, other.lowest), max(self.highest, other.highest)
+        return replace(FeatureCounts(**sums), lowest=lowest, highest=highest)
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,18 @@ class Sketch:
         sample, labelled = _sampled(self.sample, other.sample), _sampled(self.labelled, other.labelled)
         return Sketch(self.rows + other.rows, counts, sample, labelled)
 
+    def predicted(self, predict: Predict | None) -> "Sketch":
+        """Return the sketch with these predictions of its sampled rows; None leaves it as it is."""
+        if predict is None:
+            return self
+        sample, labelled = (rows.assign(prediction=predict(rows)) for rows in (self.sample, self.labelled))
+        return replace(self, sample=sample, labelled=labelled)
+
 
 def anchor(values: pd.Series, column: Column) -> Anchor:
-    """The anchor of a feature of the reference."""
+    """Return the anchor of a feature from its reference values."""
     if column.dtype in ("bool", "category"):
-        codes = np.arange(2 if column.dtype == "bool" else len(column.categories), dtype=float)
+        codes = np.arange(len(column.categories) or 2, dtype=float)
         return Anchor(column, codes, codes[:-1] + 0.5)
     numbers, _ = to_numbers(values, column)
     known = numbers[~np.isnan(numbers)]
@@ -103,29 +112,24 @@ def anchor(values: pd.Series, column: Column) -> Anchor:
 
 
 def take(table: pd.DataFrame, numbers: np.ndarray, anchors: tuple[Anchor, ...], schema: Schema) -> Sketch:
-    """Sketch one batch. `numbers` [rows] are the rows' numbers in the whole table. The columns that the anchors name
-    must be there; the target and `prediction` may be."""
+    """Sketch one batch. `numbers` [rows] are the rows' numbers in the whole table. The columns of the anchors must be
+    there; the target and `prediction` may be."""
     counts, kept = {}, {}
     for each in anchors:
         values, unusable = to_numbers(table[each.column.name], each.column)
         counts[each.column.name] = count(values, int(unusable.sum()), each)
         kept[each.column.name] = values
-    if schema.target.name in table:
-        kept[schema.target.name] = to_numbers(table[schema.target.name], schema.target)[0]
-    if "prediction" in table:
-        kept["prediction"] = to_numbers(table["prediction"], Column("prediction", "float"))[0]
-    every, labels = np.arange(len(table)), kept.get(schema.target.name)
-    known = every[:0] if labels is None else every[~np.isnan(labels)]
-    picks = [some[sampling.sample(pd.Series(numbers[some]), SAMPLE)] for some in (every, known)]
-    sample, labelled = (pd.DataFrame({n: v[some] for n, v in kept.items()}, index=numbers[some]) for some in picks)
-    return Sketch(len(table), counts, sample, labelled)
+    others = (schema.target, Column("prediction", "float"))
+    kept |= {each.name: to_numbers(table[each.name], each)[0] for each in others if each.name in table}
+    rows = pd.DataFrame(kept, index=numbers)
+    labelled = rows.dropna(subset=[schema.target.name]) if schema.target.name in rows else rows.head(0)
+    return Sketch(len(rows), counts, _sampled(rows), _sampled(labelled))
 
 
 def count(values: np.ndarray, unusable: int, anchor: Anchor) -> FeatureCounts:
-    """Count numbers in any order; NaN where there is none, of which `unusable` hold something else."""
-    # One sort makes every count a binary search, and NumPy sorts a million numbers in less than it looks them up.
-    ordered = np.sort(values)
-    ordered = ordered[: np.searchsorted(ordered, np.nan)]
+    """Count the values [rows], in any order. NaN stands for a missing cell, or for one of the `unusable` ones."""
+    # After one sort every count is a binary search; to look up each of a million values takes longer than the sort.
+    ordered = np.sort(values[~np.isnan(values)])
     low, high = anchor.column.min, anchor.column.max
     outside = 0 if low is None else int(np.searchsorted(ordered, low))
     outside += 0 if high is None else int(ordered.size - np.searchsorted(ordered, high, side="right"))
@@ -142,6 +146,6 @@ def count(values: np.ndarray, unusable: int, anchor: Anchor) -> FeatureCounts:
     )
 
 
-def _sampled(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
-    both = pd.concat([one, other]).sort_index()
-    return both.iloc[sampling.sample(both.index.to_series(), SAMPLE)]
+def _sampled(*parts: pd.DataFrame) -> pd.DataFrame:
+    rows = pd.concat(parts).sort_index()
+    return rows.iloc[sampling.sample(rows.index.to_series(), SAMPLE)]
