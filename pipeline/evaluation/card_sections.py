@@ -25,8 +25,8 @@ MEANING = {
 
 
 class Evaluation(NamedTuple):
-    """The result on the test split: `metrics` of metrics/evaluate.json, the `intervals` of those that have one, the
-    slices and the importance of each feature."""
+    """The result on the test split: the `metrics` of metrics/evaluate.json, their `intervals`, the slices, and the
+    importance of each feature."""
 
     metrics: dict[str, Any]
     intervals: dict[str, Interval]
@@ -35,16 +35,16 @@ class Evaluation(NamedTuple):
 
 
 def summary(metrics: dict[str, Any]) -> str:
-    """One line for the terminal."""
+    """Return the line for the terminal."""
     low, high = metrics["rmse_ci_low"], metrics["rmse_ci_high"]
     bounds = "" if low is None else f" [{low:.3f}, {high:.3f}]"
     return f"{metrics['family']}: rmse {metrics['rmse']:.3f}{bounds}"
 
 
 def quality(judged: Evaluation, target: str, unit: str, level: float, promised: float) -> list[str]:
-    """The figures, their intervals at `level` and meanings; `promised`: the level of the prediction intervals."""
+    """Return the table of metrics; `level` is that of their intervals, `promised` that of the prediction intervals."""
     metrics = judged.metrics
-    figures = [
+    rows = [
         [name, number(metrics[name]), interval(judged.intervals[name]), meaning.format(unit=unit, promised=promised)]
         for name, meaning in MEANING.items()
     ]
@@ -54,7 +54,7 @@ def quality(judged: Evaluation, target: str, unit: str, level: float, promised: 
         f"{metrics['n_test']} rows that took no part in any choice. Always saying the training median has an RMSE of "
         f"{number(metrics['baseline_rmse'])}. Intervals: {level:.0%}, by a bootstrap of rows; what differs by less "
         "than its interval is noise. Formulas: [metrics](../docs/metrics.md).",
-        table(["metric", "value", f"{level:.0%} interval", "meaning"], figures),
+        table(["metric", "value", f"{level:.0%} interval", "meaning"], rows),
         f"Not defined: {', '.join(undefined)}, for {target} or a prediction of it is 0 or less (or never varies), "
         "where a ratio means nothing."
         if undefined
@@ -62,11 +62,11 @@ def quality(judged: Evaluation, target: str, unit: str, level: float, promised: 
     ]
 
 
-def slices(judged: Evaluation, target: str, level: float) -> list[str]:
-    """The ROWS largest slices, in their own order."""
-    largest = sorted(judged.slices, key=lambda s: -s.n)[:ROWS]
-    shown = [s for s in judged.slices if s in largest]
-    left = len(judged.slices) - len(shown)
+def slices(measured: list[Slice], target: str, level: float) -> list[str]:
+    """Return the table of the ROWS largest slices, in their own order."""
+    largest = sorted(measured, key=lambda s: -s.n)[:ROWS]
+    shown = [s for s in measured if s in largest]
+    left = len(measured) - len(shown)
     rows = [
         [s.feature, s.value, str(s.n), number(s.rmse), interval(s.interval), number(s.bias), f"{s.coverage:.0%}"]
         for s in shown
@@ -82,10 +82,10 @@ def slices(judged: Evaluation, target: str, level: float) -> list[str]:
     ]
 
 
-def importance(importance: list[Importance], unit: str) -> list[str]:
-    """The ROWS most important features, the largest increase first."""
-    rows = [[i.feature, number(i.increase), number(i.spread)] for i in importance[:ROWS]]
-    left = len(importance) - len(rows)
+def importance(measured: list[Importance], unit: str) -> list[str]:
+    """Return the table of the ROWS most important features, the largest increase first."""
+    rows = [[i.feature, number(i.increase), number(i.spread)] for i in measured[:ROWS]]
+    left = len(measured) - len(rows)
     return [
         "## Importance",
         f"How much RMSE grows (in {unit}) when one feature is shuffled among the test rows; the spread is the standard "
@@ -96,13 +96,13 @@ def importance(importance: list[Importance], unit: str) -> list[str]:
 
 
 def limits(judged: Evaluation) -> list[str]:
-    """The section on what the model and its evaluation cannot promise."""
+    """Return the section on what the model and its evaluation cannot promise."""
     weakest = max((s for s in judged.slices if s.n >= FEW), key=lambda s: s.rmse, default=None)
-    limits = [
+    sentences = [
         "It knows only rows like those it was trained on; a value outside of a feature's bounds is refused.",
         "The prediction interval is an average promise: over all rows, not for each kind of row.",
         f"{judged.metrics['n_test']} test rows of the same source say nothing of other sources.",
     ]
     if weakest:
-        limits.append(f"Weakest slice of at least {FEW} rows: {weakest.name}, RMSE {number(weakest.rmse)}.")
-    return ["## Limits", "\n".join(f"- {limit}" for limit in limits)]
+        sentences.append(f"Weakest slice of at least {FEW} rows: {weakest.name}, RMSE {number(weakest.rmse)}.")
+    return ["## Limits", "\n".join(f"- {sentence}" for sentence in sentences)]

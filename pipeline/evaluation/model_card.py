@@ -10,7 +10,7 @@ from pipeline.evaluation.markdown import number, table
 
 
 def render(about: Description, judged: Evaluation, level: float) -> str:
-    """The page for one model and its judgement; `level`: of the intervals of the metrics."""
+    """Return the page for one model and its evaluation; `level` is that of the intervals of the metrics."""
     target, training = about.schema.target, about.training
     unit = target.unit or "the target's unit"
     sections = [
@@ -23,7 +23,7 @@ def render(about: Description, judged: Evaluation, level: float) -> str:
         _data(about),
         _use(about),
         card_sections.quality(judged, target.name, unit, level, about.interval.level),
-        card_sections.slices(judged, target.name, level),
+        card_sections.slices(judged.slices, target.name, level),
         card_sections.importance(judged.importance, unit),
         [
             "## Model",
@@ -37,24 +37,14 @@ def render(about: Description, judged: Evaluation, level: float) -> str:
 
 def _data(about: Description) -> list[str]:
     schema, training = about.schema, about.training
-    header = ["feature", "meaning", "unit", "allowed", "if missing"]
-    features = [
-        [
-            c.name,
-            c.description,
-            c.unit,
-            _allowed(c),
-            _value(about.imputed[c.name], c) if c.name in about.imputed else "",
-        ]
-        for c in about.columns
-    ]
+    rows = [[c.name, c.description, c.unit, _allowed(c), _imputed(about, c)] for c in about.columns]
     return [
         "## Data",
         f"Origin: {schema.source.origin}",
         f"Licence: {schema.source.licence}",
         f"Trained on {training.rows} rows (sha256 of the training table: `{training.sha256}`). The last column is what "
         "replaces a missing value, learned from those rows.",
-        table(header, features),
+        table(["feature", "meaning", "unit", "allowed", "if missing"], rows),
     ]
 
 
@@ -84,7 +74,10 @@ def _allowed(column: Column) -> str:
     return f"{low} to {high}".strip() if low or high else "any"
 
 
-def _value(value: float, column: Column) -> str:
+def _imputed(about: Description, column: Column) -> str:
+    value = about.imputed.get(column.name)
+    if value is None:
+        return ""
     if column.dtype == "category":
         return column.categories[int(value)]
     return str(bool(value)).lower() if column.dtype == "bool" else f"{value:g}"
