@@ -4,14 +4,16 @@ Reads models/model.onnx, data/clean/test.parquet, metrics/train, params `evaluat
 plot data in metrics/plots, models/importance.json (which drift weighs features by) and models/model_card.md.
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from pipeline.contract import errors, params, paths
 from pipeline.contract.onnx_model import Model
 from pipeline.contract.params import Evaluate
-from pipeline.evaluation import bootstrap, card_sections, metrics, model_card, permutation_importance, plots, slices
-from pipeline.evaluation.card_sections import Evaluation
+from pipeline.evaluation import bootstrap, metrics, model_card, permutation_importance, plots, slices
+from pipeline.evaluation.model_card import Evaluation
 from pipeline.evaluation.permutation_importance import Importance
 from pipeline.tables import atomic_files, plot_data, sampling
 from pipeline.tables.feature_matrix import to_matrix
@@ -69,6 +71,13 @@ def draw(judged: Evaluation, numbers: pd.Series, actual: np.ndarray, predictions
     }
 
 
+def summary(figures: dict[str, Any]) -> str:
+    """Return the line for the terminal."""
+    low, high = figures["rmse_ci_low"], figures["rmse_ci_high"]
+    bounds = "" if low is None else f" [{low:.3f}, {high:.3f}]"
+    return f"{figures['family']}: rmse {figures['rmse']:.3f}{bounds}"
+
+
 def main() -> None:
     limits, model, test = params.load(Evaluate), Model.load(paths.MODEL), sampling.judged_rows(paths.TEST)
     families = plots.families({path.stem: atomic_files.read_json(path) for path in paths.TRAIN_METRICS.glob("*.json")})
@@ -82,7 +91,7 @@ def main() -> None:
     atomic_files.write_json(paths.IMPORTANCE, permutation_importance.as_json(judged.importance))
     atomic_files.write_json(paths.EVALUATE_METRICS, judged.metrics)
     atomic_files.write_text(paths.MODEL_CARD, model_card.render(about, judged, limits.level))
-    print(card_sections.summary(judged.metrics))
+    print(summary(judged.metrics))
 
 
 if __name__ == "__main__":

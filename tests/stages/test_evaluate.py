@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.evaluation import card_sections, model_card, slices
+from pipeline.evaluation import model_card, slices
 from pipeline.tables import plot_data
 from pipeline.tables.feature_matrix import to_matrix
-from stages.evaluate import draw, judge
+from stages.evaluate import draw, judge, summary
 from tests.houses import HOUSES, LIMITS, Constant, houses
 
 
-def evaluated(table: pd.DataFrame) -> tuple[card_sections.Evaluation, plot_data.PlotData, str]:
+def evaluated(table: pd.DataFrame) -> tuple[model_card.Evaluation, plot_data.PlotData, str]:
     model: Any = Constant()
     predictions = model.predict(to_matrix(table, model.description.columns))
     judged = judge(model, table, predictions, LIMITS)
@@ -41,7 +41,7 @@ def test_degenerate_test_splits_are_judged(table: pd.DataFrame) -> None:
     assert {i.feature for i in judged.importance} == {"area", "garden", "street"}
     assert data["coverage"]["n"].sum() == len(table)
     assert "nan" not in page.lower().replace("meaning", "")
-    assert card_sections.summary(judged.metrics).startswith("constant: rmse ")
+    assert summary(judged.metrics).startswith("constant: rmse ")
 
 
 def test_the_card_says_what_was_measured() -> None:
