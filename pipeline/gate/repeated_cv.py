@@ -7,6 +7,7 @@ import joblib
 import numpy as np
 import pandas as pd
 from scipy import special
+from sklearn.model_selection import cross_val_score
 
 from pipeline.contract import paths
 from pipeline.contract.errors import PipelineError
@@ -74,10 +75,6 @@ def sentence(champion: bytes, challenger: bytes) -> str:
 def errors(model: Recipe, table: pd.DataFrame, splits: Splits) -> np.ndarray:
     """Return the mean squared error on the held rows of each split [splits], fitted to its other rows."""
     matrix, target = to_matrix(table, model.schema.features), table[model.schema.target.name].to_numpy(float)
-
-    def fit(train: np.ndarray, held: np.ndarray) -> float:
-        predicted = model.pipeline(SEED).fit(matrix[train], target[train]).predict(matrix[held])
-        return float(np.square(predicted - target[held]).mean())
-
-    found = joblib.Parallel(n_jobs=-1, prefer="threads")(joblib.delayed(fit)(*split) for split in splits)
-    return np.array(found)
+    score, estimator = "neg_mean_squared_error", model.pipeline(SEED)
+    with joblib.parallel_config("threading", n_jobs=-1):
+        return -cross_val_score(estimator, matrix, target, cv=splits, scoring=score, error_score="raise")
