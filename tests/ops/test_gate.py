@@ -79,8 +79,8 @@ def test_non_inferior_without_a_time(challenged: Project) -> None:
 
 @pytest.mark.slow
 def test_changed_data_and_a_narrower_contract(challenged: Project) -> None:
-    """With other rows and a narrower schema both models are scored on today's split and the recorded number is called
-    old; the contract check alone fails, and --allow-contract-change lifts it."""
+    """Both models are scored on today's split after the rows and the schema changed, and the recorded RMSE is not used;
+    the contract check alone fails, and --allow-contract-change lifts it."""
     raw = challenged.path("data/raw/housing.csv")
     raw.write_text("\n".join(raw.read_text().splitlines()[:-20]) + "\n")
     schema = challenged.path("data/schema.yaml")

@@ -59,7 +59,7 @@ def test_the_card_says_what_was_measured() -> None:
 
 
 def test_a_long_table_of_slices_is_cut_and_says_so() -> None:
-    """With many values the card shows the largest slices and leads to the file with all of them."""
+    """The card shows the largest of many slices and links to the file with all of them."""
     many = [slices.Slice("street", f"s{n}", n, 1.0, None, 0.0, 1.0) for n in range(100)]
     judged, _, _ = evaluated(houses([1, 2, 3], [True] * 3, ["north"] * 3))
     page = model_card.render(Constant().description, judged._replace(slices=many), 0.95)

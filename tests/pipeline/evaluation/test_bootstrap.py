@@ -23,7 +23,7 @@ def assert_equal_within_their_error(found: bootstrap.Interval, full: bootstrap.I
 
 
 def test_every_metric_of_a_large_split_has_the_interval_of_full_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 12,000 skewed rows, resamples of 10,000 or 2,500 rows give every metric the same interval as full ones."""
+    """Resamples of 10,000 or 2,500 of 12,000 skewed rows give every metric the same interval as full ones."""
     generator = np.random.default_rng(0)
     actual = generator.lognormal(3, 0.4, ROWS)
     predictions = np.outer(actual * generator.lognormal(0, 0.2, ROWS), [1, 0.8, 1.2])
@@ -38,7 +38,7 @@ def test_every_metric_of_a_large_split_has_the_interval_of_full_resamples(monkey
 
 
 def test_slices_of_a_large_split_have_the_interval_of_full_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same is true of the RMSE of each slice, large or of some 40 rows, with errors that have heavy tails."""
+    """The RMSE of each slice has the interval of full resamples: a slice may have some 40 rows, and heavy tails."""
     generator = np.random.default_rng(0)
     price = generator.lognormal(3, 0.4, ROWS)
     street = generator.choice(["north", "south", "missing"], ROWS, p=[0.7, 0.2967, 0.0033])

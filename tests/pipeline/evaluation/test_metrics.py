@@ -33,7 +33,7 @@ def test_ratio_study_by_hand() -> None:
 
 
 def test_ratios_mean_nothing_at_zero() -> None:
-    """With a target of 0 or less, MAPE and the ratio study are null instead of a number that misleads."""
+    """MAPE and the ratio study are null where a target is 0 or less."""
     actual, predicted = np.array([0.0, 1, 2]), np.array([1.0, 1, 2])
     assert set(metrics.ratio_study(actual, predicted).values()) == {None}
     assert metrics.point_scores(actual, predicted)["mape"] is None

@@ -10,7 +10,7 @@ from tests.houses import around
 
 
 def test_coverage_by_decile_by_hand() -> None:
-    """Of 20 predictions each decile has two; its coverage is their share inside, with Wilson's interval around it."""
+    """Each decile of 20 predictions has two; its coverage is their share inside, with Wilson's interval around it."""
     predicted = np.arange(20.0)
     actual = predicted + np.array([0.0, 9] + [0] * 16 + [9, 9])
     found = plots.coverage(actual, around(predicted), 0.95)
@@ -32,7 +32,7 @@ def test_equal_predictions_share_a_decile() -> None:
 
 
 def test_a_scatter_plot_has_at_most_a_thousand_points() -> None:
-    """Of many rows the plots show a sample that depends on the row numbers alone, each with its own residual."""
+    """The plots of a large table show a sample that depends on the row numbers alone, each with its own residual."""
     numbers, actual = pd.Series(range(5_000)), np.arange(5_000.0)
     data = plots.points(numbers, actual, actual - 2)
     assert {len(table) for table in data.values()} == {plots.POINTS}

@@ -93,8 +93,8 @@ def test_a_prediction_that_is_no_number_fails(side: int) -> None:
 
 
 def test_the_improvement_asked_for_must_be_certain() -> None:
-    """With gate.min_improvement the whole interval must be below it: if only a part is, nothing is said; if none is,
-    the check fails."""
+    """The whole interval must be below -min_improvement. The verdict is inconclusive where only a part is; the check
+    fails where none is."""
     arrays = predictions(400, 0.8, seed=2)
     assert decide(*arrays, GATE).verdict == "promote"
     little = decide(*arrays, limits(min_improvement=0.2))
@@ -153,8 +153,8 @@ def test_the_bound_is_that_of_the_randomisation_test() -> None:
 
 @pytest.mark.parametrize(("tails", "correlation"), [(None, 0.0), (None, 0.9), (3, 0.0), (3, 0.9)])
 def test_equal_models_are_seldom_promoted(tails: int | None, correlation: float) -> None:
-    """Of 1,000 challengers as good as the champion (n = 100), with light and heavy tails, independent and correlated
-    errors, at most half of alpha plus three standard errors have the whole interval below 0; as many above."""
+    """At most half of alpha, plus three standard errors, of 1,000 challengers as good as the champion (100 rows) have
+    the whole interval below 0, and as many above: with light and heavy tails, independent and correlated errors."""
     generator = np.random.default_rng(5)
     errors = generator.multivariate_normal([0, 0], [[1, correlation], [correlation, 1]], (1_000, 100))
     if tails:
