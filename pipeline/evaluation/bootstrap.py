@@ -1,7 +1,7 @@
 """Intervals of the metrics on a finite test split: percentiles of the bootstrap, which draws rows with replacement
 (Efron and Tibshirani 1993, chapter 13).
 
-With more than MOST_ROWS test rows, two approximations of it take the place of full resamples.
+Two approximations of it take the place of full resamples where there are more than MOST_ROWS test rows.
 """
 
 import numpy as np
@@ -17,10 +17,10 @@ MOST_ROWS = 10_000
 
 
 def intervals(actual: np.ndarray, predictions: np.ndarray, limits: Evaluate) -> dict[str, Interval]:
-    """Return the interval of each of `scores`: None for a single row, and where the metric is not defined.
+    """Return the interval of each metric of `scores`; None for a single row, and where the metric is not defined.
 
-    Resamples in which it is not defined are left out. A resample has at most MOST_ROWS rows, m. With n rows, more than
-    m, its interval is narrowed by sqrt(m / n) (Bickel, Götze and van Zwet 1997, Resampling fewer than n observations).
+    Resamples in which it is not defined are left out. A resample draws m = MOST_ROWS rows where there are more, n; the
+    interval is then narrowed by sqrt(m / n) (Bickel, Götze and van Zwet 1997, Resampling fewer than n observations).
     """
     generator, n = np.random.default_rng(limits.seed), len(actual)
     m = min(n, MOST_ROWS)
