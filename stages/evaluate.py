@@ -12,15 +12,14 @@ import pandas as pd
 from pipeline.contract import errors, params, paths
 from pipeline.contract.onnx_model import Model
 from pipeline.contract.params import Evaluate
-from pipeline.evaluation import bootstrap, card_sections, model_card, permutation_importance, plots, slices
-from pipeline.evaluation.card_sections import Evaluation
-from pipeline.evaluation.metrics import rmse
+from pipeline.evaluation import bootstrap, metrics, model_card, permutation_importance, plots, slices
+from pipeline.evaluation.model_card import Evaluation
 from pipeline.evaluation.permutation_importance import Importance
 from pipeline.tables import atomic_files, plot_data, sampling
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.tables.plot_data import PlotData
 
-# Importance predicts its rows once for each feature and shuffle: seconds for so many, minutes for all of a large table.
+# Importance predicts these rows once for each feature and shuffle, which would take minutes for all of a large table.
 IMPORTANCE_ROWS = 2_000
 
 
@@ -30,39 +29,40 @@ def judge(model: Model, test: pd.DataFrame, predictions: np.ndarray, limits: Eva
     actual = test[about.schema.target.name].to_numpy(float)
     intervals = bootstrap.intervals(actual, predictions, limits)
     low, high = intervals["rmse"] or (None, None)
-    figures = bootstrap.figures(actual, predictions)
-    within = {name: figures.pop(name) for name in ("coverage", "interval_width")}
-    figures_of_model: dict[str, Any] = {
+    predicted, lower, upper = predictions.T
+    figures = {
         "family": about.family,
-        **figures,
+        **metrics.point_scores(actual, predicted),
+        **metrics.ratio_study(actual, predicted),
         "rmse_ci_low": low,
         "rmse_ci_high": high,
         "cv_rmse": about.training.cv_rmse,
-        "baseline_rmse": rmse(actual, np.full_like(actual, about.training.target_median)),
-        **within,
+        "baseline_rmse": metrics.rmse(actual, np.full_like(actual, about.training.target_median)),
+        **metrics.interval_scores(actual, lower, upper),
         "n_train": about.training.rows,
         "n_test": len(actual),
     }
-    found = slices.measure(test, about.schema, predictions, limits)
-    return Evaluation(figures_of_model, intervals, found, permute(model, test, limits))
+    return Evaluation(
+        figures, intervals, slices.measure(test, about.schema, predictions, limits), permute(model, test, limits)
+    )
 
 
 def permute(model: Model, test: pd.DataFrame, limits: Evaluate) -> list[Importance]:
-    """The importance of each feature for the served model, on at most IMPORTANCE_ROWS rows of the test split."""
+    """Return the importance of each feature for the served model, on at most IMPORTANCE_ROWS test rows."""
     about = model.description
     part = test.iloc[sampling.sample(test["row"], IMPORTANCE_ROWS)]
-    matrix, actual = to_matrix(part, about.columns), part[about.schema.target.name].to_numpy(float)
-
-    def predict(features: np.ndarray) -> np.ndarray:
-        return model.predict(features)[:, 0]
-
     return permutation_importance.permute(
-        predict, matrix, actual, about.features, limits.importance_repeats, limits.seed
+        lambda features: model.predict(features)[:, 0],
+        to_matrix(part, about.columns),
+        part[about.schema.target.name].to_numpy(float),
+        about.features,
+        limits.importance_repeats,
+        limits.seed,
     )
 
 
 def draw(judged: Evaluation, numbers: pd.Series, actual: np.ndarray, predictions: np.ndarray, level: float) -> PlotData:
-    """The plot data of the test split by name; `numbers`: of the rows; `level`: of the intervals of coverage."""
+    """Return the plot data by name; `numbers` are those of the test rows, `level` that of the intervals of coverage."""
     return {
         **plots.points(numbers, actual, predictions[:, 0]),
         "slices": slices.plot_data(judged.slices),
@@ -71,19 +71,27 @@ def draw(judged: Evaluation, numbers: pd.Series, actual: np.ndarray, predictions
     }
 
 
+def summary(figures: dict[str, Any]) -> str:
+    """Return the line for the terminal."""
+    low, high = figures["rmse_ci_low"], figures["rmse_ci_high"]
+    bounds = "" if low is None else f" [{low:.3f}, {high:.3f}]"
+    return f"{figures['family']}: rmse {figures['rmse']:.3f}{bounds}"
+
+
 def main() -> None:
-    limits = params.load(params.Evaluate)
-    model, test = Model.load(paths.MODEL), sampling.judged_rows(paths.TEST)
+    limits, model, test = params.load(Evaluate), Model.load(paths.MODEL), sampling.judged_rows(paths.TEST)
+    families = plots.families({path.stem: atomic_files.read_json(path) for path in paths.TRAIN_METRICS.glob("*.json")})
+
     about = model.description
     predictions = model.predict(to_matrix(test, about.columns))
     judged = judge(model, test, predictions, limits)
     data = draw(judged, test["row"], test[about.schema.target.name].to_numpy(float), predictions, limits.level)
-    families = plots.families({path.stem: atomic_files.read_json(path) for path in paths.TRAIN_METRICS.glob("*.json")})
+
     plot_data.save({**data, "families": families})
     atomic_files.write_json(paths.IMPORTANCE, permutation_importance.as_json(judged.importance))
     atomic_files.write_json(paths.EVALUATE_METRICS, judged.metrics)
     atomic_files.write_text(paths.MODEL_CARD, model_card.render(about, judged, limits.level))
-    print(card_sections.summary(judged.metrics))
+    print(summary(judged.metrics))
 
 
 if __name__ == "__main__":

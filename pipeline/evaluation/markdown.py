@@ -4,13 +4,18 @@ from collections.abc import Iterable
 
 
 def table(header: list[str], rows: Iterable[list[str]]) -> str:
-    """A table; a bar in a cell is escaped, for it would begin the next one."""
-    lines = [header, ["---"] * len(header), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    """Return a table with these cells."""
+    lines = [header, ["---"] * len(header), *(map(cell, row) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def cell(text: str) -> str:
+    """Return the text of a cell: a bar is escaped, because it would begin the next one."""
+    return text.replace("|", "\\|")
+
+
 def number(value: float | None) -> str:
-    """Four decimals of small numbers, one of large ones."""
+    """Return four decimals of a small number, one of a large one."""
     return "not defined" if value is None else f"{value:,.{4 if abs(value) < 100 else 1}f}"
 
 

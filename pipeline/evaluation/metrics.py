@@ -1,17 +1,30 @@
-"""Metrics of predictions, and bootstrap resamples of the RMSE."""
+"""Metrics of predictions. All arrays are [rows]; `predictions` [rows, 3] are prediction, lower, upper, as a model
+file gives them."""
 
 import numpy as np
 
+Scores = dict[str, float | None]
+
+
+def scores(actual: np.ndarray, predictions: np.ndarray) -> Scores:
+    """Return point scores, ratio study and interval scores of the same rows."""
+    predicted, lower, upper = predictions.T
+    return {
+        **point_scores(actual, predicted),
+        **ratio_study(actual, predicted),
+        **interval_scores(actual, lower, upper),
+    }
+
 
 def rmse(actual: np.ndarray, predicted: np.ndarray) -> float:
-    """Root mean squared error, in the target's unit."""
+    """Return the root mean squared error, in the target's unit."""
     return float(np.sqrt(np.mean(np.square(predicted - actual))))
 
 
-def point_scores(actual: np.ndarray, predicted: np.ndarray) -> dict[str, float | None]:
-    """`rmse`, `mae`, `bias` in the target's unit; `r2`, `mape` shares.
+def point_scores(actual: np.ndarray, predicted: np.ndarray) -> Scores:
+    """Return `rmse`, `mae` and `bias` in the target's unit, `r2` and `mape` as shares.
 
-    `mape` is None where a target is 0 or less: a percentage of that means nothing.
+    `mape` is None where a target is 0 or less, because a share of that means nothing; `r2` where all targets are equal.
     """
     error = predicted - actual
     spread = np.square(actual - actual.mean()).sum()
@@ -24,12 +37,12 @@ def point_scores(actual: np.ndarray, predicted: np.ndarray) -> dict[str, float |
     }
 
 
-def ratio_study(actual: np.ndarray, predicted: np.ndarray) -> dict[str, float | None]:
-    """COD, PRD and PRB of the ratios predicted/actual (IAAO, Standard on Ratio Studies, 2013, appendix B).
+def ratio_study(actual: np.ndarray, predicted: np.ndarray) -> Scores:
+    """Return COD, PRD and PRB of the ratios predicted / actual (IAAO, Standard on Ratio Studies, 2013, appendix B).
 
-    COD: 100 x mean absolute deviation of the ratios from their median, over that median. PRD: mean ratio over the
-    ratio of sums. PRB: slope of (ratio - median) / median on log2 of half the sum of actual and predicted / median.
-    All None where a target or a prediction is 0 or less: a ratio means nothing there.
+    COD: 100 times the mean absolute deviation of the ratios from their median, divided by that median. PRD: the mean
+    ratio divided by the ratio of sums. PRB: the slope of (ratio - median) / median on log2 of half the sum of actual
+    and predicted / median. All are None where a target or a prediction is 0 or less: a ratio means nothing there.
     """
     if (actual <= 0).any() or (predicted <= 0).any():
         return {"cod": None, "prd": None, "prb": None}
@@ -46,22 +59,6 @@ def ratio_study(actual: np.ndarray, predicted: np.ndarray) -> dict[str, float | 
 
 
 def interval_scores(actual: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> dict[str, float]:
-    """`coverage`: the share of actual values inside; `interval_width`: the mean width in the target's unit."""
+    """Return `coverage`, the share of actual values inside, and `interval_width`, the mean in the target's unit."""
     inside = (lower <= actual) & (actual <= upper)
     return {"coverage": float(inside.mean()), "interval_width": float((upper - lower).mean())}
-
-
-def resampled_rmse(squared: np.ndarray, samples: int, seed: int) -> np.ndarray:
-    """RMSE of bootstrap resamples of per-row squared errors: [rows] to [samples], [rows, k] to [samples, k].
-
-    Columns share the resampled rows, so that two models are compared on the same ones (a paired bootstrap).
-    """
-    generator = np.random.default_rng(seed)
-    n = len(squared)
-    # How often each row is drawn, in blocks of at most 10^7 counts to keep memory flat in the rows.
-    block = max(1, 10_000_000 // n)
-    weights = (
-        generator.multinomial(n, np.full(n, 1 / n), size=min(block, samples - done))
-        for done in range(0, samples, block)
-    )
-    return np.concatenate([np.sqrt(part @ squared / n) for part in weights])

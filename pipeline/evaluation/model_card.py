@@ -1,78 +1,71 @@
-"""The model card: what a reader needs to judge the model, in Markdown (after Mitchell et al. 2019, Model Cards)."""
+"""The model card: what a reader needs to judge the model, in Markdown (after Mitchell et al. 2019, Model Cards).
 
-from typing import Any
+The text is in model_card.jinja.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
 
 from pipeline.contract.onnx_model import Description
 from pipeline.contract.schema import Column
-from pipeline.evaluation import card_sections
-from pipeline.evaluation.card_sections import Evaluation
-from pipeline.evaluation.markdown import number, table
+from pipeline.evaluation import markdown
+from pipeline.evaluation.bootstrap import Interval
+from pipeline.evaluation.permutation_importance import Importance
+from pipeline.evaluation.slices import Slice
+
+ROWS = 40  # of a table; a page is for reading, and the whole table is a file beside the plots
+FEW = 10  # rows of a slice that are too few to call it weak
+
+TEMPLATES = jinja2.Environment(  # noqa: S701 - Markdown needs no escapes of HTML
+    loader=jinja2.FileSystemLoader(Path(__file__).parent),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+TEMPLATES.filters |= {
+    "cell": markdown.cell,
+    "number": markdown.number,
+    "interval": markdown.interval,
+    "percent": "{:.0%}".format,
+}
+
+
+class Evaluation(NamedTuple):
+    """The result on the test split: the `metrics` of metrics/evaluate.json, their `intervals`, the slices, and the
+    importance of each feature."""
+
+    metrics: dict[str, Any]
+    intervals: dict[str, Interval]
+    slices: list[Slice]
+    importance: list[Importance]
 
 
 def render(about: Description, judged: Evaluation, level: float) -> str:
-    """The page for one model and its judgement; `level`: of the intervals of the metrics."""
-    target, training = about.schema.target, about.training
-    unit = target.unit or "the target's unit"
-    sections = [
-        [
-            f"# Model card: {about.family} for {target.name}",
-            f"Predicts {target.name} ({target.description or 'no description'}; {unit}) "
-            f"from {len(about.features)} features, with an interval that should hold {about.interval.level:.0%} of the "
-            "actual values.",
-        ],
-        _data(about),
-        _use(about),
-        card_sections.quality(judged, target.name, unit, level, about.interval.level),
-        card_sections.slices(judged, target.name, level),
-        card_sections.importance(judged.importance, unit),
-        [
-            "## Model",
-            f"Family {about.family}, settings {_settings(about.settings)}, chosen by cross-validation inside the "
-            f"training split: RMSE {number(training.cv_rmse)}. Intervals from {about.interval.method}.",
-        ],
-        card_sections.limits(judged),
-    ]
-    return "\n\n".join(part for section in sections for part in section if part) + "\n"
-
-
-def _data(about: Description) -> list[str]:
-    schema, training = about.schema, about.training
-    header = ["feature", "meaning", "unit", "allowed", "if missing"]
-    features = [
-        [
-            c.name,
-            c.description,
-            c.unit,
-            _allowed(c),
-            _value(about.imputed[c.name], c) if c.name in about.imputed else "",
-        ]
-        for c in about.columns
-    ]
-    return [
-        "## Data",
-        f"Origin: {schema.source.origin}",
-        f"Licence: {schema.source.licence}",
-        f"Trained on {training.rows} rows (sha256 of the training table: `{training.sha256}`). The last column is what "
-        "replaces a missing value, learned from those rows.",
-        table(header, features),
-    ]
-
-
-def _use(about: Description) -> list[str]:
-    target = about.schema.target.name
-    notes = [*about.schema.source.notes, *(f"{c.name} is left out." for c in about.schema.with_role("ignore"))]
-    return [
-        "## Intended use and misuse",
-        f"For estimates of {target} for rows that come about as those of the data do, with the features inside of what "
-        "the table above allows. Not for rows of another place, time or kind; not as a reason: what moves the "
-        f"prediction need not move {target}; not to decide about people without someone who answers for it.",
-        "What the owner of the data says of it:" if about.schema.source.notes else "",
-        "\n".join(f"- {note}" for note in notes),
-    ]
-
-
-def _settings(settings: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in settings.items()) or "none"
+    """Return the page for one model and its evaluation; `level` is that of the intervals of the metrics."""
+    schema, target = about.schema, about.schema.target
+    largest = sorted(judged.slices, key=lambda s: -s.n)[:ROWS]
+    return TEMPLATES.get_template("model_card.jinja").render(
+        about=about,
+        target=target,
+        unit=target.unit or "the target's unit",
+        notes=[*schema.source.notes, *(f"{c.name} is left out." for c in schema.with_role("ignore"))],
+        allowed=_allowed,
+        imputed=_imputed,
+        metrics=judged.metrics,
+        intervals=judged.intervals,
+        level=level,
+        undefined=[name for name in judged.intervals if judged.metrics[name] is None],
+        slices=[s for s in judged.slices if s in largest],
+        more_slices=len(judged.slices) - len(largest),
+        importance=judged.importance[:ROWS],
+        more_features=len(judged.importance[ROWS:]),
+        settings=", ".join(f"{name} {value}" for name, value in about.settings.items()) or "none",
+        weakest=max((s for s in judged.slices if s.n >= FEW), key=lambda s: s.rmse, default=None),
+        few=FEW,
+    )
 
 
 def _allowed(column: Column) -> str:
@@ -84,7 +77,10 @@ def _allowed(column: Column) -> str:
     return f"{low} to {high}".strip() if low or high else "any"
 
 
-def _value(value: float, column: Column) -> str:
+def _imputed(about: Description, column: Column) -> str:
+    value = about.imputed.get(column.name)
+    if value is None:
+        return ""
     if column.dtype == "category":
         return column.categories[int(value)]
     return str(bool(value)).lower() if column.dtype == "bool" else f"{value:g}"

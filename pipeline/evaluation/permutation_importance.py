@@ -1,4 +1,4 @@
-"""Permutation importance: how much worse the model gets when one feature's values are shuffled among the rows."""
+"""Permutation importance: the increase of RMSE when the values of one feature are shuffled among the rows."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,8 +10,8 @@ from pipeline.evaluation.metrics import rmse
 
 
 class Importance(NamedTuple):
-    """`increase` of RMSE by shuffling, in the target's unit: the mean over the repeats; `spread`: their standard
-    deviation, that is, of one shuffle."""
+    """The `increase` of RMSE, in the target's unit, as the mean over the shuffles; `spread` is their standard
+    deviation."""
 
     feature: str
     increase: float
@@ -26,11 +26,11 @@ def permute(
     repeats: int,
     seed: int,
 ) -> list[Importance]:
-    """The importance of each column of the matrix [rows, features], the largest first (Breiman 2001, section 10;
+    """Return the importance of each column of the matrix [rows, features], the largest first (Breiman 2001, section 10;
     Fisher, Rudin and Dominici 2019).
 
-    `predict`: a matrix to predictions [rows]. All columns see the same shuffles, so they differ by what they are and
-    not by luck. Shuffling tells features apart that carry the same news only badly: each then looks unimportant.
+    `predict` takes a matrix and returns predictions [rows]. All columns see the same shuffles, so that luck does not
+    rank them. Features with the same information each look unimportant.
     """
     generator = np.random.default_rng(seed)
     orders = [generator.permutation(len(actual)) for _ in range(repeats)]
@@ -47,13 +47,13 @@ def permute(
 
 
 def plot_data(importances: list[Importance]) -> pd.DataFrame:
-    """A row a feature; `low` and `high` are one standard deviation around the increase."""
+    """Return a row for each feature; `low` and `high` are one standard deviation around the increase."""
     rows = [(i.feature, i.increase, i.increase - i.spread, i.increase + i.spread) for i in importances]
     return pd.DataFrame(rows, columns=["feature", "increase", "low", "high"])
 
 
 def as_json(importances: list[Importance]) -> dict[str, dict[str, float]]:
-    """Increase and spread by feature for models/importance.json; processors differ beyond six digits."""
+    """Return increase and spread by feature for models/importance.json; processors differ beyond six digits."""
     return {
         i.feature: {"increase": float(f"{i.increase:.6g}"), "spread": float(f"{i.spread:.6g}")} for i in importances
     }

@@ -1,10 +1,10 @@
-"""The data behind `dvc plots show`: small tables, one a plot, whose looks stand in dvc.yaml."""
+"""The data behind `dvc plots show`: one small table for each plot, whose looks are in dvc.yaml."""
 
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from pipeline.tables import sampling
 from pipeline.tables.plot_data import PlotData
@@ -13,8 +13,8 @@ POINTS = 1_000  # of a scatter plot: more hide each other, and Git keeps every v
 
 
 def points(numbers: pd.Series, actual: np.ndarray, predicted: np.ndarray) -> PlotData:
-    """`predictions` (predicted, actual) and `residuals` (predicted, residual: actual minus predicted), all in the
-    target's unit; at most POINTS rows, those with the smallest hashes of their numbers."""
+    """Return `predictions` (predicted, actual) and `residuals` (predicted, actual minus predicted), in the target's
+    unit: at most POINTS rows, those whose `numbers` have the smallest hashes."""
     chosen = sampling.sample(numbers, POINTS)
     actual, predicted = actual[chosen], predicted[chosen]
     return {
@@ -24,27 +24,25 @@ def points(numbers: pd.Series, actual: np.ndarray, predicted: np.ndarray) -> Plo
 
 
 def coverage(actual: np.ndarray, predictions: np.ndarray, level: float) -> pd.DataFrame:
-    """Columns `decile` (1: the lowest predictions), `n`, `coverage` with its Wilson score interval at `level` (`low`,
-    `high`; Wilson 1927), and `width` (mean, in the target's unit) of the prediction intervals.
+    """Return a row for each decile of the predictions: `decile` (1: the lowest), `n`, `coverage` of the prediction
+    intervals with its score interval at `level` (`low`, `high`; Wilson 1927), and their mean `width`.
 
-    `predictions` [rows, 3] are prediction, lower, upper. Equal predictions share a decile, so that one may be larger
-    or absent.
+    `predictions` [rows, 3] are prediction, lower, upper; `width` is in the target's unit. Equal predictions share a
+    decile, so that one may be larger or absent.
     """
     predicted, lower, upper = predictions.T
     decile = 1 + np.searchsorted(np.quantile(predicted, np.arange(1, 10) / 10), predicted)
-    each = pd.DataFrame({"coverage": (lower <= actual) & (actual <= upper), "width": upper - lower}).groupby(decile)
-    found, n = each.mean().astype(float), each.size()
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    share, shrink = found["coverage"], 1 + z**2 / n
-    centre = (share + z**2 / (2 * n)) / shrink
-    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / shrink
-    table = found.assign(n=n, low=centre - half, high=centre + half).rename_axis("decile").reset_index()
-    return table[["decile", "n", "coverage", "low", "high", "width"]]
+    rows = pd.DataFrame({"inside": (lower <= actual) & (actual <= upper), "width": upper - lower}).groupby(decile)
+    inside, n = rows["inside"].sum(), rows.size()
+    bounds = [stats.binomtest(*pair).proportion_ci(level, "wilson") for pair in zip(inside, n, strict=True)]
+    low, high = zip(*bounds, strict=True)
+    columns = {"n": n, "coverage": inside / n, "low": low, "high": high, "width": rows["width"].mean()}
+    return pd.DataFrame(columns).rename_axis("decile").reset_index()
 
 
 def families(metrics: dict[str, dict[str, Any]]) -> pd.DataFrame:
-    """A row a family, the best first: `cv_rmse`, and `low` and `high` one standard error around it."""
-    columns = {name: (record["cv_rmse"], record["cv_rmse_se"]) for name, record in metrics.items()}
-    found = [(name, value, value - error, value + error) for name, (value, error) in columns.items()]
-    table = pd.DataFrame(found, columns=["family", "cv_rmse", "low", "high"])
+    """Return a row for each family, the best first: `cv_rmse`, and `low` and `high` one standard error around it."""
+    cv = {name: (record["cv_rmse"], record["cv_rmse_se"]) for name, record in metrics.items()}
+    rows = [(name, value, value - error, value + error) for name, (value, error) in cv.items()]
+    table = pd.DataFrame(rows, columns=["family", "cv_rmse", "low", "high"])
     return table.sort_values(["cv_rmse", "family"], ignore_index=True)

@@ -23,8 +23,8 @@ def read(shown: list[dict[str, Any]], sweep: str, keys: list[str]) -> list[Run]:
     `shown` is what `dvc exp show --json` prints, `keys` are the parameters that the sweep varies.
     """
     workspace, *commits = shown
-    experiments = [one for commit in commits for one in commit["experiments"] or [] if one["name"]]
-    runs = [_experiment(one, keys) for one in experiments if one["name"].startswith(sweep)]
+    experiments = [each for commit in commits for each in commit["experiments"] or []]
+    runs = [_experiment(each, keys) for each in experiments if (each["name"] or "").startswith(sweep)]
     ranked = sorted(runs, key=lambda run: (run.cv_rmse is None, run.cv_rmse or 0, run.name))
     return [_run("the workspace", workspace["data"], keys), *ranked]
 

@@ -14,8 +14,8 @@ from pipeline.registry.recorded_outputs import commit_that_made
 class Champion(NamedTuple):
     """A champion to judge against: its file's `content`, and the `model` in it.
 
-    `md5` is the recorded one; `note` says that a rebuilt file is another, and is empty otherwise; `commit` is the one
-    whose run made the recorded file, None where no dvc.lock names it.
+    `md5` is the recorded one; `commit` is the one whose run made the recorded file, None where no dvc.lock names it;
+    `note` says that a rebuilt file is another, and is empty otherwise.
     """
 
     content: bytes
@@ -34,9 +34,9 @@ def find_champion(revision: str) -> Champion | None:
     record = record_at(revision)
     if record is None:
         return None
-    commit = commit_that_made(record, revision)
+    commit, note = commit_that_made(record, revision), ""
     try:
-        content, note = champion_at(revision), ""
+        content = champion_at(revision)
     except PipelineError as lost:
         content, note = _rebuilt(commit or revision, record.md5, str(lost))
         if note and commit is None:
@@ -47,14 +47,11 @@ def find_champion(revision: str) -> Champion | None:
 
 
 def _rebuilt(commit: str, recorded: str, lost: str) -> tuple[bytes, str]:
-    """Return the file, and a note where it is not the recorded one to the byte."""
+    """Return the file that `commit` makes, and a note where it is not the recorded one to the byte."""
     try:
         content, md5 = rebuild.model_at(commit, lost)
     except PipelineError as error:
         raise PipelineError(f"could not decide: {lost}. Rebuilding it failed, too: {error}") from None
-    if md5 == recorded:
-        rebuild.report(f"rebuilt: md5 {md5}, as recorded")
-        return content, ""
     note = f"The champion is rebuilt from {commit} and not the same file: md5 {md5}, recorded {recorded}."
-    rebuild.report(note)
-    return content, note
+    rebuild.report(f"rebuilt: md5 {md5}, as recorded" if md5 == recorded else note)
+    return content, "" if md5 == recorded else note

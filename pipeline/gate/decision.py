@@ -36,12 +36,6 @@ class Decision(NamedTuple):
     hashes: Mapping[str, str | None] = {}
 
 
-def verdict_of(made: Iterable[Check]) -> Verdict:
-    """Return `promote` where all checks pass, `keep` where one fails for certain, else `inconclusive`."""
-    passed = [check.passed for check in made]
-    return "keep" if False in passed else "inconclusive" if None in passed else "promote"
-
-
 def decide(
     champion: np.ndarray | None,
     challenger: np.ndarray,
@@ -55,9 +49,10 @@ def decide(
 ) -> Decision:
     """Compare two models' predictions [rows] of the same actual values; `champion` is None for a first model.
 
-    `earlier`: other models that these rows judged before. `median`: the constant to beat, by default that of the actual
-    values. `recent` [rows] marks the most recent rows, None where no time is known. `further`: checks that need more
-    than predictions. A prediction that is no number fails its check.
+    `earlier` counts the other models that these rows judged before. `median` is the constant to beat, by default that
+    of the actual values. `recent` [rows] marks the most recent rows; it is None where no time is known. `further` are
+    checks that need more than predictions. The verdict is `promote` where all checks pass, `keep` where one fails for
+    certain (also by a prediction that is not a number), else `inconclusive`.
     Raises PipelineError where the arrays are not of one length.
     """
     shapes = [array.shape for array in (actual, challenger, champion) if array is not None]
@@ -77,4 +72,6 @@ def decide(
             latest = paired_test.compare(squared[recent], alpha, params.samples, params.seed)
             made += [checks.non_inferior(comparison, params), checks.superior(latest, params, recent=True)]
     made += further
-    return Decision(verdict_of(made), new, current, comparison, earlier, len(actual), params.policy, tuple(made))
+    passed = [check.passed for check in made]
+    verdict: Verdict = "keep" if False in passed else "inconclusive" if None in passed else "promote"
+    return Decision(verdict, new, current, comparison, earlier, len(actual), params.policy, tuple(made))

@@ -1,9 +1,12 @@
 """The evidence of a judgement: both models' predictions of today's test rows, checked against the recorded metrics."""
 
+import math
 from typing import NamedTuple
 
+import dvc.api
 import numpy as np
 import pandas as pd
+from dvc.exceptions import DvcException
 
 from pipeline.contract import paths
 from pipeline.contract.errors import PipelineError
@@ -11,7 +14,6 @@ from pipeline.contract.onnx_model import Model
 from pipeline.contract.schema import Schema
 from pipeline.evaluation import metrics
 from pipeline.gate.champion import Champion, find_champion
-from pipeline.gate.recorded_rmse import recorded_rmse
 from pipeline.registry.champion_record import recorded_md5
 from pipeline.registry.recorded_outputs import outputs_at
 from pipeline.tables import atomic_files, sampling
@@ -21,7 +23,7 @@ from pipeline.tables.feature_matrix import to_matrix
 class Evidence(NamedTuple):
     """The test rows that both models can answer, with the models' answers.
 
-    `table` is typed rows, `actual` [rows] their target, `new` [rows, 3] the challenger's prediction, lower and upper,
+    `table` has typed rows, `actual` [rows] their target, `new` [rows, 3] the challenger's prediction, lower and upper,
     `current` [rows] the champion's prediction. `champion` and `current` are None where there is no champion.
     """
 
@@ -46,7 +48,12 @@ def gather(revision: str) -> Evidence:
     target = challenger.description.schema.target.name
     actual = table[target].to_numpy(float)
     new = challenger.predict(to_matrix(table, challenger.description.columns))
-    _check_challenger(written, metrics.rmse(actual, new[:, 0]))
+    scored = metrics.rmse(actual, new[:, 0])
+    if not _equal(written, scored):
+        raise PipelineError(
+            f"could not decide: {paths.EVALUATE_METRICS} records rmse {written}, but {paths.MODEL} scores {scored} on "
+            "the test split: run `dvc repro` so that they belong together"
+        )
     champion = find_champion(revision)
     if champion is None or written_before is None:
         return Evidence(table, actual, challenger, new, None, None, ())
@@ -72,12 +79,24 @@ def recent_half(table: pd.DataFrame, schema: Schema) -> np.ndarray | None:
     return None
 
 
-def _check_challenger(written: float, scored: float) -> None:
-    if not _equal(written, scored):
-        raise PipelineError(
-            f"could not decide: {paths.EVALUATE_METRICS} records rmse {written}, but {paths.MODEL} scores {scored} on "
-            "the test split: run `dvc repro` so that they belong together"
-        )
+def recorded_rmse(revision: str | None) -> float:
+    """Return the RMSE in metrics/evaluate.json at a Git revision, as `dvc metrics` reads it; None: of the workspace.
+
+    Raises PipelineError where the file or the figure is missing or no number.
+    """
+    where, way_out = str(paths.EVALUATE_METRICS), "run `dvc repro`"
+    if revision:
+        way_out = f"commit it with the champion (`dvc repro`, `git add {where}`)"
+        where = f"{where} at {revision}"
+    try:
+        value = dvc.api.metrics_show(paths.EVALUATE_METRICS.as_posix(), rev=revision).get("rmse")
+    except FileNotFoundError:
+        raise PipelineError(f"could not decide: {where} is missing: {way_out}") from None
+    except (DvcException, TypeError) as error:
+        raise PipelineError(f"could not decide: {where} cannot be read ({error}): {way_out}") from None
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise PipelineError(f"could not decide: {where}: expected a number 'rmse', found {value}: {way_out}")
+    return float(value)
 
 
 def _check_champion(champion: Champion, scored: float) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.contract import paths
 from pipeline.contract.params import Gate
 from pipeline.evaluation import slices
-from pipeline.gate import checks, schema_compatibility
+from pipeline.gate import checks, repeated_cv, schema_compatibility
 from pipeline.gate.checks import Check
 from pipeline.gate.decision import Decision, decide
 from pipeline.gate.evidence import Evidence, gather, recent_half
@@ -53,8 +53,6 @@ def _further_checks(evidence: Evidence, limits: Gate, contract_may_change: bool)
 def _notes(evidence: Evidence, limits: Gate) -> Iterator[str]:
     if evidence.champion is None:
         return
-    from pipeline.gate import repeated_cv  # takes a second to import, for scikit-learn
-
     if limits.policy == "non_inferior" and not evidence.challenger.description.schema.with_role("time"):
         yield "The schema has no time column: nothing says which rows are recent, so all must be better."
     yield repeated_cv.sentence(evidence.champion.content, paths.MODEL.read_bytes())

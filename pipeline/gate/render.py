@@ -52,7 +52,10 @@ def as_json(decision: Decision) -> dict[str, Any]:
         "checks": [check._asdict() for check in decision.checks],
         "notes": list(decision.notes),
     }
-    return {name: _plain(value) for name, value in content.items()}
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in content.items()
+    }
 
 
 def entry(decision: Decision) -> dict[str, Any]:
@@ -61,7 +64,9 @@ def entry(decision: Decision) -> dict[str, Any]:
 
 
 def reason(decision: Decision) -> str:
-    failed, undecided = (_names(decision, passed) for passed in (False, None))
+    failed, undecided = (
+        ", ".join(check.name for check in decision.checks if check.passed is passed) for passed in (False, None)
+    )
     if failed:
         worse = decision.comparison is not None and decision.comparison.low > 0
         return f"The champion stays: {failed} failed{'; the new model is worse beyond doubt' if worse else ''}."
@@ -81,11 +86,3 @@ def remarks(decision: Decision) -> Iterator[str]:
                 f"{-found.detectable:.1%} lower RMSE."
             )
     yield from decision.notes
-
-
-def _names(decision: Decision, passed: bool | None) -> str:
-    return ", ".join(check.name for check in decision.checks if check.passed is passed)
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

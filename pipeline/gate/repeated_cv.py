@@ -3,12 +3,11 @@
 It decides nothing: the challenger's settings were chosen on these rows. The test split takes no part in it.
 """
 
-from typing import NamedTuple
-
 import joblib
 import numpy as np
 import pandas as pd
 from scipy import special
+from sklearn.model_selection import cross_val_score
 
 from pipeline.contract import paths
 from pipeline.contract.errors import PipelineError
@@ -27,27 +26,20 @@ SEED = 0
 Splits = list[tuple[np.ndarray, np.ndarray]]
 
 
-class Change(NamedTuple):
-    """The change of RMSE, new / current - 1, over `n` fits of each model, with its two-sided interval at LEVEL."""
+def corrected(champion: np.ndarray, challenger: np.ndarray, splits: Splits) -> tuple[float, float, float]:
+    """Return the change of RMSE, new / current - 1, and its two-sided interval at LEVEL, from the mean squared errors
+    on the held rows of each split [splits].
 
-    change: float
-    low: float
-    high: float
-    n: int
-
-
-def corrected(champion: np.ndarray, challenger: np.ndarray, splits: Splits) -> Change:
-    """Return the t interval of the mean log ratio of RMSE, from the mean squared error on each split's held rows.
-
-    Both arrays are [splits]. Splits share training rows, so that the plain variance is too small: 1 / n becomes
-    1 / n + (rows held) / (rows trained on) (Nadeau and Bengio 2003, Inference for the Generalization Error, section 3).
+    It is the t interval of the mean log ratio of RMSE. Splits share training rows, so that the plain variance is too
+    small: 1 / n becomes 1 / n + (rows held) / (rows trained on) (Nadeau and Bengio 2003, Inference for the
+    Generalization Error, section 3).
     """
     ratios = np.log(challenger / champion) / 2
     share = np.mean([len(held) / len(train) for train, held in splits])
     error = np.sqrt((1 / len(splits) + share) * ratios.var(ddof=1))
     half = special.stdtrit(len(splits) - 1, (1 + LEVEL) / 2) * error
     change, low, high = np.exp(ratios.mean() + np.array([0, -half, half])) - 1
-    return Change(float(change), float(low), float(high), len(splits))
+    return float(change), float(low), float(high)
 
 
 def repeated(table: pd.DataFrame, schema: Schema) -> Splits:
@@ -73,20 +65,16 @@ def sentence(champion: bytes, challenger: bytes) -> str:
         return f"{start} none, {error}."
     if not (before > 0).all() or not (after > 0).all():
         return f"{start} none, a model makes no error at all."
-    found = corrected(before, after, splits)
+    change, low, high = corrected(before, after, splits)
     return (
-        f"{start} {found.change:+.1%}, {LEVEL:.0%} interval {found.low:+.1%} to {found.high:+.1%} over {found.n} fits "
-        f"of each on {len(table)} training rows."
+        f"{start} {change:+.1%}, {LEVEL:.0%} interval {low:+.1%} to {high:+.1%} over {len(splits)} fits of each on "
+        f"{len(table)} training rows."
     )
 
 
 def errors(model: Recipe, table: pd.DataFrame, splits: Splits) -> np.ndarray:
     """Return the mean squared error on the held rows of each split [splits], fitted to its other rows."""
     matrix, target = to_matrix(table, model.schema.features), table[model.schema.target.name].to_numpy(float)
-
-    def fit(train: np.ndarray, held: np.ndarray) -> float:
-        predicted = model.pipeline(SEED).fit(matrix[train], target[train]).predict(matrix[held])
-        return float(np.square(predicted - target[held]).mean())
-
-    found = joblib.Parallel(n_jobs=-1, prefer="threads")(joblib.delayed(fit)(*split) for split in splits)
-    return np.array(found)
+    score, estimator = "neg_mean_squared_error", model.pipeline(SEED)
+    with joblib.parallel_config("threading", n_jobs=-1):
+        return -cross_val_score(estimator, matrix, target, cv=splits, scoring=score, error_score="raise")

@@ -62,8 +62,8 @@ def roll_back_and_lose_cache(project: Project) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("lose", [lose_cache, damage, roll_back_and_lose_cache])
 def test_a_lost_champion_is_rebuilt(challenged: Project, lose: Callable[[Project], object]) -> None:
-    """With no usable copy anywhere, the champion's own commit makes it again in a temporary worktree; the gate says
-    what it does and whether the bytes are the recorded ones, and nothing is left behind."""
+    """The champion's own commit makes it again in a temporary worktree where no copy is usable; the gate says what it
+    does and whether the bytes are the recorded ones, and nothing is left behind."""
     lose(challenged)
     challenged.path(CHAMPION).unlink()
     done = challenged.ops("gate")
@@ -75,7 +75,7 @@ def test_a_lost_champion_is_rebuilt(challenged: Project, lose: Callable[[Project
 
 @pytest.mark.slow
 def test_a_champion_rebuilt_to_other_bytes_is_judged_all_the_same(challenged: Project) -> None:
-    """Where the rebuilt file is not the recorded one (another processor), the verdict says so, is about the recorded
+    """The verdict says that the rebuilt file is not the recorded one (another processor), is about the recorded
     champion, and permits promote."""
     recorded, other = yaml.safe_load(challenged.path(f"{CHAMPION}.dvc").read_text())["outs"][0]["md5"], "f" * 32
     ours = challenged.path("dvc.lock").read_text()
@@ -93,7 +93,7 @@ def test_a_champion_rebuilt_to_other_bytes_is_judged_all_the_same(challenged: Pr
 
 @pytest.mark.slow
 def test_a_champion_that_cannot_be_rebuilt_is_an_error(challenged: Project) -> None:
-    """Where its commit's pipeline fails, too, the gate could not decide: exit 1, both reasons, and the way out."""
+    """The gate could not decide where that commit's pipeline fails, too: exit 1, both reasons, and the way out."""
     good = challenged.path("params.yaml").read_text()
     challenged.path("params.yaml").write_text("train: {}\n")
     challenged.run("git", "commit", "-q", "--amend", "-m", "broken", "params.yaml")

@@ -1,4 +1,4 @@
-"""What the gate cannot decide: records that are missing, broken or of something else."""
+"""Cases that the gate cannot decide: records that are missing, broken or of something else."""
 
 from collections.abc import Callable
 from typing import Any
@@ -37,8 +37,8 @@ def test_what_the_champions_commit_must_record(challenged: Project, change: Any,
 
 
 def test_the_run_that_made_the_champion_is_held_to_its_record(challenged: Project) -> None:
-    """Where HEAD has run the pipeline since, the recorded number that must be the champion's score is that of the
-    commit that the champion's record names."""
+    """The recorded RMSE that must be the champion's score is that of the commit that the champion's record names, also
+    where HEAD has run the pipeline since."""
     outputs = ("dvc.lock", EVALUATION)
     ours = [challenged.path(name).read_text() for name in outputs]
     challenged.run("git", "checkout", "-q", "HEAD", "--", *outputs)

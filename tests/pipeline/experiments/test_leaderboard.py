@@ -38,12 +38,8 @@ def test_the_best_is_first_and_named() -> None:
 
 
 def test_equals_are_ranked_by_name() -> None:
-    """Of experiments with the same figure the first by name is the best, in whatever order they ended."""
+    """The first by name of experiments with the same figure is the best; the workspace is better than its equals."""
     assert "best: sweep-1-a" in board(experiment("sweep-1-b", 2.5), experiment("sweep-1-a", 2.5))
-
-
-def test_no_better_than_before() -> None:
-    """Where no experiment has a lower figure than the workspace, that is what is said."""
     assert "no experiment is better than the workspace; the best is sweep-1-a" in board(experiment("sweep-1-a", 3.0))
 
 
@@ -59,7 +55,7 @@ def test_a_failed_one_is_last_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_all_failed() -> None:
-    """Where every experiment failed there is no best one, and each still has its line."""
+    """No experiment is the best where all failed, and each still has its line."""
     said = board(experiment("sweep-1-a", 0.1, "failed"))
     assert "sweep-1-a failed: it has no log" in said
     assert said.endswith("no experiment succeeded")

@@ -20,12 +20,12 @@ def test_the_corrected_interval_by_hand() -> None:
     held = np.arange(100).reshape(5, 20)
     splits = [(np.setdiff1d(np.arange(100), fold), fold) for fold in held]
     champion, challenger = champion.reshape(5, 20).mean(1), challenger.reshape(5, 20).mean(1)
-    found = repeated_cv.corrected(champion, challenger, splits)
+    _, low, high = repeated_cv.corrected(champion, challenger, splits)
     ratios = np.log(challenger / champion) / 2
     error = np.sqrt((1 / 5 + 20 / 80) * ratios.var(ddof=1))
     # 2.776: the 97.5 % quantile of t with 4 degrees of freedom.
-    assert np.log1p(found.high) == pytest.approx(ratios.mean() + 2.7764 * error, rel=1e-4)
-    assert np.log1p(found.low) == pytest.approx(ratios.mean() - 2.7764 * error, rel=1e-4)
+    assert np.log1p(high) == pytest.approx(ratios.mean() + 2.7764 * error, rel=1e-4)
+    assert np.log1p(low) == pytest.approx(ratios.mean() - 2.7764 * error, rel=1e-4)
 
 
 def test_cross_validation_is_repeated_on_folds_drawn_anew() -> None:
