@@ -36,7 +36,8 @@ def fit(
     """The family's best pipeline, fitted to the training rows of `table`, and the record of its search.
 
     `table` comes from `stages.clean`: the schema's columns and `fold`. Rows of the test split (fold -1) are left out.
-    `run`: as for `cross_validate`. The pipeline predicts from a table with the schema's feature columns.
+    `run` makes the fits of the search; by default this process does. The pipeline predicts from a table with the
+    schema's feature columns.
     Raises PipelineError for an unknown family or setting, a table without `fold`, and a GPU that is not there.
     """
     if "fold" not in table:
@@ -48,7 +49,7 @@ def fit(
     matrix = to_matrix(training, schema.features)
     target = training[schema.target.name].to_numpy(float)
     splits = splitting.splits(training["fold"].to_numpy(), schema)
-    record = search.grid_search(matrix, target, splits, schema, params, family, run)
+    record = search.grid_search(matrix, target, splits, schema, params, family, run or Executor())
     model = families.numeric_pipeline(
         schema.features, family, params.seed, record.settings, record.indicators, params.device
     )

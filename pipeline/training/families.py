@@ -12,6 +12,7 @@ from pipeline.contract.schema import Column
 from pipeline.contract.yaml_config import nearest
 from pipeline.training import shared_trees
 from pipeline.training.preprocessing import prepare
+from pipeline.training.shared_trees import Sharing
 
 
 class Family(NamedTuple):
@@ -19,15 +20,14 @@ class Family(NamedTuple):
 
     `model(seed)` makes the unfitted estimator.
     `scale`: standardise the features. Trees must not have it: behind a scaler their thresholds differ in float32.
-    `prefixes`: predictions with the first trees of a fitted ensemble. With it, settings that differ in `n_estimators`
-    alone share one fit.
+    `sharing`: settings that the search need not fit one by one.
     `limit(grid, rows, max_leaves)` bounds models that grow with the rows.
     `refine`: settings that the search tries once more with the best of the grid, unless the grid names them.
     """
 
     model: Callable[[int], RegressorMixin]
     scale: bool
-    prefixes: shared_trees.Prefixes | None = None
+    sharing: Sharing = shared_trees.NO_SHARING
     limit: Callable[[Grid, int, int], Grid] = lambda grid, rows, max_leaves: grid
     refine: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
 
@@ -64,8 +64,8 @@ def _xgboost(seed: int) -> RegressorMixin:
 FAMILIES = {
     "linear": Family(_linear, scale=True),
     "ridge": Family(_ridge, scale=True),
-    "random_forest": Family(_random_forest, scale=False, prefixes=shared_trees.forest, limit=shared_trees.limit_leaves),
-    "xgboost": Family(_xgboost, scale=False, prefixes=shared_trees.boosting, refine={"max_bin": 256}),
+    "random_forest": Family(_random_forest, scale=False, sharing=shared_trees.FOREST, limit=shared_trees.limit_leaves),
+    "xgboost": Family(_xgboost, scale=False, sharing=shared_trees.ROUNDS, refine={"max_bin": 256}),
 }
 
 

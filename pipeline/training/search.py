@@ -49,9 +49,9 @@ def grid_search(
     schema: Schema,
     params: Train,
     family: str,
-    run: Executor | None,
+    run: Executor,
 ) -> FitRecord:
-    """The family's best settings, by the squared error over all held rows together; `run` as for `cross_validate`.
+    """The family's best settings, by the squared error over all held rows together.
 
     Raises PipelineError for an unknown family or setting, and where every setting diverged.
     """
@@ -65,7 +65,7 @@ def grid_search(
         make = partial(
             families.numeric_pipeline, schema.features, family, params.seed, indicators=indicators, device=params.device
         )
-        found = cross_validate(each, make, kind.prefixes, matrix, target, splits, family, run)
+        found = cross_validate(each, make, kind.sharing, matrix, target, splits, family, run)
         out_of_fold.update(zip((repr((settings, indicators)) for settings in each), found, strict=True))
         with np.errstate(over="ignore", invalid="ignore"):  # of models that diverged
             return [float(np.square(predictions[held] - target[held]).mean()) for predictions in found]

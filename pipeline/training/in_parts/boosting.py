@@ -13,7 +13,7 @@ from pipeline.contract.schema import Schema
 from pipeline.distributed import together
 from pipeline.distributed.client import named_failures
 from pipeline.distributed.executor import Executor, InFolder
-from pipeline.training import cross_validation, preprocessing
+from pipeline.training import preprocessing, shared_trees
 from pipeline.training.cross_validation import Hyperparameters
 from pipeline.training.in_parts import partition_rows
 from pipeline.training.in_parts.column_statistics import TableStatistics
@@ -48,7 +48,7 @@ class Boosting:
         preprocessing.teach(prepare[0], self.statistics.imputed[number])
         groups = [
             sorted(group, key=lambda position: _rounds(pipelines[position][-1]))
-            for group in cross_validation.by_size(tried)
+            for group in shared_trees.ROUNDS.groups(tried)
         ]
         largest = [pipelines[group[-1]][-1] for group in groups]
         folds = self.statistics.training_folds[number]

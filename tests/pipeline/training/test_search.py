@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_info
 
 from pipeline.contract import params
 from pipeline.contract.errors import PipelineError
+from pipeline.distributed.executor import Executor
 from pipeline.tables import splitting
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training import families, shared_trees
@@ -60,8 +61,10 @@ def test_shared_fits_change_nothing(family: str, grid: dict) -> None:
     tried = combinations(grid)
     splits = splitting.splits(training["fold"].to_numpy(), HOMES)
     make = partial(families.numeric_pipeline, HOMES.features, family, 1)
-    prefixes = families.get(family).prefixes
-    shared, alone = (cross_validate(tried, make, p, matrix, target, splits, family) for p in (prefixes, None))
+    shared, alone = (
+        cross_validate(tried, make, sharing, matrix, target, splits, family, Executor())
+        for sharing in (families.get(family).sharing, shared_trees.NO_SHARING)
+    )
     assert len({part.tobytes() for part in alone}) == len(tried)
     assert np.array_equal(shared, alone)
 
