@@ -26,6 +26,7 @@ from pipeline.tables import atomic_files, parquet, splitting
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training import device, families, onnx_export, parity, preprocessing, search
 from pipeline.training.in_parts import fitting, out_of_fold
+from pipeline.training.in_parts.training_parts import TrainingParts
 from pipeline.training.onnx_export import Served
 from pipeline.training.search import FitRecord
 
@@ -65,7 +66,7 @@ def main() -> None:
     schema = load_schema().excluding(load_params(Features).exclude)
     started = time.perf_counter()
     with executor.start(engine) as run:
-        fits_in_memory = parquet.count(paths.TRAIN) <= engine.in_memory_rows or run.client is None
+        fits_in_memory = run.client is None or parquet.count(paths.TRAIN) <= engine.in_memory_rows
         train = in_memory if fits_in_memory else in_parts
         record = train(run, schema, params, limits, family)
     for settings in record.diverged:
@@ -89,12 +90,11 @@ def in_memory(run: Executor, schema: Schema, params: Train, limits: Select, fami
 
 
 def in_parts(run: Executor, schema: Schema, params: Train, limits: Select, family: str) -> FitRecord:
-    parts, sha256 = parquet.parts(paths.TRAIN), atomic_files.digest(paths.TRAIN)
+    parts, sha256 = TrainingParts(run, parquet.parts(paths.TRAIN), schema), atomic_files.digest(paths.TRAIN)
     with atomic_files.replacing(paths.CANDIDATES / f"{family}.oof.parquet") as folder:
-        found = fitting.fit(run, parts, schema, params, family, sha256, folder)
-    pipeline, record, sample, training = found
+        pipeline, record, sample, training = fitting.fit(parts, params, family, sha256, folder)
     served = onnx_export.served_form(pipeline, record, sample, schema, training, params.interval_level, limits)
-    gap = out_of_fold.largest_gap(run, parts, schema, pipeline, served.content)
+    gap = out_of_fold.largest_gap(parts, pipeline, served.content)
     parity.check_gap(gap, family, training.target_std, limits)
     save(pipeline, record, served._replace(max_abs_diff=max(gap, served.max_abs_diff)))
     return record

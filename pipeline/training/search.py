@@ -33,15 +33,6 @@ class FitRecord(NamedTuple):
     diverged: tuple[Hyperparameters, ...] = ()
 
 
-class Choice(NamedTuple):
-    """The winner of a grid search: its settings, the positions of the features with a missing indicator; and the
-    settings that `diverged`."""
-
-    settings: Hyperparameters
-    indicators: tuple[int, ...]
-    diverged: tuple[Hyperparameters, ...]
-
-
 def grid_search(
     matrix: np.ndarray,
     target: np.ndarray,
@@ -51,7 +42,7 @@ def grid_search(
     family: str,
     run: Executor,
 ) -> FitRecord:
-    """The family's best settings, by the squared error over all held rows together.
+    """Return the family's best settings, by the squared error over all held rows together.
 
     Raises PipelineError for an unknown family or setting, and where every setting diverged.
     """
@@ -81,7 +72,7 @@ def grid_search(
 
 
 def combinations(grid: dict[str, list[Any]]) -> list[Hyperparameters]:
-    """Every combination of a grid's values; the last name changes fastest."""
+    """Return every combination of a grid's values; the last name changes fastest."""
     return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 
 
@@ -91,29 +82,29 @@ def choose(
     tried: list[Hyperparameters],
     refine: Hyperparameters,
     with_missing: tuple[int, ...],
-) -> Choice:
-    """The settings with the lowest error, the first of equals.
+) -> tuple[Hyperparameters, tuple[int, ...], tuple[Hyperparameters, ...]]:
+    """Return the settings with the lowest error (the first of equals), the positions of the features that get a missing
+    indicator, and the settings that diverged.
 
-    Two further trials replace them where they lower the error: with the values of `refine` that the settings do not
-    name, then with a missing indicator for the features at the positions `with_missing`.
-    `squared_errors(settings, indicators)` cross-validates each of the settings. One that is not finite loses.
+    `squared_errors(settings, indicators)` cross-validates each of the settings; one whose error is not finite loses.
+    Two more trials follow, and stay where they lower the error: the values of `refine` that the settings do not name,
+    then a missing indicator for each feature at the positions `with_missing`.
     Raises PipelineError where all of `tried` lose.
     """
     errors = np.array(squared_errors(tried, ()))
-    diverged = tuple(tried[position] for position in np.flatnonzero(~np.isfinite(errors)))
-    if len(diverged) == len(tried):
+    finite = np.isfinite(errors)
+    diverged = tuple(tried[position] for position in np.flatnonzero(~finite))
+    if not finite.any():
         raise PipelineError(
             f"params.yaml: train.families.{family}: no setting can be used, for each one predicts values that are not "
             f"finite in cross-validation: {', '.join(map(str, diverged))}; try others, such as a lower learning rate"
         )
-    # The first of equals in the order of the grid: the order in which fits end has no say.
-    best = int(np.argmin(np.where(np.isfinite(errors), errors, np.inf)))
+    best = int(np.argmin(np.where(finite, errors, np.inf)))
     settings, lowest = tried[best], errors[best]
     refined = {**refine, **settings}
     if refined != settings:
         (error,) = squared_errors([refined], ())
         if error < lowest:
             settings, lowest = refined, error
-    if with_missing and squared_errors([settings], with_missing)[0] < lowest:
-        return Choice(settings, with_missing, diverged)
-    return Choice(settings, (), diverged)
+    helped = bool(with_missing) and squared_errors([settings], with_missing)[0] < lowest
+    return settings, with_missing if helped else (), diverged

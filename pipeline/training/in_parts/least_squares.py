@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.contract.schema import Column
+from pipeline.training import preprocessing
 from pipeline.training.in_parts.column_statistics import TableStatistics
 
 # Directions with less than this share of the largest variance count as none: the rounding of the sums is below it.
@@ -87,16 +88,19 @@ def impute(layout: Layout, products: np.ndarray, imputed: np.ndarray) -> np.ndar
 def solve(layout: Layout, products: np.ndarray, indicators: tuple[int, ...], alpha: float) -> Fit:
     """Solve least squares with the penalty alpha |coef|², for the inputs that pipeline.training.preprocessing makes
     with a scaler. Of many solutions, return that of the smallest coefficients, as scikit-learn does."""
-    kinds = [{"bool": "bool", "category": "category"}.get(column.dtype, "number") for column in layout.columns]
-    scaled = [position for kind in ("number", "bool") for position, each in enumerate(kinds) if each == kind]
+    at = preprocessing.by_kind(layout.columns)
+    scaled = [*at["numbers"], *at["booleans"]]
     coded = [
-        int(layout.first[position]) + code
-        for position, column in enumerate(layout.columns)
-        if column.dtype == "category"
-        for code in range(len(column.categories))
+        layout.first[position] + code
+        for position in at["categories"]
+        for code in range(len(layout.columns[position].categories))
     ]
-    inputs = [*layout.first[scaled].tolist(), *coded, *(int(layout.missing[position]) for position in indicators)]
-    n, mean, covariance = _moments(products, [*inputs, layout.width - 1])
+    inputs = [*layout.first[scaled], *coded, *layout.missing[list(indicators)]]
+    # Means and covariances of the inputs and, last, of the target.
+    used = [*inputs, layout.width - 1]
+    n = products[0, 0]
+    mean = products[0, used] / n
+    covariance = products[np.ix_(used, used)] / n - np.outer(mean, mean)
     variance = np.diag(covariance)[: len(scaled)].clip(0)
     deviation = np.ones(len(inputs))
     deviation[: len(scaled)] = np.sqrt(np.where(variance > 0, variance, 1.0))
@@ -113,9 +117,3 @@ def solve(layout: Layout, products: np.ndarray, indicators: tuple[int, ...], alp
         rank=int(kept.sum()),
         singular=np.sqrt(n * np.where(kept, eigenvalues, 0))[::-1],
     )
-
-
-def _moments(products: np.ndarray, positions: list[int]) -> tuple[float, np.ndarray, np.ndarray]:
-    """Rows, means and covariances of the columns at these positions."""
-    n, mean = products[0, 0], products[0, positions] / products[0, 0]
-    return n, mean, products[np.ix_(positions, positions)] / n - np.outer(mean, mean)

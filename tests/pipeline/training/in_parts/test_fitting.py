@@ -16,6 +16,7 @@ from pipeline.tables import atomic_files, parquet, sampling
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training import onnx_export, parity
 from pipeline.training.in_parts import fitting, out_of_fold
+from pipeline.training.in_parts.training_parts import TrainingParts
 from stages.train import fit
 from tests.pipeline.training.in_parts.test_linear import HOMES, cut, homes
 
@@ -36,7 +37,8 @@ def table() -> pd.DataFrame:
 
 def in_parts(run: Executor, table: pd.DataFrame, folder: Path, parts: int, family: str) -> tuple[fitting.Fitted, bytes]:
     """A fit of the table cut into parts, and its model file."""
-    found = fitting.fit(run, cut(table, folder / "table", parts), HOMES, PARAMS, family, "sha", folder / "oof")
+    read = TrainingParts(run, cut(table, folder / "table", parts), HOMES)
+    found = fitting.fit(read, PARAMS, family, "sha", folder / "oof")
     served = onnx_export.served_form(found.pipeline, found.record, found.sample, HOMES, found.training, 0.9, LIMITS)
     return found, served.content
 
@@ -83,8 +85,8 @@ def test_every_row_is_compared_with_the_served_form(table: pd.DataFrame, tmp_pat
     odd = table.copy()
     odd.loc[odd.index[-1], "built"] = 123_456_789_123.0
     for each, refused in ((table, False), (odd, True)):
-        parts = cut(each, tmp_path / str(refused), 3)
-        gap = out_of_fold.largest_gap(Executor(), parts, HOMES, found.pipeline, content)
+        parts = TrainingParts(Executor(), cut(each, tmp_path / str(refused), 3), HOMES)
+        gap = out_of_fold.largest_gap(parts, found.pipeline, content)
         answers = Model(content, "m").predict(to_matrix(each, HOMES.features))[:, 0]
         assert gap == pytest.approx(np.abs(answers - found.pipeline.predict(each)).max())
         with pytest.raises(PipelineError, match="linear: ONNX and the") if refused else nullcontext():
@@ -95,7 +97,9 @@ def test_a_family_that_needs_the_rows_says_so(table: pd.DataFrame, tmp_path: Pat
     """scikit-learn's forest cannot be grown on parts: one error with the ways out."""
     params = msgspec.structs.replace(PARAMS, families={"random_forest": {}})
     with pytest.raises(PipelineError, match=r"random_forest needs all training rows in memory: raise engine.in_memory"):
-        fitting.fit(Executor(), cut(table, tmp_path, 2), HOMES, params, "random_forest", "sha", tmp_path / "oof")
+        fitting.fit(
+            TrainingParts(Executor(), cut(table, tmp_path, 2), HOMES), params, "random_forest", "sha", tmp_path / "oof"
+        )
 
 
 def test_with_a_time_folds_go_forward(table: pd.DataFrame, tmp_path: Path) -> None:
@@ -103,7 +107,8 @@ def test_with_a_time_folds_go_forward(table: pd.DataFrame, tmp_path: Path) -> No
     schema = msgspec.structs.replace(
         HOMES, columns=tuple(msgspec.structs.replace(c, role="time") if c.name == "built" else c for c in HOMES.columns)
     )
-    found = fitting.fit(Executor(), cut(table, tmp_path, 3), schema, PARAMS, "ridge", "sha", tmp_path / "oof")
+    parts = TrainingParts(Executor(), cut(table, tmp_path, 3), schema)
+    found = fitting.fit(parts, PARAMS, "ridge", "sha", tmp_path / "oof")
     record = fit(table, schema, PARAMS, "ridge")[1]
     held = parquet.read(tmp_path / "oof")["prediction"].to_numpy()
     assert np.array_equal(np.isnan(held), (table["fold"] == 0).to_numpy())
@@ -116,4 +121,4 @@ def test_a_part_that_cannot_be_read_is_named(table: pd.DataFrame, tmp_path: Path
     paths = cut(table, tmp_path, 3)
     atomic_files.write_bytes(paths[1], b"no Parquet")
     with pytest.raises(PipelineError, match=r"part-00001-00000.parquet is no readable Parquet file"):
-        fitting.fit(Executor(), paths, HOMES, PARAMS, "ridge", "sha", tmp_path / "oof")
+        fitting.fit(TrainingParts(Executor(), paths, HOMES), PARAMS, "ridge", "sha", tmp_path / "oof")

@@ -17,6 +17,7 @@ from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training import families
 from pipeline.training.in_parts import column_statistics
 from pipeline.training.in_parts.linear import Linear
+from pipeline.training.in_parts.training_parts import TrainingParts
 from stages.clean import clean
 from tests.tables import make_schema
 
@@ -61,10 +62,9 @@ def cut(table: pd.DataFrame, folder: Path, parts: int) -> list[Path]:
 
 
 def linear(table: pd.DataFrame, folder: Path, parts: int, family: str, schema: Schema = HOMES) -> Linear:
-    paths, run = cut(table, folder, parts), Executor()
-    statistics = column_statistics.gather(run, paths, schema)
+    read = TrainingParts(Executor(), cut(table, folder, parts), schema)
     make = partial(families.numeric_pipeline, schema.features, family, 0)
-    return Linear(run, paths, schema, statistics, make)
+    return Linear(read, column_statistics.gather(read), make)
 
 
 def fits(learner: Linear, settings: dict, indicators: tuple[int, ...]) -> list[Pipeline]:

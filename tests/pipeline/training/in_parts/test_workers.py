@@ -23,6 +23,7 @@ from pipeline.distributed.executor import Executor
 from pipeline.tables import atomic_files
 from pipeline.training import families, onnx_export
 from pipeline.training.in_parts import boosting, column_statistics, fitting, out_of_fold
+from pipeline.training.in_parts.training_parts import TrainingParts
 from stages.train import fit
 from tests.pipeline.training.in_parts.test_fitting import LIMITS
 from tests.pipeline.training.in_parts.test_linear import HOMES, cut, homes
@@ -61,19 +62,20 @@ def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def trained(run: Executor, parts: list[Path], family: str, folder: str) -> fitting.Fitted:
-    found = fitting.fit(run, parts, HOMES, PARAMS, family, "sha", Path("models/candidates") / folder)
+    read = TrainingParts(run, parts, HOMES)
+    found = fitting.fit(read, PARAMS, family, "sha", Path("models/candidates") / folder)
     file = onnx_export.served_form(
         found.pipeline, found.record, found.sample, HOMES, found.training, PARAMS.interval_level, LIMITS
     )
-    gap = out_of_fold.largest_gap(run, parts, HOMES, found.pipeline, file.content)
+    gap = out_of_fold.largest_gap(read, found.pipeline, file.content)
     assert gap <= LIMITS.onnx_tolerance * found.training.target_std
     return found
 
 
 def learner(run: Executor, parts: list[Path]) -> boosting.Boosting:
-    statistics = column_statistics.gather(run, parts, HOMES)
+    read = TrainingParts(run, parts, HOMES)
     make = partial(families.numeric_pipeline, HOMES.features, "xgboost", 1)
-    return boosting.Boosting(run, parts, HOMES, statistics, make)
+    return boosting.Boosting(read, column_statistics.gather(read), make)
 
 
 def kill(client: Client, address: str) -> None:
