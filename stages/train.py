@@ -24,7 +24,7 @@ from pipeline.distributed import executor
 from pipeline.distributed.executor import Executor
 from pipeline.tables import atomic_files, parquet, splitting
 from pipeline.tables.feature_matrix import to_matrix
-from pipeline.training import device, families, onnx_export, parity, preprocessing, search
+from pipeline.training import families, onnx_export, parity, preprocessing, search
 from pipeline.training.in_parts import fitting, out_of_fold
 from pipeline.training.in_parts.training_parts import TrainingParts
 from pipeline.training.onnx_export import Served
@@ -45,7 +45,7 @@ def fit(
         raise PipelineError("the table has no column `fold`: make it with stages.clean, which assigns each row's fold")
     if family not in params.families:
         raise PipelineError(f"params.yaml: train.families has no {family!r}; it has {', '.join(params.families)}")
-    device.check(families.numeric_pipeline(schema.features, family, params.seed, {}, device=params.device)[-1])
+    families.check_device(families.numeric_pipeline(schema.features, family, params.seed, {}, device=params.device)[-1])
     training = table[table["fold"] != splitting.TEST]
     matrix = to_matrix(training, schema.features)
     target = training[schema.target.name].to_numpy(float)

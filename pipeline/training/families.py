@@ -1,9 +1,13 @@
 """The model families. A new family is one entry in FAMILIES and its grid in params.yaml."""
 
+import json
 import pkgutil
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from pipeline.contract.errors import PipelineError
@@ -99,3 +103,22 @@ def numeric_pipeline(
     ours = {name: value for name, value in (("random_state", seed), ("device", device)) if name in known}
     model.set_params(**{**ours, **settings})
     return Pipeline([("prepare", prepare(columns, kind.scale, indicators)), ("model", model)])
+
+
+def check_device(model: Any) -> None:
+    """Raise PipelineError where an unfitted model of xgboost asks for a GPU and this machine has none.
+
+    XGBoost itself would compute on the CPU, with no more than a warning.
+    """
+    device = model.get_params().get("device", "cpu")
+    if device == "cpu":
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tiny = clone(model).set_params(n_estimators=1).fit(np.array([[0.0], [1.0]]), np.array([0.0, 1.0]))
+    used = json.loads(tiny.get_booster().save_config())["learner"]["generic_param"]["device"]
+    if not used.startswith(device):
+        raise PipelineError(
+            f"params.yaml: train.device is {device}, but xgboost finds no GPU here: set it to cpu, or run on a machine "
+            "with an NVIDIA GPU and its driver"
+        )

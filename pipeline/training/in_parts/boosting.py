@@ -28,7 +28,7 @@ class Boosting(Learner):
     """
 
     def fit(self, tried: list[Hyperparameters], indicators: tuple[int, ...], number: int) -> list[Pipeline]:
-        pipelines = [self.set_up(settings, indicators) for settings in tried]
+        pipelines = self.set_up(tried, indicators)
         prepare = pipelines[0][:-1]
         preprocessing.teach(prepare[0], self.statistics.imputed[number])
         models = [pipeline[-1] for pipeline in pipelines]

@@ -32,26 +32,19 @@ class TableStatistics(NamedTuple):
         return _training_folds(self.splits)
 
 
-class _ColumnStatistics(NamedTuple):
-    """`typical` [splits + 1]: the median, or the most frequent code of a bool or category; NaN without a value."""
-
-    rows: int
-    splits: list[Split]
-    missing: int
-    typical: np.ndarray
-
-
 def gather(parts: TrainingParts) -> TableStatistics:
     """Compute the statistics of the table."""
     columns = [*parts.schema.features, parts.schema.target]
-    *features, target = parts.run.map(_of_column, columns, "train: columns", parts.files, parts.schema)
+    found = parts.run.map(_of_column, columns, "train: columns", parts.files, parts.schema)
+    rows, splits, missing, typical = zip(*found, strict=True)
     # A feature that has no value is 0, as in pipeline/training/preprocessing.py.
-    imputed = np.nan_to_num(np.column_stack([each.typical for each in features]))
-    missing = np.array([each.missing for each in features])
-    return TableStatistics(target.rows, target.splits, missing, imputed, float(target.typical[-1]))
+    imputed = np.nan_to_num(np.column_stack(typical[:-1]))
+    return TableStatistics(rows[0], splits[0], np.array(missing[:-1]), imputed, float(typical[-1][-1]))
 
 
-def _of_column(column: Column, files: list[Path], schema: Schema) -> _ColumnStatistics:
+def _of_column(column: Column, files: list[Path], schema: Schema) -> tuple[int, list[Split], int, np.ndarray]:
+    """Return the rows, splits and missing values, and what is typical [splits + 1]: the median, or the most frequent
+    code of a bool or category; NaN without a value."""
     values, folds = [], []
     for file in files:
         frame = parquet.read(file, [column.name, "fold"])
@@ -64,7 +57,7 @@ def _of_column(column: Column, files: list[Path], schema: Schema) -> _ColumnStat
         middle(some) if len(some := value[known & np.isin(fold, members)]) else np.nan
         for members in _training_folds(splits)
     ]
-    return _ColumnStatistics(len(value), splits, int((~known).sum()), np.array(typical))
+    return len(value), splits, int((~known).sum()), np.array(typical)
 
 
 def _training_folds(splits: list[Split]) -> list[np.ndarray]:

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.onnx_model import Training
 from pipeline.contract.params import Train
-from pipeline.training import cross_validation, device, families, preprocessing, search
+from pipeline.training import families, preprocessing, search
 from pipeline.training.cross_validation import Hyperparameters
 from pipeline.training.in_parts import column_statistics, out_of_fold
 from pipeline.training.in_parts.training_parts import TrainingParts
@@ -43,12 +43,8 @@ def fit(parts: TrainingParts, params: Train, family: str, sha256: str, folder: P
         )
     statistics = column_statistics.gather(parts)
     make = partial(families.numeric_pipeline, columns, family, params.seed, device=params.device)
-    parts.run.map(device.check, [make({})[-1]], "train: device")
-    learner = kind.in_parts(parts, statistics, make)
-    tried = search.combinations(kind.limit(params.families[family], statistics.rows, params.max_leaves))
-    for settings in tried:
-        with cross_validation.named_refusal(family, settings):
-            learner.set_up(settings)
+    parts.run.map(families.check_device, [make({})[-1]], "train: device")
+    learner = kind.in_parts(family, parts, statistics, make)
     splits, kept = range(len(statistics.splits)), {}
 
     def squared_errors(each: list[Hyperparameters], indicators: tuple[int, ...]) -> list[float]:
@@ -58,12 +54,13 @@ def fit(parts: TrainingParts, params: Train, family: str, sha256: str, folder: P
         return out_of_fold.squared_errors(parts, statistics.splits, models)
 
     with_missing = tuple(np.flatnonzero(statistics.missing).tolist())
-    settings, indicators, diverged = search.choose(family, squared_errors, tried, kind.refine, with_missing)
+    chosen = search.choose(family, params, statistics.rows, with_missing, squared_errors)
+    settings, indicators, tried, diverged = chosen
     models = kept.get(repr((settings, indicators))) or [learner.fit([settings], indicators, n)[0] for n in splits]
     (model,) = learner.fit([settings], indicators, len(splits))
     cv_rmse, cv_rmse_se, target_std, sample = out_of_fold.hold_out(parts, statistics, models, folder)
-    out_of_fold_predictions = sample["prediction"].to_numpy(float)
-    record = FitRecord(family, settings, cv_rmse, cv_rmse_se, out_of_fold_predictions, len(tried), indicators, diverged)
+    predictions = sample["prediction"].to_numpy(float)
+    record = FitRecord(family, settings, cv_rmse, cv_rmse_se, predictions, tried, indicators, diverged)
     pipeline = Pipeline([("matrix", preprocessing.ToMatrix(columns).fit(sample)), *model.steps])
     training = Training(statistics.rows, sha256, statistics.target_median, target_std, cv_rmse)
     return Fitted(pipeline, record, sample, training)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from pipeline.training import cross_validation
 from pipeline.training.cross_validation import Hyperparameters
 from pipeline.training.in_parts.column_statistics import TableStatistics
 from pipeline.training.in_parts.training_parts import TrainingParts
@@ -16,14 +17,20 @@ from pipeline.training.in_parts.training_parts import TrainingParts
 class Learner(ABC):
     """`make(settings, indicators)` makes an unfitted numeric pipeline of the family."""
 
+    family: str
     parts: TrainingParts
     statistics: TableStatistics
     make: Callable[[Hyperparameters, tuple[int, ...]], Pipeline]
 
-    def set_up(self, settings: Hyperparameters, indicators: tuple[int, ...] = ()) -> Pipeline:
-        """Return a pipeline fitted to two blank rows: this checks the settings, and learns what needs no rows."""
+    def set_up(self, tried: list[Hyperparameters], indicators: tuple[int, ...]) -> list[Pipeline]:
+        """Return a pipeline of each settings, fitted to two blank rows: this learns what needs no rows, and raises
+        PipelineError that names settings which the model refuses."""
         blank = np.zeros((2, len(self.parts.schema.features)))
-        return self.make(settings, indicators).fit(blank, np.zeros(2))
+        pipelines = []
+        for settings in tried:
+            with cross_validation.named_refusal(self.family, settings):
+                pipelines.append(self.make(settings, indicators).fit(blank, np.zeros(2)))
+        return pipelines
 
     @abstractmethod
     def fit(self, tried: list[Hyperparameters], indicators: tuple[int, ...], number: int) -> list[Pipeline]:

@@ -23,19 +23,17 @@ class Linear(Learner):
                 f"params.yaml: train.families: {other[0]!r} of a linear model needs the rows in memory: leave it out, "
                 "or raise engine.in_memory_rows"
             )
+        pipelines = self.set_up(tried, indicators)
         folds, imputed = self.statistics.training_folds[number], self.statistics.imputed[number]
         summed = np.sum([self._by_fold[fold] for fold in folds.tolist() if fold in self._by_fold], axis=0)
         products = least_squares.impute(self._layout, summed, imputed)
-        pipelines = []
-        for settings in tried:
+        for settings, pipeline in zip(tried, pipelines, strict=True):
             solved = least_squares.solve(self._layout, products, indicators, float(settings.get("alpha", 0)))
-            pipeline = self.set_up(settings, indicators)
             preprocessing.teach(pipeline[0], imputed, solved.mean, solved.variance)
             model = pipeline[-1]
             model.coef_, model.intercept_ = solved.coef, solved.intercept
             if hasattr(model, "singular_"):
                 model.rank_, model.singular_ = solved.rank, solved.singular
-            pipelines.append(pipeline)
         return pipelines
 
     @cached_property

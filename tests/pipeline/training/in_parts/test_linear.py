@@ -64,7 +64,7 @@ def cut(table: pd.DataFrame, folder: Path, parts: int) -> list[Path]:
 def linear(table: pd.DataFrame, folder: Path, parts: int, family: str, schema: Schema = HOMES) -> Linear:
     read = TrainingParts(Executor(), cut(table, folder, parts), schema)
     make = partial(families.numeric_pipeline, schema.features, family, 0)
-    return Linear(read, column_statistics.gather(read), make)
+    return Linear(family, read, column_statistics.gather(read), make)
 
 
 def fits(learner: Linear, settings: dict, indicators: tuple[int, ...]) -> list[Pipeline]:

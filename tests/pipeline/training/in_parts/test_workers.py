@@ -75,7 +75,7 @@ def trained(run: Executor, parts: list[Path], family: str, folder: str) -> fitti
 def learner(run: Executor, parts: list[Path]) -> boosting.Boosting:
     read = TrainingParts(run, parts, HOMES)
     make = partial(families.numeric_pipeline, HOMES.features, "xgboost", 1)
-    return boosting.Boosting(read, column_statistics.gather(read), make)
+    return boosting.Boosting("xgboost", read, column_statistics.gather(read), make)
 
 
 def kill(client: Client, address: str) -> None:
