@@ -26,9 +26,11 @@ from pipeline.tables import atomic_files, parquet, splitting
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training import families, onnx_export, parity, preprocessing, search
 from pipeline.training.in_parts import fitting, out_of_fold
-from pipeline.training.in_parts.training_parts import TrainingParts
+from pipeline.training.in_parts.learner import TrainingParts
 from pipeline.training.onnx_export import Served
 from pipeline.training.search import FitRecord
+
+Trained = tuple[Pipeline, FitRecord, Served]
 
 
 def fit(
@@ -57,7 +59,7 @@ def fit(
     # As in the search: in this process, and one BLAS thread, so that the number of cores changes no digit.
     with joblib.parallel_config("sequential"), threadpool_limits(1):
         model.fit(matrix, target)
-    return Pipeline([("matrix", preprocessing.ToMatrix(schema.features).fit(training)), *model.steps]), record
+    return preprocessing.from_table(model, schema.features), record
 
 
 def main() -> None:
@@ -68,14 +70,15 @@ def main() -> None:
     with executor.start(engine) as run:
         fits_in_memory = run.client is None or parquet.count(paths.TRAIN) <= engine.in_memory_rows
         train = in_memory if fits_in_memory else in_parts
-        record = train(run, schema, params, limits, family)
+        pipeline, record, served = train(run, schema, params, limits, family)
+    save(pipeline, record, served)
     for settings in record.diverged:
         print(f"{family}: {settings} is left out: in cross-validation a prediction was not finite")
     print(f"{family}: {record.tried} settings in {time.perf_counter() - started:.1f} s, chosen {record.settings}")
     print(f"{family}: cv_rmse {record.cv_rmse:.3f} +- {record.cv_rmse_se:.3f}")
 
 
-def in_memory(run: Executor, schema: Schema, params: Train, limits: Select, family: str) -> FitRecord:
+def in_memory(run: Executor, schema: Schema, params: Train, limits: Select, family: str) -> Trained:
     training = parquet.read(paths.TRAIN)
     target = training[schema.target.name].to_numpy(float)
     pipeline, record = fit(training, schema, params, family, run)
@@ -85,19 +88,17 @@ def in_memory(run: Executor, schema: Schema, params: Train, limits: Select, fami
     served = onnx_export.served_form(pipeline, record, training, schema, described, params.interval_level, limits)
     predictions = {"prediction": record.out_of_fold, "residual": target - record.out_of_fold}
     parquet.write(pd.DataFrame({"row": training["row"], **predictions}), paths.CANDIDATES / f"{family}.oof.parquet")
-    save(pipeline, record, served)
-    return record
+    return pipeline, record, served
 
 
-def in_parts(run: Executor, schema: Schema, params: Train, limits: Select, family: str) -> FitRecord:
+def in_parts(run: Executor, schema: Schema, params: Train, limits: Select, family: str) -> Trained:
     parts, sha256 = TrainingParts(run, parquet.parts(paths.TRAIN), schema), atomic_files.digest(paths.TRAIN)
     with atomic_files.replacing(paths.CANDIDATES / f"{family}.oof.parquet") as folder:
         pipeline, record, sample, training = fitting.fit(parts, params, family, sha256, folder)
     served = onnx_export.served_form(pipeline, record, sample, schema, training, params.interval_level, limits)
     gap = out_of_fold.largest_gap(parts, pipeline, served.content)
     parity.check_gap(gap, family, training.target_std, limits)
-    save(pipeline, record, served._replace(max_abs_diff=max(gap, served.max_abs_diff)))
-    return record
+    return pipeline, record, served._replace(max_abs_diff=max(gap, served.max_abs_diff))
 
 
 def save(pipeline: Pipeline, record: FitRecord, served: Served) -> None:

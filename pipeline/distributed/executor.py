@@ -9,7 +9,7 @@ import platform
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,26 +62,25 @@ class Executor:
             return reduce(add, map(function, items))
         from dask import bag
 
-        results = bag.from_sequence(items, partition_size=1).map(InFolder(function, Path.cwd()))
+        results = bag.from_sequence(items, partition_size=1).map(in_this_folder(function))
         with named_failures(self.client):
             total: Result = self.client.compute(results.fold(add, split_every=NEIGHBOURS)).result()
         return total
 
 
-class InFolder:
-    """A function that runs in the project's folder, wherever the worker was started."""
+def in_this_folder(function: Callable[..., Result]) -> Callable[..., Result]:
+    """Return the function as one that runs in this process's folder, wherever the worker was started."""
+    return partial(_in_folder, Path.cwd(), function)
 
-    def __init__(self, function: Callable[..., Any], folder: Path) -> None:
-        self.function, self.folder = function, folder
 
-    def __call__(self, *arguments: Any) -> Any:
-        try:
-            os.chdir(self.folder)
-        except OSError as error:
-            raise PipelineError(
-                f"a worker on {platform.node()} does not see {self.folder} ({error.strerror}): mount it there too"
-            ) from None
-        return self.function(*arguments)
+def _in_folder(folder: Path, function: Callable[..., Result], *arguments: Any) -> Result:
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise PipelineError(
+            f"a worker on {platform.node()} does not see {folder} ({error.strerror}): mount it there too"
+        ) from None
+    return function(*arguments)
 
 
 @contextmanager
@@ -105,7 +104,7 @@ def _map_on_workers(
     # Tasks of their own: the scheduler keeps what a task is made of, so that `shared` outlives the workers.
     given = [client.submit(lambda value: value, each, pure=False) for each in shared]
     # Keys of their own: Dask would take equal ones of an earlier run on the same scheduler for the same work.
-    task, run = InFolder(function, Path.cwd()), uuid.uuid4().hex
+    task, run = in_this_folder(function), uuid.uuid4().hex
     keys = [(f"{label} {run}", number) for number in range(len(items))]
     futures = [client.submit(task, item, *given, key=key) for item, key in zip(items, keys, strict=True)]
     try:

@@ -3,32 +3,17 @@
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from pipeline.contract.schema import Column, Schema
 from pipeline.tables.feature_matrix import to_matrix
 
 UNENCODED = ("numbers", "booleans")  # the transformers that keep one column for each feature
 IMPUTED = (*UNENCODED, "categories")  # those whose first step replaces missing values
-
-
-class ToMatrix(TransformerMixin, BaseEstimator):
-    """The first step of every fitted pipeline: `to_matrix` with the columns of the schema."""
-
-    def __init__(self, columns: tuple[Column, ...]) -> None:
-        self.columns = columns
-
-    def fit(self, table: pd.DataFrame, y: Any = None) -> Self:
-        self.n_features_in_ = len(self.columns)
-        return self
-
-    def transform(self, table: pd.DataFrame) -> np.ndarray:
-        return to_matrix(table, self.columns)
 
 
 class IsMissing(TransformerMixin, BaseEstimator):
@@ -66,6 +51,11 @@ def prepare(columns: tuple[Column, ...], scale: bool, indicators: tuple[int, ...
         ("missing", IsMissing(), list(indicators)),
     ]
     return ColumnTransformer([each for each in transformers if each[-1]])
+
+
+def from_table(fitted: Pipeline, columns: tuple[Column, ...]) -> Pipeline:
+    """Return a pipeline that predicts from a table with these columns, as the fitted one does from their matrix."""
+    return Pipeline([("matrix", FunctionTransformer(to_matrix, kw_args={"columns": columns})), *fitted.steps])
 
 
 def imputed_values(preparation: ColumnTransformer, schema: Schema) -> dict[str, float]:

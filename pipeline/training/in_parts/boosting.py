@@ -3,7 +3,6 @@
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,11 +10,10 @@ from sklearn.pipeline import Pipeline
 
 from pipeline.distributed import together
 from pipeline.distributed.client import named_failures
-from pipeline.distributed.executor import InFolder
+from pipeline.distributed.executor import in_this_folder
 from pipeline.training import preprocessing, shared_trees
 from pipeline.training.cross_validation import Hyperparameters
-from pipeline.training.in_parts.learner import Learner
-from pipeline.training.in_parts.training_parts import PartRows
+from pipeline.training.in_parts.learner import Learner, PartRows
 
 T = TypeVar("T")
 SILENCE = 300  # seconds that a worker waits for a peer that answers nothing; a fit's slowest step must be shorter
@@ -52,7 +50,7 @@ class Boosting(Learner):
 
         gc.collect()  # XGBoost's matrix of the last fit is in a reference cycle, which keeps its rows on the workers
         width = _prepared(prepare, np.zeros((1, len(self.parts.schema.features)))).shape[1]
-        read = dask.delayed(InFolder(self.parts.reading(_prepared_rows), Path.cwd()), pure=False, nout=2)
+        read = dask.delayed(in_this_folder(self.parts.reading(_prepared_rows)), pure=False, nout=2)
         pairs = [read(file, prepare, folds) for file in self.parts.files]
         features = array.concatenate([array.from_delayed(x, (np.nan, width), np.float32) for x, _ in pairs])
         target = array.concatenate([array.from_delayed(y, (np.nan,), np.float64) for _, y in pairs])

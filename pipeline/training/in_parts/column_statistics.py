@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.contract.schema import Column, Schema
+from pipeline.distributed.executor import Executor
 from pipeline.tables import parquet, splitting
 from pipeline.tables.feature_matrix import to_matrix
-from pipeline.training.in_parts.training_parts import TrainingParts
 
 Split = tuple[np.ndarray, np.ndarray]  # the folds to train on, and those held out
 
@@ -32,10 +32,9 @@ class TableStatistics(NamedTuple):
         return _training_folds(self.splits)
 
 
-def gather(parts: TrainingParts) -> TableStatistics:
-    """Compute the statistics of the table."""
-    columns = [*parts.schema.features, parts.schema.target]
-    found = parts.run.map(_of_column, columns, "train: columns", parts.files, parts.schema)
+def gather(run: Executor, files: list[Path], schema: Schema) -> TableStatistics:
+    """Compute the statistics of the table in these files."""
+    found = run.map(_of_column, [*schema.features, schema.target], "train: columns", files, schema)
     rows, splits, missing, typical = zip(*found, strict=True)
     # A feature that has no value is 0, as in pipeline/training/preprocessing.py.
     imputed = np.nan_to_num(np.column_stack(typical[:-1]))

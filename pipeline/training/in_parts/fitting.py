@@ -14,7 +14,7 @@ from pipeline.contract.params import Train
 from pipeline.training import families, preprocessing, search
 from pipeline.training.cross_validation import Hyperparameters
 from pipeline.training.in_parts import column_statistics, out_of_fold
-from pipeline.training.in_parts.training_parts import TrainingParts
+from pipeline.training.in_parts.learner import TrainingParts
 from pipeline.training.search import FitRecord
 
 
@@ -41,7 +41,7 @@ def fit(parts: TrainingParts, params: Train, family: str, sha256: str, folder: P
             f"{family} needs all training rows in memory: raise engine.in_memory_rows above their number, "
             f"or take it out of train.families in params.yaml; in parts there are {able}"
         )
-    statistics = column_statistics.gather(parts)
+    statistics = column_statistics.gather(parts.run, parts.files, parts.schema)
     make = partial(families.numeric_pipeline, columns, family, params.seed, device=params.device)
     parts.run.map(families.check_device, [make({})[-1]], "train: device")
     learner = kind.in_parts(family, parts, statistics, make)
@@ -61,6 +61,5 @@ def fit(parts: TrainingParts, params: Train, family: str, sha256: str, folder: P
     cv_rmse, cv_rmse_se, target_std, sample = out_of_fold.hold_out(parts, statistics, models, folder)
     predictions = sample["prediction"].to_numpy(float)
     record = FitRecord(family, settings, cv_rmse, cv_rmse_se, predictions, tried, indicators, diverged)
-    pipeline = Pipeline([("matrix", preprocessing.ToMatrix(columns).fit(sample)), *model.steps])
     training = Training(statistics.rows, sha256, statistics.target_median, target_std, cv_rmse)
-    return Fitted(pipeline, record, sample, training)
+    return Fitted(preprocessing.from_table(model, columns), record, sample, training)

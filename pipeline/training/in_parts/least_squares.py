@@ -5,7 +5,7 @@ linear change of the same sums, so that one pass over the rows serves all folds,
 Numbers and the target are taken as distances from their medians, which keeps the digits that a large offset would cost.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,18 +30,6 @@ class Layout(NamedTuple):
     missing: np.ndarray
     centre: np.ndarray
     width: int
-
-
-class Fit(NamedTuple):
-    """A solution: `mean` and `variance` of the numbers and then the booleans; `coef` of the model's inputs, per
-    standard deviation where they are scaled; `intercept`; `rank` and `singular` values of the centred inputs."""
-
-    mean: np.ndarray
-    variance: np.ndarray
-    coef: np.ndarray
-    intercept: float
-    rank: int
-    singular: np.ndarray
 
 
 def layout(columns: tuple[Column, ...], statistics: TableStatistics) -> Layout:
@@ -85,9 +73,14 @@ def impute(layout: Layout, products: np.ndarray, imputed: np.ndarray) -> np.ndar
     return changed
 
 
-def solve(layout: Layout, products: np.ndarray, indicators: tuple[int, ...], alpha: float) -> Fit:
+def solve(
+    layout: Layout, products: np.ndarray, indicators: tuple[int, ...], alpha: float
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     """Solve least squares with the penalty alpha |coef|², for the inputs that pipeline.training.preprocessing makes
-    with a scaler. Of many solutions, return that of the smallest coefficients, as scikit-learn does."""
+    with a scaler. Of many solutions, take that of the smallest coefficients, as scikit-learn does.
+
+    Return the mean and variance of the numbers and then the booleans, and the attributes of a fitted LinearRegression.
+    """
     at = preprocessing.by_kind(layout.columns)
     scaled = [*at["numbers"], *at["booleans"]]
     coded = [
@@ -109,11 +102,10 @@ def solve(layout: Layout, products: np.ndarray, indicators: tuple[int, ...], alp
     inverse = np.divide(1, eigenvalues + alpha / n, where=kept, out=np.zeros_like(eigenvalues))
     coef = vectors @ (inverse * (vectors.T @ (covariance[:-1, -1] / deviation)))
     unscaled = slice(len(scaled), None)
-    return Fit(
-        mean=layout.centre[scaled] + mean[: len(scaled)],
-        variance=variance,
-        coef=coef,
-        intercept=layout.centre[-1] + mean[-1] - float(coef[unscaled] @ mean[:-1][unscaled]),
-        rank=int(kept.sum()),
-        singular=np.sqrt(n * np.where(kept, eigenvalues, 0))[::-1],
-    )
+    attributes = {
+        "coef_": coef,
+        "intercept_": layout.centre[-1] + mean[-1] - float(coef[unscaled] @ mean[:-1][unscaled]),
+        "rank_": int(kept.sum()),
+        "singular_": np.sqrt(n * np.where(kept, eigenvalues, 0))[::-1],
+    }
+    return layout.centre[scaled] + mean[: len(scaled)], variance, attributes

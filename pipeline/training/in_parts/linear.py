@@ -9,9 +9,8 @@ from pipeline.contract.errors import PipelineError
 from pipeline.training import preprocessing
 from pipeline.training.cross_validation import Hyperparameters
 from pipeline.training.in_parts import least_squares
-from pipeline.training.in_parts.learner import Learner
+from pipeline.training.in_parts.learner import Learner, PartRows
 from pipeline.training.in_parts.least_squares import Layout
-from pipeline.training.in_parts.training_parts import PartRows
 
 
 class Linear(Learner):
@@ -28,12 +27,11 @@ class Linear(Learner):
         summed = np.sum([self._by_fold[fold] for fold in folds.tolist() if fold in self._by_fold], axis=0)
         products = least_squares.impute(self._layout, summed, imputed)
         for settings, pipeline in zip(tried, pipelines, strict=True):
-            solved = least_squares.solve(self._layout, products, indicators, float(settings.get("alpha", 0)))
-            preprocessing.teach(pipeline[0], imputed, solved.mean, solved.variance)
-            model = pipeline[-1]
-            model.coef_, model.intercept_ = solved.coef, solved.intercept
-            if hasattr(model, "singular_"):
-                model.rank_, model.singular_ = solved.rank, solved.singular
+            alpha = float(settings.get("alpha", 0))
+            mean, variance, attributes = least_squares.solve(self._layout, products, indicators, alpha)
+            preprocessing.teach(pipeline[0], imputed, mean, variance)
+            for name in attributes.keys() & vars(pipeline[-1]):  # Ridge has fewer
+                setattr(pipeline[-1], name, attributes[name])
         return pipelines
 
     @cached_property

@@ -2,7 +2,6 @@
 
 from math import isqrt
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,17 +10,7 @@ from sklearn.pipeline import Pipeline
 from pipeline.contract.onnx_model import Model
 from pipeline.tables import parquet, sampling
 from pipeline.training.in_parts.column_statistics import Split, TableStatistics
-from pipeline.training.in_parts.training_parts import PartRows, TrainingParts
-
-
-class Errors(NamedTuple):
-    """`cv_rmse` and its standard error, of the out-of-fold predictions; `target_std`: the target's standard deviation;
-    `sample`: a sample of the training rows with `prediction` and `residual`."""
-
-    cv_rmse: float
-    cv_rmse_se: float
-    target_std: float
-    sample: pd.DataFrame
+from pipeline.training.in_parts.learner import PartRows, TrainingParts
 
 
 def squared_errors(parts: TrainingParts, splits: list[Split], models: list[list[Pipeline]]) -> list[float]:
@@ -29,9 +18,15 @@ def squared_errors(parts: TrainingParts, splits: list[Split], models: list[list[
     return np.sum(parts.map(_squared_errors, "train: errors", splits, models), axis=0).tolist()
 
 
-def hold_out(parts: TrainingParts, statistics: TableStatistics, models: list[Pipeline], folder: Path) -> Errors:
+def hold_out(
+    parts: TrainingParts, statistics: TableStatistics, models: list[Pipeline], folder: Path
+) -> tuple[float, float, float, pd.DataFrame]:
     """Predict every held row by the model of its split, and write `row`, `prediction` and `residual` to a new folder, a
-    file a part."""
+    file a part.
+
+    Return the cross-validated RMSE, its standard error, the target's standard deviation, and a sample of the training
+    rows with `prediction` and `residual`.
+    """
     folder.mkdir(parents=True)
     found = parts.map(_hold_out, "train: out-of-fold", statistics, models, folder.resolve())
     counts, sums, samples = zip(*found, strict=True)
@@ -42,7 +37,7 @@ def hold_out(parts: TrainingParts, statistics: TableStatistics, models: list[Pip
     cv_rmse = float(squared) ** 0.5
     # As in pipeline.training.search: the variance of the squared errors, and the delta method.
     error = (max(float(fourth - squared**2), 0.0) / (held - 1)) ** 0.5 / (2 * cv_rmse) if cv_rmse else 0.0
-    return Errors(cv_rmse, error, float(spread - distance**2) ** 0.5, sample)
+    return cv_rmse, error, float(spread - distance**2) ** 0.5, sample
 
 
 def largest_gap(parts: TrainingParts, pipeline: Pipeline, content: bytes) -> float:

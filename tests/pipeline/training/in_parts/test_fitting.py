@@ -16,7 +16,7 @@ from pipeline.tables import atomic_files, parquet, sampling
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training import onnx_export, parity
 from pipeline.training.in_parts import fitting, out_of_fold
-from pipeline.training.in_parts.training_parts import TrainingParts
+from pipeline.training.in_parts.learner import TrainingParts
 from stages.train import fit
 from tests.pipeline.training.in_parts.test_linear import HOMES, cut, homes
 

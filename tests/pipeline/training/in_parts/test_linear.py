@@ -16,8 +16,8 @@ from pipeline.tables import parquet, splitting
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training import families
 from pipeline.training.in_parts import column_statistics
+from pipeline.training.in_parts.learner import TrainingParts
 from pipeline.training.in_parts.linear import Linear
-from pipeline.training.in_parts.training_parts import TrainingParts
 from stages.clean import clean
 from tests.tables import make_schema
 
@@ -64,7 +64,7 @@ def cut(table: pd.DataFrame, folder: Path, parts: int) -> list[Path]:
 def linear(table: pd.DataFrame, folder: Path, parts: int, family: str, schema: Schema = HOMES) -> Linear:
     read = TrainingParts(Executor(), cut(table, folder, parts), schema)
     make = partial(families.numeric_pipeline, schema.features, family, 0)
-    return Linear(family, read, column_statistics.gather(read), make)
+    return Linear(family, read, column_statistics.gather(read.run, read.files, read.schema), make)
 
 
 def fits(learner: Linear, settings: dict, indicators: tuple[int, ...]) -> list[Pipeline]:

@@ -23,7 +23,7 @@ from pipeline.distributed.executor import Executor
 from pipeline.tables import atomic_files
 from pipeline.training import families, onnx_export
 from pipeline.training.in_parts import boosting, column_statistics, fitting, out_of_fold
-from pipeline.training.in_parts.training_parts import TrainingParts
+from pipeline.training.in_parts.learner import TrainingParts
 from stages.train import fit
 from tests.pipeline.training.in_parts.test_fitting import LIMITS
 from tests.pipeline.training.in_parts.test_linear import HOMES, cut, homes
@@ -75,7 +75,7 @@ def trained(run: Executor, parts: list[Path], family: str, folder: str) -> fitti
 def learner(run: Executor, parts: list[Path]) -> boosting.Boosting:
     read = TrainingParts(run, parts, HOMES)
     make = partial(families.numeric_pipeline, HOMES.features, "xgboost", 1)
-    return boosting.Boosting("xgboost", read, column_statistics.gather(read), make)
+    return boosting.Boosting("xgboost", read, column_statistics.gather(read.run, read.files, read.schema), make)
 
 
 def kill(client: Client, address: str) -> None:
