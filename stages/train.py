@@ -8,6 +8,7 @@ and metrics/train/<family>.json. It never reads the test split.
 
 import argparse
 import time
+from functools import partial
 
 import joblib
 import pandas as pd
@@ -36,7 +37,7 @@ Trained = tuple[Pipeline, FitRecord, Served]
 def fit(
     table: pd.DataFrame, schema: Schema, params: Train, family: str, run: Executor | None = None
 ) -> tuple[Pipeline, FitRecord]:
-    """The family's best pipeline, fitted to the training rows of `table`, and the record of its search.
+    """Return the family's best pipeline, fitted to the training rows of `table`, and the record of its search.
 
     `table` comes from `stages.clean`: the schema's columns and `fold`. Rows of the test split (fold -1) are left out.
     `run` makes the fits of the search; by default this process does. The pipeline predicts from a table with the
@@ -47,15 +48,14 @@ def fit(
         raise PipelineError("the table has no column `fold`: make it with stages.clean, which assigns each row's fold")
     if family not in params.families:
         raise PipelineError(f"params.yaml: train.families has no {family!r}; it has {', '.join(params.families)}")
-    families.check_device(families.numeric_pipeline(schema.features, family, params.seed, {}, device=params.device)[-1])
+    make = partial(families.numeric_pipeline, schema.features, family, params.seed, device=params.device)
+    families.check_device(make({})[-1])
     training = table[table["fold"] != splitting.TEST]
     matrix = to_matrix(training, schema.features)
     target = training[schema.target.name].to_numpy(float)
     splits = splitting.splits(training["fold"].to_numpy(), schema)
     record = search.grid_search(matrix, target, splits, schema, params, family, run or Executor())
-    model = families.numeric_pipeline(
-        schema.features, family, params.seed, record.settings, record.indicators, params.device
-    )
+    model = make(record.settings, record.indicators)
     # As in the search: in this process, and one BLAS thread, so that the number of cores changes no digit.
     with joblib.parallel_config("sequential"), threadpool_limits(1):
         model.fit(matrix, target)

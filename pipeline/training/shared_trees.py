@@ -30,9 +30,8 @@ class Sharing(NamedTuple):
             shared = [name for name in self.names if name in settings]
             # A value that the model may refuse has a group of its own, so that the message names it.
             known = all(_is_size(name, settings[name]) for name in shared)
-            groups.setdefault(repr({**settings, **dict.fromkeys(shared)}) if known else str(position), []).append(
-                position
-            )
+            key = repr({**settings, **dict.fromkeys(shared)}) if known else str(position)
+            groups.setdefault(key, []).append(position)
         return list(groups.values())
 
 
@@ -51,26 +50,34 @@ def _fit_most_rounds(models: list[Any], matrix: np.ndarray, target: np.ndarray, 
 
 
 def _fit_largest_forest(models: list[Any], matrix: np.ndarray, target: np.ndarray, held: np.ndarray) -> np.ndarray:
-    most = max(model.n_estimators for model in models)
-    *limits, deepest = sorted({model.max_depth for model in models}, key=lambda depth: depth or math.inf)
+    wanted = [(model.max_depth, model.n_estimators) for model in models]
+    *limits, deepest = sorted({depth for depth, _ in wanted}, key=lambda depth: depth or math.inf)
+    most = max(size for _, size in wanted)
     forest = clone(models[0]).set_params(n_estimators=most, max_depth=deepest).fit(matrix, target)
-    samples = forest.estimators_samples_ if limits else []
-    # As a forest hands them to its trees.
-    matrix, held = matrix.astype(np.float32), held.astype(np.float32)
+    matrix, held = matrix.astype(np.float32), held.astype(np.float32)  # as a forest hands them to its trees
+    sums = {depth: np.zeros(len(held)) for depth in (*limits, deepest)}
+    means = {}
     with config_context(skip_parameter_validation=True, assume_finite=True):  # the fit above has checked them
-        predictions = {deepest: np.array([tree.predict(held, check_input=False) for tree in forest.estimators_])}
-        for limit in limits:
-            predictions[limit] = predictions[deepest].copy()
-            for number, sample in enumerate(samples):
-                tree = copy.copy(forest.estimators_[number])
-                # At the limit too: there a try to split, even in vain, has moved the tree's random state on.
-                if tree.tree_.max_depth >= limit:
-                    tree.max_depth = limit
-                    tree.fit(matrix, target, np.bincount(sample, minlength=len(matrix)), check_input=False)
-                    predictions[limit][number] = tree.predict(held, check_input=False)
-    # In the order of the trees, as a forest adds up.
-    sums = {depth: np.cumsum(each, axis=0) for depth, each in predictions.items()}
-    return np.array([sums[model.max_depth][model.n_estimators - 1] / model.n_estimators for model in models])
+        for size, tree in enumerate(forest.estimators_, start=1):
+            predicted = tree.predict(held, check_input=False)
+            for depth in sums:
+                limited = tree if depth == deepest else _limited(forest, tree, depth, matrix, target)
+                own = predicted if limited is tree else limited.predict(held, check_input=False)
+                sums[depth] = sums[depth] + own
+                if (depth, size) in wanted:
+                    means[depth, size] = sums[depth] / size
+    return np.array([means[each] for each in wanted])
+
+
+def _limited(forest: Any, tree: Any, max_depth: int, matrix: np.ndarray, target: np.ndarray) -> Any:
+    """Return the tree of the forest, or one grown from the same rows where it reaches the depth limit."""
+    # At the limit too: there a try to split, even in vain, has moved the tree's random state on.
+    if tree.tree_.max_depth < max_depth:
+        return tree
+    alone, tree = copy.copy(forest), copy.copy(tree)
+    alone.estimators_, tree.max_depth = [tree], max_depth
+    (sample,) = alone.estimators_samples_
+    return tree.fit(matrix, target, np.bincount(sample, minlength=len(matrix)), check_input=False)
 
 
 NO_SHARING = Sharing((), _fit_each)

@@ -13,6 +13,7 @@ from pipeline.distributed.client import named_failures
 from pipeline.distributed.executor import in_this_folder
 from pipeline.training import preprocessing, shared_trees
 from pipeline.training.cross_validation import Hyperparameters
+from pipeline.training.in_parts.column_statistics import training_folds
 from pipeline.training.in_parts.learner import Learner, PartRows
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ class Boosting(Learner):
         models = [pipeline[-1] for pipeline in pipelines]
         groups = [[models[position] for position in group] for group in shared_trees.ROUNDS.groups(tried)]
         largest = [max(group, key=_rounds) for group in groups]
-        folds, client = self.statistics.training_folds[number], self.parts.run.client
+        folds, client = training_folds(self.statistics.splits)[number], self.parts.run.client
         with named_failures(client):
             boosters = together.again_without(client, lambda: self._fit_together(client, largest, prepare, folds))
         for group, booster in zip(groups, boosters, strict=True):

@@ -26,11 +26,6 @@ class TableStatistics(NamedTuple):
     imputed: np.ndarray
     target_median: float
 
-    @property
-    def training_folds(self) -> list[np.ndarray]:
-        """The folds that each split trains on, and last all folds: the rows of each fit."""
-        return _training_folds(self.splits)
-
 
 def gather(run: Executor, files: list[Path], schema: Schema) -> TableStatistics:
     """Compute the statistics of the table in these files."""
@@ -54,12 +49,13 @@ def _of_column(column: Column, files: list[Path], schema: Schema) -> tuple[int, 
     middle = _most_frequent if column.dtype in ("bool", "category") else np.median
     typical = [
         middle(some) if len(some := value[known & np.isin(fold, members)]) else np.nan
-        for members in _training_folds(splits)
+        for members in training_folds(splits)
     ]
     return len(value), splits, int((~known).sum()), np.array(typical)
 
 
-def _training_folds(splits: list[Split]) -> list[np.ndarray]:
+def training_folds(splits: list[Split]) -> list[np.ndarray]:
+    """Return the folds that each split trains on, and last all folds: the rows of each fit."""
     everything = np.unique(np.concatenate([folds for split in splits for folds in split]))
     return [*(train for train, _ in splits), everything]
 

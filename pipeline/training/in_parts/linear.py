@@ -9,6 +9,7 @@ from pipeline.contract.errors import PipelineError
 from pipeline.training import preprocessing
 from pipeline.training.cross_validation import Hyperparameters
 from pipeline.training.in_parts import least_squares
+from pipeline.training.in_parts.column_statistics import training_folds
 from pipeline.training.in_parts.learner import Learner, PartRows
 from pipeline.training.in_parts.least_squares import Layout
 
@@ -23,7 +24,7 @@ class Linear(Learner):
                 "or raise engine.in_memory_rows"
             )
         pipelines = self.set_up(tried, indicators)
-        folds, imputed = self.statistics.training_folds[number], self.statistics.imputed[number]
+        folds, imputed = training_folds(self.statistics.splits)[number], self.statistics.imputed[number]
         summed = np.sum([self._by_fold[fold] for fold in folds.tolist() if fold in self._by_fold], axis=0)
         products = least_squares.impute(self._layout, summed, imputed)
         for settings, pipeline in zip(tried, pipelines, strict=True):
