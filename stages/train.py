@@ -8,6 +8,7 @@ and metrics/train/<family>.json. It never reads the test split.
 
 import argparse
 import time
+from functools import partial
 
 import joblib
 import pandas as pd
@@ -24,38 +25,41 @@ from pipeline.distributed import executor
 from pipeline.distributed.executor import Executor
 from pipeline.tables import atomic_files, parquet, splitting
 from pipeline.tables.feature_matrix import to_matrix
-from pipeline.training import device, families, onnx_export, parity, preprocessing, search
+from pipeline.training import families, onnx_export, parity, preprocessing, search
 from pipeline.training.in_parts import fitting, out_of_fold
+from pipeline.training.in_parts.learner import TrainingParts
 from pipeline.training.onnx_export import Served
 from pipeline.training.search import FitRecord
+
+Trained = tuple[Pipeline, FitRecord, Served]
 
 
 def fit(
     table: pd.DataFrame, schema: Schema, params: Train, family: str, run: Executor | None = None
 ) -> tuple[Pipeline, FitRecord]:
-    """The family's best pipeline, fitted to the training rows of `table`, and the record of its search.
+    """Return the family's best pipeline, fitted to the training rows of `table`, and the record of its search.
 
     `table` comes from `stages.clean`: the schema's columns and `fold`. Rows of the test split (fold -1) are left out.
-    `run`: as for `cross_validate`. The pipeline predicts from a table with the schema's feature columns.
+    `run` makes the fits of the search; by default this process does. The pipeline predicts from a table with the
+    schema's feature columns.
     Raises PipelineError for an unknown family or setting, a table without `fold`, and a GPU that is not there.
     """
     if "fold" not in table:
         raise PipelineError("the table has no column `fold`: make it with stages.clean, which assigns each row's fold")
     if family not in params.families:
         raise PipelineError(f"params.yaml: train.families has no {family!r}; it has {', '.join(params.families)}")
-    device.check(families.numeric_pipeline(schema.features, family, params.seed, {}, device=params.device)[-1])
+    make = partial(families.numeric_pipeline, schema.features, family, params.seed, device=params.device)
+    families.check_device(make({})[-1])
     training = table[table["fold"] != splitting.TEST]
     matrix = to_matrix(training, schema.features)
     target = training[schema.target.name].to_numpy(float)
     splits = splitting.splits(training["fold"].to_numpy(), schema)
-    record = search.grid_search(matrix, target, splits, schema, params, family, run)
-    model = families.numeric_pipeline(
-        schema.features, family, params.seed, record.settings, record.indicators, params.device
-    )
+    record = search.grid_search(matrix, target, splits, schema, params, family, run or Executor())
+    model = make(record.settings, record.indicators)
     # As in the search: in this process, and one BLAS thread, so that the number of cores changes no digit.
     with joblib.parallel_config("sequential"), threadpool_limits(1):
         model.fit(matrix, target)
-    return Pipeline([("matrix", preprocessing.ToMatrix(schema.features).fit(training)), *model.steps]), record
+    return preprocessing.from_table(model, schema.features), record
 
 
 def main() -> None:
@@ -64,16 +68,17 @@ def main() -> None:
     schema = load_schema().excluding(load_params(Features).exclude)
     started = time.perf_counter()
     with executor.start(engine) as run:
-        fits_in_memory = parquet.count(paths.TRAIN) <= engine.in_memory_rows or run.client is None
+        fits_in_memory = run.client is None or parquet.count(paths.TRAIN) <= engine.in_memory_rows
         train = in_memory if fits_in_memory else in_parts
-        record = train(run, schema, params, limits, family)
+        pipeline, record, served = train(run, schema, params, limits, family)
+    save(pipeline, record, served)
     for settings in record.diverged:
         print(f"{family}: {settings} is left out: in cross-validation a prediction was not finite")
     print(f"{family}: {record.tried} settings in {time.perf_counter() - started:.1f} s, chosen {record.settings}")
     print(f"{family}: cv_rmse {record.cv_rmse:.3f} +- {record.cv_rmse_se:.3f}")
 
 
-def in_memory(run: Executor, schema: Schema, params: Train, limits: Select, family: str) -> FitRecord:
+def in_memory(run: Executor, schema: Schema, params: Train, limits: Select, family: str) -> Trained:
     training = parquet.read(paths.TRAIN)
     target = training[schema.target.name].to_numpy(float)
     pipeline, record = fit(training, schema, params, family, run)
@@ -83,20 +88,17 @@ def in_memory(run: Executor, schema: Schema, params: Train, limits: Select, fami
     served = onnx_export.served_form(pipeline, record, training, schema, described, params.interval_level, limits)
     predictions = {"prediction": record.out_of_fold, "residual": target - record.out_of_fold}
     parquet.write(pd.DataFrame({"row": training["row"], **predictions}), paths.CANDIDATES / f"{family}.oof.parquet")
-    save(pipeline, record, served)
-    return record
+    return pipeline, record, served
 
 
-def in_parts(run: Executor, schema: Schema, params: Train, limits: Select, family: str) -> FitRecord:
-    parts, sha256 = parquet.parts(paths.TRAIN), atomic_files.digest(paths.TRAIN)
+def in_parts(run: Executor, schema: Schema, params: Train, limits: Select, family: str) -> Trained:
+    parts, sha256 = TrainingParts(run, parquet.parts(paths.TRAIN), schema), atomic_files.digest(paths.TRAIN)
     with atomic_files.replacing(paths.CANDIDATES / f"{family}.oof.parquet") as folder:
-        found = fitting.fit(run, parts, schema, params, family, sha256, folder)
-    pipeline, record, sample, training = found
+        pipeline, record, sample, training = fitting.fit(parts, params, family, sha256, folder)
     served = onnx_export.served_form(pipeline, record, sample, schema, training, params.interval_level, limits)
-    gap = out_of_fold.largest_gap(run, parts, schema, pipeline, served.content)
+    gap = out_of_fold.largest_gap(parts, pipeline, served.content)
     parity.check_gap(gap, family, training.target_std, limits)
-    save(pipeline, record, served._replace(max_abs_diff=max(gap, served.max_abs_diff)))
-    return record
+    return pipeline, record, served._replace(max_abs_diff=max(gap, served.max_abs_diff))
 
 
 def save(pipeline: Pipeline, record: FitRecord, served: Served) -> None:

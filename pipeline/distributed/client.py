@@ -5,6 +5,7 @@ import importlib.util
 import io
 import logging
 import os
+import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -17,15 +18,6 @@ from pipeline.contract.errors import PipelineError
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
 PACKAGES = ("stages", "pipeline", "api")  # that workers may run functions of
 TIMEOUT = 5  # seconds until a scheduler that does not answer counts as away
-# Run on each worker before new code comes: a module that is already imported would stay as it was.
-_FORGET = """
-import sys
-if "{name}" not in str(getattr(sys.modules.get("pipeline"), "__file__", "")):
-    sys.path[:] = [path for path in sys.path if "stages-" not in path]
-    for name in [name for name in sys.modules if name.split(".")[0] in {packages}]:
-        del sys.modules[name]
-"""
-
 _LOCAL = {
     # Without Dask's MALLOC_TRIM_THRESHOLD_, with which each array is memory that the system has to make anew: that took
     # as much time as the work.
@@ -34,8 +26,6 @@ _LOCAL = {
     ),
     "distributed.worker.profile.enabled": False,
 }
-
-_LOGGERS = ("distributed.client", "tornado.application")  # the second logs errors of the client's callbacks
 
 
 @contextmanager
@@ -51,7 +41,7 @@ def connect(memory_share: float) -> Iterator[Any]:
         )
     # One error says what went wrong; Dask would log it on both sides, with a traceback.
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
-    for name in _LOGGERS:
+    for name in ("distributed.client", "tornado.application"):  # the second logs errors of the client's callbacks
         logging.getLogger(name).addFilter(_is_critical)
     address = os.environ.get(ADDRESS)
     with _remote(address) if address else _local(memory_share) as client:
@@ -84,23 +74,14 @@ def _is_critical(record: logging.LogRecord) -> bool:
 @contextmanager
 def _local(share: float) -> Iterator[Any]:
     import dask
-    from dask.distributed import Client, LocalCluster
+    from dask.distributed import Client
     from dask.system import CPU_COUNT
     from distributed.system import MEMORY_LIMIT
 
     limit = int(MEMORY_LIMIT * share / CPU_COUNT)
     # One thread each: most of the work is Python's, where threads wait for each other.
-    with (
-        dask.config.set(_LOCAL),
-        LocalCluster(
-            n_workers=CPU_COUNT,
-            threads_per_worker=1,
-            memory_limit=limit,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    workers = {"n_workers": CPU_COUNT, "threads_per_worker": 1, "memory_limit": limit}
+    with dask.config.set(_LOCAL), Client(**workers, host="127.0.0.1", dashboard_address="127.0.0.1:0") as client:
         yield client
 
 
@@ -126,10 +107,18 @@ def _upload(client: Any) -> None:
         for path in sorted(path for package in PACKAGES for path in (root / package).rglob("*.py")):
             archive.writestr(zipfile.ZipInfo(str(path.relative_to(root))), path.read_bytes())
     # Named by its hash, so that workers can tell new code from old.
-    name = f"stages-{hashlib.sha256(content.getvalue()).hexdigest()[:16]}.zip"
-    client.run(exec, _FORGET.format(name=name, packages=PACKAGES), {})
+    file = f"stages-{hashlib.sha256(content.getvalue()).hexdigest()[:16]}.zip"
+
+    # A module that is imported already would stay as it was. (Dask sends a function in a function as code.)
+    def forget_other_code(packages: tuple[str, ...]) -> None:
+        if file not in str(getattr(sys.modules.get("pipeline"), "__file__", "")):
+            sys.path[:] = [path for path in sys.path if "stages-" not in path]
+            for name in [name for name in sys.modules if name.split(".")[0] in packages]:
+                del sys.modules[name]
+
+    client.run(forget_other_code, PACKAGES)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
+        path = Path(folder, file)
         path.write_bytes(content.getvalue())
         client.upload_file(str(path))
 

@@ -1,6 +1,6 @@
 """The one handle on workers: runs functions in this process (engine pandas) or on the workers of Dask.
 
-Workers see the project's folder under the same path as this process, and hold nothing that cannot be made again: Dask
+Workers see the project's folder under the same path as this process. They hold nothing that cannot be made again: Dask
 repeats the work of a worker that died.
 """
 
@@ -9,7 +9,7 @@ import platform
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,22 +31,24 @@ class Executor:
     def __init__(self, client: Any = None) -> None:
         self.client = client
 
-    def map(self, function: Callable[..., Result], items: Iterable[Item], label: str, *shared: Any) -> list[Result]:
+    def map(
+        self, function: Callable[..., Result], items: Iterable[Item], label: str, *shared: Any, threads: int = 1
+    ) -> list[Result]:
         """Return `function(item, *shared)` of each item in their order, under a progress bar with the label.
 
+        `threads`: how many items this process works on at a time, -1 for one a core; workers take one each.
         The first failure is raised as it is.
         Raises PipelineError where Dask cannot go on: the scheduler is away, or an item has killed several workers.
         """
         todo = list(items)
-        with tqdm(total=len(todo), desc=label, disable=None) as progress:
-            if self.client is not None:
-                with named_failures(self.client):
-                    return _map_on_workers(self.client, function, todo, shared, label, progress)
-            results = []
-            for item in todo:
-                results.append(function(item, *shared))
-                progress.update()
-            return results
+        if self.client is None:
+            # Threads: fitting releases Python's lock, and a process would first have to import what this one has.
+            parallel = joblib.Parallel(threads, prefer="threads", return_as="generator")
+            results = parallel(joblib.delayed(function)(item, *shared) for item in todo)
+            return list(tqdm(results, label, len(todo), disable=None))
+        with named_failures(self.client), tqdm(desc=label, total=len(todo), disable=None) as progress:
+            # Not joblib's Dask backend: it scatters `shared`, and waits for ever where workers die meanwhile.
+            return _map_on_workers(self.client, function, todo, shared, label, progress)
 
     def fold(
         self, function: Callable[[Item], Result], items: Sequence[Item], add: Callable[[Result, Result], Result]
@@ -60,51 +62,25 @@ class Executor:
             return reduce(add, map(function, items))
         from dask import bag
 
-        results = bag.from_sequence(items, partition_size=1).map(InFolder(function, Path.cwd()))
+        results = bag.from_sequence(items, partition_size=1).map(in_this_folder(function))
         with named_failures(self.client):
             total: Result = self.client.compute(results.fold(add, split_every=NEIGHBOURS)).result()
         return total
 
-    def fan_out(
-        self, function: Callable[..., Result], calls: Sequence[tuple[Any, ...]], shared: Sequence[Any], label: str
-    ) -> Iterator[Result]:
-        """Yield `function(*shared, *call)` of each call in their order, by threads here or by the workers, under a
-        progress bar with the label and with the errors of `map`."""
-        if self.client is not None:
-            # Not joblib's Dask backend: it scatters `shared`, and waits for ever where workers die meanwhile.
-            yield from self.map(_Call(function), calls, label, *shared)
-            return
-        run = joblib.delayed(function)
-        # Threads: fitting releases Python's lock, and a process would first have to import what this one has.
-        threads = joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator")
-        results = threads(run(*shared, *call) for call in calls)
-        yield from tqdm(results, total=len(calls), desc=label, disable=None)
+
+def in_this_folder(function: Callable[..., Result]) -> Callable[..., Result]:
+    """Return the function as one that runs in this process's folder, wherever the worker was started."""
+    return partial(_in_folder, Path.cwd(), function)
 
 
-class _Call:
-    """A function of one call and the shared objects, as `Executor.map` takes it."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-
-    def __call__(self, call: tuple[Any, ...], *shared: Any) -> Any:
-        return self.function(*shared, *call)
-
-
-class InFolder:
-    """A function that runs in the project's folder, wherever the worker was started."""
-
-    def __init__(self, function: Callable[..., Any], folder: Path) -> None:
-        self.function, self.folder = function, folder
-
-    def __call__(self, *arguments: Any) -> Any:
-        try:
-            os.chdir(self.folder)
-        except OSError as error:
-            raise PipelineError(
-                f"a worker on {platform.node()} does not see {self.folder} ({error.strerror}): mount it there too"
-            ) from None
-        return self.function(*arguments)
+def _in_folder(folder: Path, function: Callable[..., Result], *arguments: Any) -> Result:
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise PipelineError(
+            f"a worker on {platform.node()} does not see {folder} ({error.strerror}): mount it there too"
+        ) from None
+    return function(*arguments)
 
 
 @contextmanager
@@ -125,11 +101,12 @@ def _map_on_workers(
 ) -> list[Result]:
     from dask.distributed import as_completed
 
-    # The scheduler keeps what a task is made of, so that `shared` outlives the workers, which `scatter` would not.
-    given = [client.submit(_same, each, pure=False) for each in shared]
+    # Tasks of their own: the scheduler keeps what a task is made of, so that `shared` outlives the workers.
+    given = [client.submit(lambda value: value, each, pure=False) for each in shared]
     # Keys of their own: Dask would take equal ones of an earlier run on the same scheduler for the same work.
-    task, run = InFolder(function, Path.cwd()), uuid.uuid4().hex
-    futures = [client.submit(task, item, *given, key=(f"{label} {run}", number)) for number, item in enumerate(items)]
+    task, run = in_this_folder(function), uuid.uuid4().hex
+    keys = [(f"{label} {run}", number) for number in range(len(items))]
+    futures = [client.submit(task, item, *given, key=key) for item, key in zip(items, keys, strict=True)]
     try:
         for future in as_completed(futures):
             if future.status != "finished":
@@ -150,7 +127,3 @@ def _stop(client: Any, futures: list[Any]) -> None:
         running = {key for keys in client.processing().values() for key in keys}
         client.cancel([future for future in futures if future.status == "pending" and future.key not in running])
         wait([future for future in futures if future.key in running])
-
-
-def _same(value: Result) -> Result:
-    return value

@@ -16,6 +16,7 @@ T = TypeVar("T")
 RETRIES = 3  # of work that a worker left
 PATIENCE = 30  # seconds for another worker to take its place
 GRACE = 10  # seconds until workers that outlived another are restarted
+HEARSAY = 5  # seconds in which the scheduler, after its peers, hears that a worker is gone
 
 
 def again_without(client: Any, work: Callable[[], T]) -> T:
@@ -34,7 +35,8 @@ def again_without(client: Any, work: Callable[[], T]) -> T:
         try:
             return _watched(client, workers, work)
         except Exception as error:  # XGBoost, Dask and sockets each raise their own when a peer is gone
-            if not _has_left(client, workers):
+            time.sleep(HEARSAY)
+            if workers <= alive(client):
                 raise
             print(f"a dask worker left ({type(error).__name__}): the fit starts again", flush=True)
         with suppress(TooLate):
@@ -62,13 +64,3 @@ def _watched(client: Any, workers: set[str], work: Callable[[], T]) -> T:
         return fit.result()
     finally:
         pool.shutdown(wait=False)
-
-
-def _has_left(client: Any, workers: set[str]) -> bool:
-    """Return whether one of the workers is gone; the scheduler may hear of it after its peers."""
-    until = time.monotonic() + 5
-    while workers <= alive(client):
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.2)
-    return True

@@ -20,7 +20,7 @@ class HalfWidth(NamedTuple):
 
 
 def half_width(predictions: np.ndarray, residuals: np.ndarray, level: float) -> HalfWidth:
-    """The half-width that covers at least `level` of new rows if their residuals are like these out-of-fold ones.
+    """Return the half-width that covers at least `level` of new rows, if their residuals are like these.
 
     Locally weighted conformal prediction (Lei, G'Sell, Rinaldo, Tibshirani and Wasserman 2018, section 5.2) with
     out-of-fold residuals in place of a split: residuals are divided by their mean size near the prediction, and the

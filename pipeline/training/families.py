@@ -1,9 +1,13 @@
 """The model families. A new family is one entry in FAMILIES and its grid in params.yaml."""
 
+import json
+import pkgutil
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sklearn.base import RegressorMixin
+import numpy as np
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from pipeline.contract.errors import PipelineError
@@ -11,66 +15,58 @@ from pipeline.contract.params import Grid
 from pipeline.contract.schema import Column
 from pipeline.contract.yaml_config import nearest
 from pipeline.training import shared_trees
+from pipeline.training.in_parts.boosting import Boosting
+from pipeline.training.in_parts.learner import Learner
+from pipeline.training.in_parts.linear import Linear
 from pipeline.training.preprocessing import prepare
+from pipeline.training.shared_trees import Sharing
 
 
 class Family(NamedTuple):
     """A kind of model. The first two fields are all that most families need.
 
-    `model(seed)` makes the unfitted estimator.
+    `model`: the estimator's "module:class", imported at its first use: xgboost alone takes longer than a linear fit.
     `scale`: standardise the features. Trees must not have it: behind a scaler their thresholds differ in float32.
-    `prefixes`: predictions with the first trees of a fitted ensemble. With it, settings that differ in `n_estimators`
-    alone share one fit.
-    `limit(grid, rows, max_leaves)` bounds models that grow with the rows.
+    `settings`: of the estimator, where they differ from its defaults; a grid may name them too.
     `refine`: settings that the search tries once more with the best of the grid, unless the grid names them.
+    `sharing`: settings that the search need not fit one by one.
+    `limit(grid, rows, max_leaves)` bounds models that grow with the rows.
+    `in_parts` fits tables beyond memory; None where the family needs its rows in memory.
     """
 
-    model: Callable[[int], RegressorMixin]
+    model: str
     scale: bool
-    prefixes: shared_trees.Prefixes | None = None
+    settings: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
+    refine: dict[str, Any] = {}  # noqa: RUF012
+    sharing: Sharing = shared_trees.NO_SHARING
     limit: Callable[[Grid, int, int], Grid] = lambda grid, rows, max_leaves: grid
-    refine: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
-
-
-# The imports are inside the functions, so that training one family does not load the libraries of the others.
-
-
-def _linear(seed: int) -> RegressorMixin:
-    from sklearn.linear_model import LinearRegression
-
-    return LinearRegression()
-
-
-def _ridge(seed: int) -> RegressorMixin:
-    from sklearn.linear_model import Ridge
-
-    return Ridge()
-
-
-def _random_forest(seed: int) -> RegressorMixin:
-    from sklearn.ensemble import RandomForestRegressor
-
-    return RandomForestRegressor(random_state=seed)
-
-
-def _xgboost(seed: int) -> RegressorMixin:
-    from xgboost import XGBRegressor
-
-    # One thread: the search runs fits side by side. 64 bins take 0.6 of the time of 256 on a small table, and cost
-    # accuracy only where a feature has a heavy tail; hence `refine` (docs/decisions/0013-bins.md).
-    return XGBRegressor(random_state=seed, n_jobs=1, max_bin=64)
+    in_parts: type[Learner] | None = None
 
 
 FAMILIES = {
-    "linear": Family(_linear, scale=True),
-    "ridge": Family(_ridge, scale=True),
-    "random_forest": Family(_random_forest, scale=False, prefixes=shared_trees.forest, limit=shared_trees.limit_leaves),
-    "xgboost": Family(_xgboost, scale=False, prefixes=shared_trees.boosting, refine={"max_bin": 256}),
+    "linear": Family("sklearn.linear_model:LinearRegression", scale=True, in_parts=Linear),
+    "ridge": Family("sklearn.linear_model:Ridge", scale=True, in_parts=Linear),
+    "random_forest": Family(
+        "sklearn.ensemble:RandomForestRegressor",
+        scale=False,
+        sharing=shared_trees.FOREST,
+        limit=shared_trees.limit_leaves,
+    ),
+    "xgboost": Family(
+        "xgboost:XGBRegressor",
+        scale=False,
+        # One thread: the search runs fits side by side. 64 bins take 0.6 of the time of 256 on a small table, and cost
+        # accuracy only where a feature has a heavy tail; hence `refine` (docs/decisions/0013-bins.md).
+        settings={"n_jobs": 1, "max_bin": 64},
+        refine={"max_bin": 256},
+        sharing=shared_trees.ROUNDS,
+        in_parts=Boosting,
+    ),
 }
 
 
 def get(name: str) -> Family:
-    """The family of that name.
+    """Return the family of that name.
 
     Raises PipelineError that lists the known families.
     """
@@ -90,19 +86,39 @@ def numeric_pipeline(
     indicators: tuple[int, ...] = (),
     device: str = "cpu",
 ) -> Pipeline:
-    """The unfitted pipeline from a feature matrix to a prediction: what becomes the ONNX graph.
+    """Return the unfitted pipeline from a feature matrix to a prediction: what becomes the ONNX graph.
 
     `settings`: the model's hyperparameters. `indicators`: positions of the columns that get a missing indicator.
     `device`: cpu or cuda; models that cannot use a GPU ignore it.
     Raises PipelineError for a setting that the model does not have.
     """
     kind = get(family)
-    model = kind.model(seed)
-    if device != "cpu" and "device" in model.get_params():
-        model.set_params(device=device)
-    if unknown := [name for name in settings if name not in model.get_params()]:
+    model = pkgutil.resolve_name(kind.model)(**kind.settings)
+    known = model.get_params()
+    if unknown := [name for name in settings if name not in known]:
         raise PipelineError(
-            f"params.yaml: train.families.{family}: unknown setting {unknown[0]!r}"
-            f"{nearest(unknown[0], model.get_params())}; it must be a parameter of {type(model).__name__}"
+            f"params.yaml: train.families.{family}: unknown setting {unknown[0]!r}{nearest(unknown[0], known)}; "
+            f"it must be a parameter of {type(model).__name__}"
         )
-    return Pipeline([("prepare", prepare(columns, kind.scale, indicators)), ("model", model.set_params(**settings))])
+    ours = {name: value for name, value in (("random_state", seed), ("device", device)) if name in known}
+    model.set_params(**{**ours, **settings})
+    return Pipeline([("prepare", prepare(columns, kind.scale, indicators)), ("model", model)])
+
+
+def check_device(model: Any) -> None:
+    """Raise PipelineError where an unfitted model of xgboost asks for a GPU and this machine has none.
+
+    XGBoost itself would compute on the CPU, with no more than a warning.
+    """
+    device = model.get_params().get("device", "cpu")
+    if device == "cpu":
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tiny = clone(model).set_params(n_estimators=1).fit(np.array([[0.0], [1.0]]), np.array([0.0, 1.0]))
+    used = json.loads(tiny.get_booster().save_config())["learner"]["generic_param"]["device"]
+    if not used.startswith(device):
+        raise PipelineError(
+            f"params.yaml: train.device is {device}, but xgboost finds no GPU here: set it to cpu, or run on a machine "
+            "with an NVIDIA GPU and its driver"
+        )

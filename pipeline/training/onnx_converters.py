@@ -11,6 +11,7 @@ from skl2onnx.common._apply_operation import apply_cast
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.pipeline import Pipeline
 
+from pipeline.contract.onnx_model import OUTPUTS
 from pipeline.training.conformal import HalfWidth
 from pipeline.training.preprocessing import IsMissing
 
@@ -18,8 +19,8 @@ OPSET = {"": 17, "ai.onnx.ml": 3}
 
 
 def to_onnx(pipeline: Pipeline, n_features: int, half: HalfWidth) -> onnx.ModelProto:
-    """The graph of a fitted numeric pipeline: input `features` [rows, n_features], outputs `prediction`, `lower` and
-    `upper` [rows, 1], all float32.
+    """Return the graph of a fitted numeric pipeline: input `features` [rows, n_features], outputs `prediction`, `lower`
+    and `upper` [rows, 1], all float32.
 
     Names inside the graph are fixed, so that the same fit gives the same bytes.
     """
@@ -27,11 +28,10 @@ def to_onnx(pipeline: Pipeline, n_features: int, half: HalfWidth) -> onnx.ModelP
     _register_xgboost()
     features = FloatTensorType([None, n_features])
     model = convert_sklearn(pipeline, "model", [("features", features)], target_opset=OPSET)
-    graph = model.graph
-    _add_interval(graph, half)
-    del graph.output[:]
-    for name in ("prediction", "lower", "upper"):
-        graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, 1]))
+    _add_interval(model.graph, half)
+    outputs = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, 1]) for name in OUTPUTS]
+    del model.graph.output[:]
+    model.graph.output.extend(outputs)
     # skl2onnx lists the operator sets in the order of a Python set, which differs from process to process.
     imports = sorted(model.opset_import, key=lambda opset: opset.domain)
     del model.opset_import[:]
@@ -76,8 +76,7 @@ def _add_interval(graph: onnx.GraphProto, half: HalfWidth) -> None:
 
 def _register_is_missing() -> None:
     def shape(operator: Any) -> None:
-        columns = operator.inputs[0].get_second_dimension()
-        operator.outputs[0].type = FloatTensorType([None, columns])
+        operator.outputs[0].type = FloatTensorType([None, operator.inputs[0].get_second_dimension()])
 
     def convert(scope: Any, operator: Any, container: Any) -> None:
         name = scope.get_unique_variable_name("is_nan")

@@ -30,7 +30,7 @@ class Served(NamedTuple):
 
 
 def describe_training(target: np.ndarray, sha256: str, cv_rmse: float) -> Training:
-    """The description of training rows with this target; `sha256` is that of their file."""
+    """Describe the training rows with this target; `sha256` is that of their file."""
     return Training(len(target), sha256, float(np.median(target)), float(target.std()), cv_rmse)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import onnx
+import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from pipeline.contract.errors import PipelineError
@@ -15,7 +16,7 @@ ROWS_AT_ONCE = 4_096  # a comparison needs several times the memory of its rows
 
 
 def extremes(matrix: np.ndarray) -> np.ndarray:
-    """Rows [features + 4, features]: all missing, each feature missing, all at the lowest, middle and highest value."""
+    """Return rows [features + 4, features]: all missing, each one missing, all lowest, all middle, all highest."""
     low, middle, high = (np.nanquantile(matrix, q, axis=0, method="nearest") for q in (0, 0.5, 1))
     one_missing = np.tile(middle, (matrix.shape[1], 1))
     np.fill_diagonal(one_missing, np.nan)
@@ -23,7 +24,7 @@ def extremes(matrix: np.ndarray) -> np.ndarray:
 
 
 def at_thresholds(matrix: np.ndarray, model: onnx.ModelProto, features: list[int]) -> np.ndarray:
-    """Rows [n, features] with one feature exactly at a threshold of the model's trees; none where it has no trees.
+    """Return rows [n, features] with one feature exactly at a threshold of the model's trees; none without trees.
 
     `features`: the position of the feature behind each of the trees' first columns. The other values are those of the
     training row with the nearest value of that feature, for such a row is likely to reach the threshold.
@@ -41,8 +42,8 @@ def at_thresholds(matrix: np.ndarray, model: onnx.ModelProto, features: list[int
 
 
 def largest_gap(model: Model, fitted: Pipeline, probes: Iterable[np.ndarray]) -> float:
-    """The largest difference between the predictions of a model file and of its numeric pipeline, in the target's unit;
-    NaN where one of them is not a number."""
+    """Return the largest difference between the predictions of a model file and of its numeric pipeline, in the
+    target's unit; NaN where one of them is not a number."""
     pieces = (rows[start : start + ROWS_AT_ONCE] for rows in probes for start in range(0, len(rows), ROWS_AT_ONCE))
     return float(np.max([np.abs(model.predict(rows)[:, 0] - fitted.predict(rows)).max() for rows in pieces]))
 
@@ -57,19 +58,15 @@ def check_gap(gap: float, family: str, target_std: float, limits: Select) -> Non
 
 
 def _nearest(column: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The positions in the column, which may have NaN, that are nearest to each of the values; the first of equals."""
+    """Return the positions in the column, which may have NaN, that are nearest to each of the values."""
     known = np.flatnonzero(~np.isnan(column))
     levels, first = np.unique(column[known], return_index=True)
-    above = np.searchsorted(levels, values).clip(max=len(levels) - 1)
-    below = (above - 1).clip(min=0)
-    up, down = np.abs(levels[above] - values), np.abs(levels[below] - values)
-    lower = (down < up) | ((down == up) & (first[below] < first[above]))
-    nearest: np.ndarray = known[first[np.where(lower, below, above)]]
+    nearest: np.ndarray = known[first[pd.Index(levels).get_indexer(values, method="nearest")]]
     return nearest
 
 
 def _thresholds(model: onnx.ModelProto) -> np.ndarray:
-    """The distinct pairs [n, 2] of a column of the trees and a threshold."""
+    """Return the distinct pairs [n, 2] of a column of the trees and a threshold."""
     pairs = [np.empty((0, 2))]
     for node in model.graph.node:
         if node.op_type == "TreeEnsembleRegressor":

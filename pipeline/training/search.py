@@ -33,15 +33,6 @@ class FitRecord(NamedTuple):
     diverged: tuple[Hyperparameters, ...] = ()
 
 
-class Choice(NamedTuple):
-    """The winner of a grid search: its settings, the positions of the features with a missing indicator; and the
-    settings that `diverged`."""
-
-    settings: Hyperparameters
-    indicators: tuple[int, ...]
-    diverged: tuple[Hyperparameters, ...]
-
-
 def grid_search(
     matrix: np.ndarray,
     target: np.ndarray,
@@ -49,14 +40,13 @@ def grid_search(
     schema: Schema,
     params: Train,
     family: str,
-    run: Executor | None,
+    run: Executor,
 ) -> FitRecord:
-    """The family's best settings, by the squared error over all held rows together; `run` as for `cross_validate`.
+    """Return the family's best settings, by the squared error over all held rows together.
 
     Raises PipelineError for an unknown family or setting, and where every setting diverged.
     """
-    kind = families.get(family)
-    tried = combinations(kind.limit(params.families[family], len(target), params.max_leaves))
+    sharing = families.get(family).sharing
     # With a time column no fold holds the first block.
     held = np.sort(np.concatenate([rows for _, rows in splits]))
     out_of_fold: dict[str, np.ndarray] = {}
@@ -65,55 +55,57 @@ def grid_search(
         make = partial(
             families.numeric_pipeline, schema.features, family, params.seed, indicators=indicators, device=params.device
         )
-        found = cross_validate(each, make, kind.prefixes, matrix, target, splits, family, run)
+        found = cross_validate(each, make, sharing, matrix, target, splits, family, run)
         out_of_fold.update(zip((repr((settings, indicators)) for settings in each), found, strict=True))
         with np.errstate(over="ignore", invalid="ignore"):  # of models that diverged
             return [float(np.square(predictions[held] - target[held]).mean()) for predictions in found]
 
     with_missing = tuple(np.flatnonzero(np.isnan(matrix).any(axis=0)).tolist())
-    settings, indicators, diverged = choose(family, squared_errors, tried, kind.refine, with_missing)
+    settings, indicators, tried, diverged = choose(family, params, len(target), with_missing, squared_errors)
     predictions = out_of_fold[repr((settings, indicators))]
     squared = np.square(predictions[held] - target[held])
     cv_rmse = float(np.sqrt(squared.mean()))
     # The standard error of a root of a mean, by the delta method.
     error = float(squared.std(ddof=1) / np.sqrt(len(squared)) / (2 * cv_rmse)) if cv_rmse else 0.0
-    return FitRecord(family, settings, cv_rmse, error, predictions, len(tried), indicators, diverged)
+    return FitRecord(family, settings, cv_rmse, error, predictions, tried, indicators, diverged)
 
 
 def combinations(grid: dict[str, list[Any]]) -> list[Hyperparameters]:
-    """Every combination of a grid's values; the last name changes fastest."""
+    """Return every combination of a grid's values; the last name changes fastest."""
     return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 
 
 def choose(
     family: str,
-    squared_errors: Callable[[list[Hyperparameters], tuple[int, ...]], Sequence[float]],
-    tried: list[Hyperparameters],
-    refine: Hyperparameters,
+    params: Train,
+    rows: int,
     with_missing: tuple[int, ...],
-) -> Choice:
-    """The settings with the lowest error, the first of equals.
+    squared_errors: Callable[[list[Hyperparameters], tuple[int, ...]], Sequence[float]],
+) -> tuple[Hyperparameters, tuple[int, ...], int, tuple[Hyperparameters, ...]]:
+    """Return the settings of the family's grid with the lowest error (the first of equals), the positions of the
+    features that get a missing indicator, the number of settings, and those that diverged.
 
-    Two further trials replace them where they lower the error: with the values of `refine` that the settings do not
-    name, then with a missing indicator for the features at the positions `with_missing`.
-    `squared_errors(settings, indicators)` cross-validates each of the settings. One that is not finite loses.
-    Raises PipelineError where all of `tried` lose.
+    `squared_errors(settings, indicators)` cross-validates each of the settings; one whose error is not finite loses.
+    Two more trials follow, and stay where they lower the error: the family's `refine`, for what the settings do not
+    name, then a missing indicator for each feature at the positions `with_missing`.
+    Raises PipelineError where all settings of the grid lose.
     """
+    kind = families.get(family)
+    tried = combinations(kind.limit(params.families[family], rows, params.max_leaves))
     errors = np.array(squared_errors(tried, ()))
-    diverged = tuple(tried[position] for position in np.flatnonzero(~np.isfinite(errors)))
-    if len(diverged) == len(tried):
+    finite = np.isfinite(errors)
+    diverged = tuple(tried[position] for position in np.flatnonzero(~finite))
+    if not finite.any():
         raise PipelineError(
             f"params.yaml: train.families.{family}: no setting can be used, for each one predicts values that are not "
             f"finite in cross-validation: {', '.join(map(str, diverged))}; try others, such as a lower learning rate"
         )
-    # The first of equals in the order of the grid: the order in which fits end has no say.
-    best = int(np.argmin(np.where(np.isfinite(errors), errors, np.inf)))
+    best = int(np.argmin(np.where(finite, errors, np.inf)))
     settings, lowest = tried[best], errors[best]
-    refined = {**refine, **settings}
+    refined = {**kind.refine, **settings}
     if refined != settings:
         (error,) = squared_errors([refined], ())
         if error < lowest:
             settings, lowest = refined, error
-    if with_missing and squared_errors([settings], with_missing)[0] < lowest:
-        return Choice(settings, with_missing, diverged)
-    return Choice(settings, (), diverged)
+    helps = bool(with_missing) and squared_errors([settings], with_missing)[0] < lowest
+    return settings, with_missing if helps else (), len(tried), diverged

@@ -1,37 +1,92 @@
-"""Predictions of smaller ensembles from the fit of the largest one, so that a grid of `n_estimators` needs one fit.
+"""Settings of an ensemble that need no fit of their own: the number of trees, and the limit of their depth.
 
-The first 200 trees of a forest or boosted model of 400 are the model of 200 with the same seed, to the last bit.
+The first 200 trees of a forest or boosted model of 400 are the model of 200 with the same seed. A tree that stays below
+a depth limit is the tree that the limit gives. Both to the last bit.
 """
 
 import copy
-from collections.abc import Callable, Sequence
-from typing import Any
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn import config_context
+from sklearn.base import clone
 
 from pipeline.contract.params import Grid
 
-# Of a fitted model, the prepared rows and the sizes: predictions [sizes, rows] with its first trees.
-Prefixes = Callable[[Any, np.ndarray, Sequence[int]], np.ndarray]
+
+class Sharing(NamedTuple):
+    """`predict(models, matrix, target, held)` fits models that differ in the settings `names` alone, and returns their
+    predictions [models, rows of `held`]."""
+
+    names: tuple[str, ...]
+    predict: Callable[[list[Any], np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+    def groups(self, tried: list[dict[str, Any]]) -> list[list[int]]:
+        """Return the positions of settings that `predict` takes together."""
+        groups: dict[str, list[int]] = {}
+        for position, settings in enumerate(tried):
+            shared = [name for name in self.names if name in settings]
+            # A value that the model may refuse has a group of its own, so that the message names it.
+            known = all(_is_size(name, settings[name]) for name in shared)
+            key = repr({**settings, **dict.fromkeys(shared)}) if known else str(position)
+            groups.setdefault(key, []).append(position)
+        return list(groups.values())
 
 
-def boosting(model: Any, matrix: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
-    """Predictions [sizes, rows] of the first rounds of a fitted XGBoost model."""
-    return np.array([model.predict(matrix, iteration_range=(0, size)) for size in sizes])
+def _is_size(name: str, value: object) -> bool:
+    return (name == "max_depth" and value is None) or (type(value) is int and value >= 1)
 
 
-def forest(model: Any, matrix: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
-    """Predictions [sizes, rows] of the first trees of a fitted scikit-learn forest."""
-    smaller = copy.copy(model)
-    predictions = []
-    for size in sizes:
-        smaller.estimators_ = model.estimators_[:size]
-        predictions.append(smaller.predict(matrix))
-    return np.array(predictions)
+def _fit_each(models: list[Any], matrix: np.ndarray, target: np.ndarray, held: np.ndarray) -> np.ndarray:
+    return np.array([model.fit(matrix, target).predict(held) for model in models])
+
+
+def _fit_most_rounds(models: list[Any], matrix: np.ndarray, target: np.ndarray, held: np.ndarray) -> np.ndarray:
+    rounds = [model.get_num_boosting_rounds() for model in models]
+    largest = models[int(np.argmax(rounds))].fit(matrix, target)
+    return np.array([largest.predict(held, iteration_range=(0, number)) for number in rounds])
+
+
+def _fit_largest_forest(models: list[Any], matrix: np.ndarray, target: np.ndarray, held: np.ndarray) -> np.ndarray:
+    wanted = [(model.max_depth, model.n_estimators) for model in models]
+    *limits, deepest = sorted({depth for depth, _ in wanted}, key=lambda depth: depth or math.inf)
+    most = max(size for _, size in wanted)
+    forest = clone(models[0]).set_params(n_estimators=most, max_depth=deepest).fit(matrix, target)
+    matrix, held = matrix.astype(np.float32), held.astype(np.float32)  # as a forest hands them to its trees
+    sums = {depth: np.zeros(len(held)) for depth in (*limits, deepest)}
+    means = {}
+    with config_context(skip_parameter_validation=True, assume_finite=True):  # the fit above has checked them
+        for size, tree in enumerate(forest.estimators_, start=1):
+            predicted = tree.predict(held, check_input=False)
+            for depth in sums:
+                limited = tree if depth == deepest else _limited(forest, tree, depth, matrix, target)
+                own = predicted if limited is tree else limited.predict(held, check_input=False)
+                sums[depth] = sums[depth] + own
+                if (depth, size) in wanted:
+                    means[depth, size] = sums[depth] / size
+    return np.array([means[each] for each in wanted])
+
+
+def _limited(forest: Any, tree: Any, max_depth: int, matrix: np.ndarray, target: np.ndarray) -> Any:
+    """Return the tree of the forest, or one grown from the same rows where it reaches the depth limit."""
+    # At the limit too: there a try to split, even in vain, has moved the tree's random state on.
+    if tree.tree_.max_depth < max_depth:
+        return tree
+    alone, tree = copy.copy(forest), copy.copy(tree)
+    alone.estimators_, tree.max_depth = [tree], max_depth
+    (sample,) = alone.estimators_samples_
+    return tree.fit(matrix, target, np.bincount(sample, minlength=len(matrix)), check_input=False)
+
+
+NO_SHARING = Sharing((), _fit_each)
+ROUNDS = Sharing(("n_estimators",), _fit_most_rounds)
+FOREST = Sharing(("n_estimators", "max_depth"), _fit_largest_forest)
 
 
 def limit_leaves(grid: Grid, n_rows: int, max_leaves: int) -> Grid:
-    """The grid with a `max_leaf_nodes` where the largest forest could exceed `max_leaves` leaves in all its trees."""
+    """Return the grid with `max_leaf_nodes` where the largest forest could exceed `max_leaves` leaves in all."""
     trees = max((n for n in grid.get("n_estimators", [100]) if isinstance(n, int)), default=1)
     leaves_per_tree = max(2, max_leaves // max(trees, 1))
     if n_rows <= leaves_per_tree or "max_leaf_nodes" in grid:

@@ -1,4 +1,4 @@
-"""Statistics of the training table in parts, needed before a fit: each column is read alone, whole, by one task."""
+"""Statistics of the training table in parts, needed before a fit: one task reads one column of all rows."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -26,52 +26,40 @@ class TableStatistics(NamedTuple):
     imputed: np.ndarray
     target_median: float
 
-    @property
-    def training_folds(self) -> list[np.ndarray]:
-        """The folds that each split trains on, and last all folds: the rows of each fit."""
-        everything = np.unique(np.concatenate([folds for split in self.splits for folds in split]))
-        return [*(train for train, _ in self.splits), everything]
 
-
-class _ColumnStatistics(NamedTuple):
-    """`typical` [splits + 1]: the median, or the most frequent code of a bool or category; NaN without a value."""
-
-    rows: int
-    folds: int
-    missing: int
-    typical: np.ndarray
-
-
-def gather(run: Executor, parts: list[Path], schema: Schema) -> TableStatistics:
-    """Compute the statistics of the table; a task holds one column of all rows."""
-    found = run.map(_column_statistics, [*schema.features, schema.target], "train: columns", parts, schema)
-    *features, target = found
+def gather(run: Executor, files: list[Path], schema: Schema) -> TableStatistics:
+    """Compute the statistics of the table in these files."""
+    found = run.map(_of_column, [*schema.features, schema.target], "train: columns", files, schema)
+    rows, splits, missing, typical = zip(*found, strict=True)
     # A feature that has no value is 0, as in pipeline/training/preprocessing.py.
-    imputed = np.nan_to_num(np.column_stack([each.typical for each in features]))
-    missing = np.array([each.missing for each in features])
-    return TableStatistics(target.rows, _splits(target.folds, schema), missing, imputed, float(target.typical[-1]))
+    imputed = np.nan_to_num(np.column_stack(typical[:-1]))
+    return TableStatistics(rows[0], splits[0], np.array(missing[:-1]), imputed, float(typical[-1][-1]))
 
 
-def _column_statistics(column: Column, parts: list[Path], schema: Schema) -> _ColumnStatistics:
+def _of_column(column: Column, files: list[Path], schema: Schema) -> tuple[int, list[Split], int, np.ndarray]:
+    """Return the rows, splits and missing values, and what is typical [splits + 1]: the median, or the most frequent
+    code of a bool or category; NaN without a value."""
     values, folds = [], []
-    for part in parts:
-        frame = parquet.read(part, [column.name, "fold"])
+    for file in files:
+        frame = parquet.read(file, [column.name, "fold"])
         values.append(to_matrix(frame, (column,))[:, 0])
         folds.append(frame["fold"].to_numpy())
     value, fold = np.concatenate(values), np.concatenate(folds)
-    known, count = ~np.isnan(value), int(fold.max()) + 1
+    known, splits = ~np.isnan(value), splitting.splits(np.arange(fold.max() + 1), schema)
     middle = _most_frequent if column.dtype in ("bool", "category") else np.median
     typical = [
         middle(some) if len(some := value[known & np.isin(fold, members)]) else np.nan
-        for members in (*(train for train, _ in _splits(count, schema)), np.arange(count))
+        for members in training_folds(splits)
     ]
-    return _ColumnStatistics(len(value), count, int((~known).sum()), np.array(typical))
+    return len(value), splits, int((~known).sum()), np.array(typical)
 
 
-def _splits(folds: int, schema: Schema) -> list[Split]:
-    return splitting.splits(np.arange(folds), schema)
+def training_folds(splits: list[Split]) -> list[np.ndarray]:
+    """Return the folds that each split trains on, and last all folds: the rows of each fit."""
+    everything = np.unique(np.concatenate([folds for split in splits for folds in split]))
+    return [*(train for train, _ in splits), everything]
 
 
 def _most_frequent(codes: np.ndarray) -> int:
-    """The most frequent code, the lowest of equals, as scikit-learn's SimpleImputer has it."""
+    """Return the most frequent code, the lowest of equals, as scikit-learn's SimpleImputer has it."""
     return int(np.argmax(np.bincount(codes.astype(np.int64))))

@@ -5,11 +5,12 @@ linear change of the same sums, so that one pass over the rows serves all folds,
 Numbers and the target are taken as distances from their medians, which keeps the digits that a large offset would cost.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pipeline.contract.schema import Column
+from pipeline.training import preprocessing
 from pipeline.training.in_parts.column_statistics import TableStatistics
 
 # Directions with less than this share of the largest variance count as none: the rounding of the sums is below it.
@@ -29,18 +30,6 @@ class Layout(NamedTuple):
     missing: np.ndarray
     centre: np.ndarray
     width: int
-
-
-class Fit(NamedTuple):
-    """A solution: `mean` and `variance` of the numbers and then the booleans; `coef` of the model's inputs, per
-    standard deviation where they are scaled; `intercept`; `rank` and `singular` values of the centred inputs."""
-
-    mean: np.ndarray
-    variance: np.ndarray
-    coef: np.ndarray
-    intercept: float
-    rank: int
-    singular: np.ndarray
 
 
 def layout(columns: tuple[Column, ...], statistics: TableStatistics) -> Layout:
@@ -84,19 +73,27 @@ def impute(layout: Layout, products: np.ndarray, imputed: np.ndarray) -> np.ndar
     return changed
 
 
-def solve(layout: Layout, products: np.ndarray, indicators: tuple[int, ...], alpha: float) -> Fit:
+def solve(
+    layout: Layout, products: np.ndarray, indicators: tuple[int, ...], alpha: float
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     """Solve least squares with the penalty alpha |coef|², for the inputs that pipeline.training.preprocessing makes
-    with a scaler. Of many solutions, return that of the smallest coefficients, as scikit-learn does."""
-    kinds = [{"bool": "bool", "category": "category"}.get(column.dtype, "number") for column in layout.columns]
-    scaled = [position for kind in ("number", "bool") for position, each in enumerate(kinds) if each == kind]
+    with a scaler. Of many solutions, take that of the smallest coefficients, as scikit-learn does.
+
+    Return the mean and variance of the numbers and then the booleans, and the attributes of a fitted LinearRegression.
+    """
+    at = preprocessing.by_kind(layout.columns)
+    scaled = [*at["numbers"], *at["booleans"]]
     coded = [
-        int(layout.first[position]) + code
-        for position, column in enumerate(layout.columns)
-        if column.dtype == "category"
-        for code in range(len(column.categories))
+        layout.first[position] + code
+        for position in at["categories"]
+        for code in range(len(layout.columns[position].categories))
     ]
-    inputs = [*layout.first[scaled].tolist(), *coded, *(int(layout.missing[position]) for position in indicators)]
-    n, mean, covariance = _moments(products, [*inputs, layout.width - 1])
+    inputs = [*layout.first[scaled], *coded, *layout.missing[list(indicators)]]
+    # Means and covariances of the inputs and, last, of the target.
+    used = [*inputs, layout.width - 1]
+    n = products[0, 0]
+    mean = products[0, used] / n
+    covariance = products[np.ix_(used, used)] / n - np.outer(mean, mean)
     variance = np.diag(covariance)[: len(scaled)].clip(0)
     deviation = np.ones(len(inputs))
     deviation[: len(scaled)] = np.sqrt(np.where(variance > 0, variance, 1.0))
@@ -105,17 +102,10 @@ def solve(layout: Layout, products: np.ndarray, indicators: tuple[int, ...], alp
     inverse = np.divide(1, eigenvalues + alpha / n, where=kept, out=np.zeros_like(eigenvalues))
     coef = vectors @ (inverse * (vectors.T @ (covariance[:-1, -1] / deviation)))
     unscaled = slice(len(scaled), None)
-    return Fit(
-        mean=layout.centre[scaled] + mean[: len(scaled)],
-        variance=variance,
-        coef=coef,
-        intercept=layout.centre[-1] + mean[-1] - float(coef[unscaled] @ mean[:-1][unscaled]),
-        rank=int(kept.sum()),
-        singular=np.sqrt(n * np.where(kept, eigenvalues, 0))[::-1],
-    )
-
-
-def _moments(products: np.ndarray, positions: list[int]) -> tuple[float, np.ndarray, np.ndarray]:
-    """Rows, means and covariances of the columns at these positions."""
-    n, mean = products[0, 0], products[0, positions] / products[0, 0]
-    return n, mean, products[np.ix_(positions, positions)] / n - np.outer(mean, mean)
+    attributes = {
+        "coef_": coef,
+        "intercept_": layout.centre[-1] + mean[-1] - float(coef[unscaled] @ mean[:-1][unscaled]),
+        "rank_": int(kept.sum()),
+        "singular_": np.sqrt(n * np.where(kept, eigenvalues, 0))[::-1],
+    }
+    return layout.centre[scaled] + mean[: len(scaled)], variance, attributes

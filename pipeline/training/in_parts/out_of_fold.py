@@ -2,100 +2,78 @@
 
 from math import isqrt
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from pipeline.contract.onnx_model import Model
-from pipeline.contract.schema import Schema
-from pipeline.distributed.executor import Executor
 from pipeline.tables import parquet, sampling
-from pipeline.training.in_parts import partition_rows
 from pipeline.training.in_parts.column_statistics import Split, TableStatistics
+from pipeline.training.in_parts.learner import PartRows, TrainingParts
 
 
-class HeldOut(NamedTuple):
-    """Results of a part: `held` counts its held rows; `sums` of their squared errors, of the squares of these, of the
-    target's distances from its median, and of the squares of these; `sample`: its rows of the table's sample, with
-    `prediction` and `residual`."""
-
-    held: int
-    sums: np.ndarray
-    sample: pd.DataFrame
-
-
-class Errors(NamedTuple):
-    """`cv_rmse` and its standard error, of the out-of-fold predictions; `target_std`: the target's standard deviation;
-    `sample`: a sample of the training rows with `prediction` and `residual`."""
-
-    cv_rmse: float
-    cv_rmse_se: float
-    target_std: float
-    sample: pd.DataFrame
-
-
-def squared_errors(
-    run: Executor, parts: list[Path], schema: Schema, splits: list[Split], models: list[list[Pipeline]]
-) -> list[float]:
+def squared_errors(parts: TrainingParts, splits: list[Split], models: list[list[Pipeline]]) -> list[float]:
     """Return the sum of the squared errors over all held rows of each settings; `models` [splits][settings]."""
-    found = run.map(_squared_errors, parts, "train: errors", schema, splits, models)
-    return [float(total) for total in np.sum(found, axis=0)]
+    return np.sum(parts.map(_squared_errors, "train: errors", splits, models), axis=0).tolist()
 
 
 def hold_out(
-    run: Executor, parts: list[Path], schema: Schema, statistics: TableStatistics, models: list[Pipeline], folder: Path
-) -> Errors:
+    parts: TrainingParts, statistics: TableStatistics, models: list[Pipeline], folder: Path
+) -> tuple[float, float, float, pd.DataFrame]:
     """Predict every held row by the model of its split, and write `row`, `prediction` and `residual` to a new folder, a
-    file a part."""
+    file a part.
+
+    Return the cross-validated RMSE, its standard error, the target's standard deviation, and a sample of the training
+    rows with `prediction` and `residual`.
+    """
     folder.mkdir(parents=True)
-    folder = folder.resolve()
-    found = run.map(_hold_out, parts, "train: out-of-fold", schema, statistics, models, folder)
-    held = sum(part.held for part in found)
-    sums = np.sum([part.sums for part in found], axis=0)
-    (squared, fourth), (distance, spread) = sums[:2] / held, sums[2:] / statistics.rows
-    sample = pd.concat([part.sample for part in found], ignore_index=True)
+    found = parts.map(_hold_out, "train: out-of-fold", statistics, models, folder.resolve())
+    counts, sums, samples = zip(*found, strict=True)
+    held = sum(counts)
+    squared, fourth, distance, spread = np.sum(sums, axis=0) / [held, held, statistics.rows, statistics.rows]
+    sample = pd.concat(samples, ignore_index=True)
     sample = sample.iloc[sampling.sample(sample["row"], sampling.MAX_JUDGED_ROWS)].sort_values("row", ignore_index=True)
     cv_rmse = float(squared) ** 0.5
     # As in pipeline.training.search: the variance of the squared errors, and the delta method.
     error = (max(float(fourth - squared**2), 0.0) / (held - 1)) ** 0.5 / (2 * cv_rmse) if cv_rmse else 0.0
-    return Errors(cv_rmse, error, float(spread - distance**2) ** 0.5, sample)
+    return cv_rmse, error, float(spread - distance**2) ** 0.5, sample
 
 
-def largest_gap(run: Executor, parts: list[Path], schema: Schema, pipeline: Pipeline, content: bytes) -> float:
+def largest_gap(parts: TrainingParts, pipeline: Pipeline, content: bytes) -> float:
     """Return how far a model file's predictions are at most from the pipeline's over all training rows, in the target's
     unit."""
-    return max(run.map(_gap, parts, "train: served form", schema, pipeline[1:], content))
+    return max(parts.map(_gap, "train: served form", pipeline[1:], content))
 
 
-def _squared_errors(part: Path, schema: Schema, splits: list[Split], models: list[list[Pipeline]]) -> np.ndarray:
-    rows = partition_rows.read(part, schema)
+def _squared_errors(rows: PartRows, splits: list[Split], models: list[list[Pipeline]]) -> np.ndarray:
     totals = np.zeros(len(models[0]))
     for (_, held), pipelines in zip(splits, models, strict=True):
         here = np.isin(rows.fold, held)
         if here.any():
             # Pipelines of one split differ in the model alone.
-            prepared = pipelines[0][:-1].transform(rows.matrix[here])
+            prepared, target = pipelines[0][:-1].transform(rows.matrix[here]), rows.target[here]
             with np.errstate(over="ignore", invalid="ignore"):  # of models that diverged
-                totals += [
-                    np.square(pipeline[-1].predict(prepared) - rows.target[here]).sum() for pipeline in pipelines
-                ]
+                totals += [np.square(pipeline[-1].predict(prepared) - target).sum() for pipeline in pipelines]
     return totals
 
 
-def _hold_out(part: Path, schema: Schema, statistics: TableStatistics, models: list[Pipeline], folder: Path) -> HeldOut:
-    rows = partition_rows.read(part, schema)
+def _hold_out(
+    rows: PartRows, statistics: TableStatistics, models: list[Pipeline], folder: Path
+) -> tuple[int, np.ndarray, pd.DataFrame]:
+    """Return the number of held rows; the sums of their squared errors, of the squares of these, of the target's
+    distances from its median, and of the squares of these; and the part's rows of the table's sample, with `prediction`
+    and `residual`."""
     prediction = np.full(len(rows.target), np.nan)
     for (_, held), model in zip(statistics.splits, models, strict=True):
         if (here := np.isin(rows.fold, held)).any():
             prediction[here] = model.predict(rows.matrix[here])
     table = rows.table.drop(columns="fold").assign(prediction=prediction, residual=rows.target - prediction)
-    parquet.write(table[["row", "prediction", "residual"]], folder / part.name)
+    parquet.write(table[["row", "prediction", "residual"]], folder / rows.name)
     squared = np.square(table["residual"].dropna().to_numpy())
     distance = rows.target - statistics.target_median
     sums = np.array([values.sum() for values in (squared, np.square(squared), distance, np.square(distance))])
-    return HeldOut(len(squared), sums, table.iloc[sampling.sample(table["row"], _share(len(table), statistics.rows))])
+    return len(squared), sums, table.iloc[sampling.sample(table["row"], _share(len(table), statistics.rows))]
 
 
 def _share(n: int, of: int) -> int:
@@ -105,8 +83,7 @@ def _share(n: int, of: int) -> int:
     return n if of <= sampling.MAX_JUDGED_ROWS else min(n, expected + 8 * isqrt(expected) + 8)
 
 
-def _gap(part: Path, schema: Schema, pipeline: Pipeline, content: bytes) -> float:
-    matrix = partition_rows.read(part, schema).matrix
-    if not len(matrix):
+def _gap(rows: PartRows, pipeline: Pipeline, content: bytes) -> float:
+    if not len(rows.matrix):
         return 0.0
-    return float(np.abs(Model(content, str(part)).predict(matrix)[:, 0] - pipeline.predict(matrix)).max())
+    return float(np.abs(Model(content, rows.name).predict(rows.matrix)[:, 0] - pipeline.predict(rows.matrix)).max())

@@ -29,32 +29,36 @@ HOMES = make_schema(
     Column("rooms", "int", nullable=True),
     Column("garden", "bool", nullable=True),
     Column("street", "category", categories=("north", "south", "east"), nullable=True),
+    Column("built", "float"),
     Column("price", "float", role="target"),
 )
 
 
 @lru_cache
-def _table() -> pd.DataFrame:
+def _table(n: int, missing: float) -> pd.DataFrame:
     generator = np.random.default_rng(5)
-    n = 300
     raw = pd.DataFrame(
         {
-            "area": generator.uniform(20, 200, n),
+            "area": generator.lognormal(4, 1, n),
             "rooms": generator.integers(1, 8, n).astype(float),
             "garden": generator.integers(0, 2, n).astype(float),
-            "street": generator.choice(["north", "south", "east"], n),
+            "street": generator.choice(["north", "south", "east"], n, p=[0.5, 0.3, 0.2]),
+            "built": 2000 + generator.normal(0, 3, n),
         }
     )
     effect = raw["street"].map({"north": 0, "south": 40, "east": -20})
-    raw["price"] = 2 * raw["area"] + 10 * raw["rooms"] + 30 * raw["garden"] + effect + generator.normal(0, 5, n)
+    raw["price"] = 2 * raw["area"] + 10 * raw["rooms"] + 30 * raw["garden"] + effect + generator.normal(0, 30, n)
     for name in ("area", "rooms", "garden", "street"):
-        raw.loc[generator.random(n) < 0.05, name] = None
+        gone = generator.random(n) < missing
+        raw.loc[gone, name] = None
+        raw.loc[gone, "price"] += 60
     return clean(raw, HOMES, Clean(min_rows=1, test_fraction=0.2, folds=4, max_rejected_fraction=0)).table
 
 
-def homes() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The whole clean table, and its training rows."""
-    table = _table().copy()
+def homes(n: int = 300, missing: float = 0.05) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A clean table of n homes, and its training rows: with heavy tails, an offset far from 0, and more missing cells
+    where prices are high."""
+    table = _table(n, missing).copy()
     return table, table[table["fold"] != TEST]
 
 

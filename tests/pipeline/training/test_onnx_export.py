@@ -47,7 +47,7 @@ def test_the_served_interval_is_the_one_that_was_learned() -> None:
     assert len(half.knots) > 1
     matrix = to_matrix(training, HOMES.features)
     small, large = matrix.copy(), matrix.copy()
-    small[:, 0], large[:, 0] = -1e3, 1e3
+    small[:, 0], large[:, 0] = -3e3, 3e3
     prediction, lower, upper = model.predict(np.vstack([matrix, small, large])).T
     assert (prediction.min() < half.knots[0], prediction.max() > half.knots[-1]) == (True, True)
     width = np.interp(prediction, *half)
@@ -62,9 +62,9 @@ def test_thresholds_are_compared_too(family: str) -> None:
     """Rows with a value exactly at a threshold of a tree, or at the next float, get the fit's prediction."""
     table, training = homes()
     pipeline, _ = fit(table, HOMES, PARAMS, family)
-    graph = to_onnx(pipeline[1:], 4, HalfWidth(np.zeros(1), np.ones(1)))
+    graph = to_onnx(pipeline[1:], 5, HalfWidth(np.zeros(1), np.ones(1)))
     session = onnxruntime.InferenceSession(graph.SerializeToString())
-    at = parity.at_thresholds(to_matrix(training, HOMES.features), graph, [0, 1, 2])
+    at = parity.at_thresholds(to_matrix(training, HOMES.features), graph, [0, 1, 4, 2])
     assert len(np.unique(at[:, 0])) > 20
     for toward in (0, np.inf, -np.inf):
         probes = at.astype(np.float32)

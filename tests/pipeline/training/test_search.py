@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_info
 
 from pipeline.contract import params
 from pipeline.contract.errors import PipelineError
+from pipeline.distributed.executor import Executor
 from pipeline.tables import splitting
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training import families, shared_trees
@@ -17,7 +18,6 @@ from pipeline.training.search import combinations
 from stages.train import fit
 from tests.conftest import ROOT
 from tests.pipeline.training.homes import HOMES, PARAMS, homes, with_grid
-from tests.pipeline.training.in_parts import test_linear
 
 
 def test_the_best_setting_is_chosen_by_cross_validation() -> None:
@@ -31,17 +31,17 @@ def test_the_best_setting_is_chosen_by_cross_validation() -> None:
     assert record.cv_rmse == alone[0][1].cv_rmse
 
 
-@pytest.mark.parametrize(("family", "name", "rates"), [("xgboost", "learning_rate", [50, 0.3, 80])])
-def test_a_setting_that_diverges_loses(family: str, name: str, rates: list[float]) -> None:
+def test_a_setting_that_diverges_loses() -> None:
     """A setting with a prediction that is not finite loses to any other and is named in the record; where all settings
     diverge, the error names them."""
     table, _ = homes()
-    _, record = fit(table, HOMES, with_grid(family, {"n_estimators": [80], name: rates}), family)
-    assert record.settings[name] == 0.3
+    grid = {"n_estimators": [80], "learning_rate": [50, 0.3, 80]}
+    _, record = fit(table, HOMES, with_grid("xgboost", grid), "xgboost")
+    assert record.settings["learning_rate"] == 0.3
     assert np.isfinite(record.cv_rmse)
-    assert [settings[name] for settings in record.diverged] == [50, 80]
+    assert [settings["learning_rate"] for settings in record.diverged] == [50, 80]
     with pytest.raises(PipelineError, match=r"train\.families\.xgboost: no setting can be used.*50.*80"):
-        fit(table, HOMES, with_grid(family, {"n_estimators": [80], name: [50, 80]}), family)
+        fit(table, HOMES, with_grid("xgboost", {**grid, "learning_rate": [50, 80]}), "xgboost")
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,10 @@ def test_shared_fits_change_nothing(family: str, grid: dict) -> None:
     tried = combinations(grid)
     splits = splitting.splits(training["fold"].to_numpy(), HOMES)
     make = partial(families.numeric_pipeline, HOMES.features, family, 1)
-    prefixes = families.get(family).prefixes
-    shared, alone = (cross_validate(tried, make, p, matrix, target, splits, family) for p in (prefixes, None))
+    shared, alone = (
+        cross_validate(tried, make, sharing, matrix, target, splits, family, Executor())
+        for sharing in (families.get(family).sharing, shared_trees.NO_SHARING)
+    )
     assert len({part.tobytes() for part in alone}) == len(tried)
     assert np.array_equal(shared, alone)
 
@@ -70,7 +72,7 @@ def test_shared_fits_change_nothing(family: str, grid: dict) -> None:
 def test_a_heavy_tail_gets_more_bins(grid: dict, bins: int) -> None:
     """xgboost gets more bins where few cost accuracy; a grid that names their number decides."""
     params = with_grid("xgboost", {"n_estimators": [50], **grid})
-    pipeline, record = fit(test_linear.homes(300, missing=0), test_linear.HOMES, params, "xgboost")
+    pipeline, record = fit(homes(missing=0)[0], HOMES, params, "xgboost")
     assert pipeline[-1].max_bin == bins
     assert record.settings == {"n_estimators": 50, "max_bin": bins}
 

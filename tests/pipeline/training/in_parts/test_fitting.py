@@ -10,34 +10,27 @@ import pytest
 
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.onnx_model import Model
-from pipeline.contract.params import Select, Train
 from pipeline.distributed.executor import Executor
 from pipeline.tables import atomic_files, parquet, sampling
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training import onnx_export, parity
 from pipeline.training.in_parts import fitting, out_of_fold
+from pipeline.training.in_parts.learner import TrainingParts
 from stages.train import fit
-from tests.pipeline.training.in_parts.test_linear import HOMES, cut, homes
-
-PARAMS = Train(
-    seed=1,
-    interval_level=0.9,
-    max_leaves=1000,
-    device="cpu",
-    families={"linear": {}, "ridge": {"alpha": [0.1, 1, 100]}},
-)
-LIMITS = Select(rule="min", onnx_tolerance=1e-4, max_model_mb=5, reference_rows=10)
+from tests.pipeline.training.homes import HOMES, LIMITS, PARAMS
+from tests.pipeline.training.in_parts.test_linear import cut, training_rows
 
 
 @pytest.fixture(scope="module")
 def table() -> pd.DataFrame:
-    return homes(4000, 0.05)
+    return training_rows(4000, 0.05)
 
 
 def in_parts(run: Executor, table: pd.DataFrame, folder: Path, parts: int, family: str) -> tuple[fitting.Fitted, bytes]:
     """A fit of the table cut into parts, and its model file."""
-    found = fitting.fit(run, cut(table, folder / "table", parts), HOMES, PARAMS, family, "sha", folder / "oof")
-    served = onnx_export.served_form(found.pipeline, found.record, found.sample, HOMES, found.training, 0.9, LIMITS)
+    read = TrainingParts(run, cut(table, folder / "table", parts), HOMES)
+    found = fitting.fit(read, PARAMS, family, "sha", folder / "oof")
+    served = onnx_export.served_form(found.pipeline, found.record, found.sample, HOMES, found.training, 0.8, LIMITS)
     return found, served.content
 
 
@@ -56,7 +49,7 @@ def test_parts_answer_as_memory_does(table: pd.DataFrame, tmp_path: Path, family
     assert oof["prediction"].to_numpy() == pytest.approx(record.out_of_fold, rel=1e-8)
     assert (oof["prediction"] + oof["residual"]).to_numpy() == pytest.approx(table["price"].to_numpy())
     described = onnx_export.describe_training(table["price"].to_numpy(float), "sha", record.cv_rmse)
-    served = onnx_export.served_form(pipeline, record, table, HOMES, described, 0.9, LIMITS).content
+    served = onnx_export.served_form(pipeline, record, table, HOMES, described, 0.8, LIMITS).content
     ours, theirs = (Model(file, "m").description.training for file in (content, served))
     assert (ours.rows, ours.target_median) == (theirs.rows, theirs.target_median)
     assert ours.target_std == pytest.approx(theirs.target_std, rel=1e-12)
@@ -83,8 +76,8 @@ def test_every_row_is_compared_with_the_served_form(table: pd.DataFrame, tmp_pat
     odd = table.copy()
     odd.loc[odd.index[-1], "built"] = 123_456_789_123.0
     for each, refused in ((table, False), (odd, True)):
-        parts = cut(each, tmp_path / str(refused), 3)
-        gap = out_of_fold.largest_gap(Executor(), parts, HOMES, found.pipeline, content)
+        parts = TrainingParts(Executor(), cut(each, tmp_path / str(refused), 3), HOMES)
+        gap = out_of_fold.largest_gap(parts, found.pipeline, content)
         answers = Model(content, "m").predict(to_matrix(each, HOMES.features))[:, 0]
         assert gap == pytest.approx(np.abs(answers - found.pipeline.predict(each)).max())
         with pytest.raises(PipelineError, match="linear: ONNX and the") if refused else nullcontext():
@@ -93,9 +86,8 @@ def test_every_row_is_compared_with_the_served_form(table: pd.DataFrame, tmp_pat
 
 def test_a_family_that_needs_the_rows_says_so(table: pd.DataFrame, tmp_path: Path) -> None:
     """scikit-learn's forest cannot be grown on parts: one error with the ways out."""
-    params = msgspec.structs.replace(PARAMS, families={"random_forest": {}})
     with pytest.raises(PipelineError, match=r"random_forest needs all training rows in memory: raise engine.in_memory"):
-        fitting.fit(Executor(), cut(table, tmp_path, 2), HOMES, params, "random_forest", "sha", tmp_path / "oof")
+        in_parts(Executor(), table, tmp_path, 2, "random_forest")
 
 
 def test_with_a_time_folds_go_forward(table: pd.DataFrame, tmp_path: Path) -> None:
@@ -103,7 +95,8 @@ def test_with_a_time_folds_go_forward(table: pd.DataFrame, tmp_path: Path) -> No
     schema = msgspec.structs.replace(
         HOMES, columns=tuple(msgspec.structs.replace(c, role="time") if c.name == "built" else c for c in HOMES.columns)
     )
-    found = fitting.fit(Executor(), cut(table, tmp_path, 3), schema, PARAMS, "ridge", "sha", tmp_path / "oof")
+    parts = TrainingParts(Executor(), cut(table, tmp_path, 3), schema)
+    found = fitting.fit(parts, PARAMS, "ridge", "sha", tmp_path / "oof")
     record = fit(table, schema, PARAMS, "ridge")[1]
     held = parquet.read(tmp_path / "oof")["prediction"].to_numpy()
     assert np.array_equal(np.isnan(held), (table["fold"] == 0).to_numpy())
@@ -113,7 +106,7 @@ def test_with_a_time_folds_go_forward(table: pd.DataFrame, tmp_path: Path) -> No
 
 def test_a_part_that_cannot_be_read_is_named(table: pd.DataFrame, tmp_path: Path) -> None:
     """A damaged part is one error with its name."""
-    paths = cut(table, tmp_path, 3)
-    atomic_files.write_bytes(paths[1], b"no Parquet")
+    parts = TrainingParts(Executor(), cut(table, tmp_path, 3), HOMES)
+    atomic_files.write_bytes(parts.files[1], b"no Parquet")
     with pytest.raises(PipelineError, match=r"part-00001-00000.parquet is no readable Parquet file"):
-        fitting.fit(Executor(), paths, HOMES, PARAMS, "ridge", "sha", tmp_path / "oof")
+        fitting.fit(parts, PARAMS, "ridge", "sha", tmp_path / "oof")

@@ -9,47 +9,19 @@ import pytest
 from sklearn.pipeline import Pipeline
 
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.params import Clean
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.schema import Schema
 from pipeline.distributed.executor import Executor
 from pipeline.tables import parquet, splitting
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training import families
 from pipeline.training.in_parts import column_statistics
+from pipeline.training.in_parts.learner import TrainingParts
 from pipeline.training.in_parts.linear import Linear
-from stages.clean import clean
-from tests.tables import make_schema
-
-HOMES = make_schema(
-    Column("area", "float", nullable=True),
-    Column("rooms", "int", nullable=True),
-    Column("garden", "bool", nullable=True),
-    Column("street", "category", categories=("north", "south", "east"), nullable=True),
-    Column("built", "float"),
-    Column("price", "float", role="target"),
-)
+from tests.pipeline.training.homes import HOMES, homes
 
 
-def homes(n: int, missing: float) -> pd.DataFrame:
-    """A clean training split; with heavy tails, an offset far from 0, and more missing cells where prices are high."""
-    generator = np.random.default_rng(5)
-    raw = pd.DataFrame(
-        {
-            "area": generator.lognormal(4, 1, n),
-            "rooms": generator.integers(1, 8, n).astype(float),
-            "garden": generator.integers(0, 2, n).astype(float),
-            "street": generator.choice(["north", "south", "east"], n, p=[0.5, 0.3, 0.2]),
-            "built": 2000 + generator.normal(0, 3, n),
-        }
-    )
-    effect = raw["street"].map({"north": 0, "south": 40, "east": -20})
-    raw["price"] = 2 * raw["area"] + 10 * raw["rooms"] + 30 * raw["garden"] + effect + generator.normal(0, 30, n)
-    for name in ("area", "rooms", "garden", "street"):
-        gone = generator.random(n) < missing
-        raw.loc[gone, name] = None
-        raw.loc[gone, "price"] += 60
-    table = clean(raw, HOMES, Clean(min_rows=1, test_fraction=0.2, folds=4, max_rejected_fraction=0)).table
-    return table[table["fold"] != splitting.TEST].reset_index(drop=True)
+def training_rows(n: int, missing: float) -> pd.DataFrame:
+    return homes(n, missing)[1].reset_index(drop=True)
 
 
 def cut(table: pd.DataFrame, folder: Path, parts: int) -> list[Path]:
@@ -61,10 +33,9 @@ def cut(table: pd.DataFrame, folder: Path, parts: int) -> list[Path]:
 
 
 def linear(table: pd.DataFrame, folder: Path, parts: int, family: str, schema: Schema = HOMES) -> Linear:
-    paths, run = cut(table, folder, parts), Executor()
-    statistics = column_statistics.gather(run, paths, schema)
+    read = TrainingParts(Executor(), cut(table, folder, parts), schema)
     make = partial(families.numeric_pipeline, schema.features, family, 0)
-    return Linear(run, paths, schema, statistics, make)
+    return Linear(family, read, column_statistics.gather(read.run, read.files, read.schema), make)
 
 
 def fits(learner: Linear, settings: dict, indicators: tuple[int, ...]) -> list[Pipeline]:
@@ -79,7 +50,7 @@ def test_coefficients_are_scikit_learns(
 ) -> None:
     """Fits of every fold and of all rows have scikit-learn's imputation to the bit, and its scaling, coefficients and
     intercept to 1e-8, with categories and missing values."""
-    table = homes(5000, missing)
+    table = training_rows(5000, missing)
     learner = linear(table, tmp_path, 3, family)
     matrix, target = to_matrix(table, HOMES.features), table["price"].to_numpy(float)
     splits = splitting.splits(table["fold"].to_numpy(), HOMES)
@@ -102,7 +73,7 @@ def test_coefficients_are_scikit_learns(
 
 def test_the_number_of_parts_changes_no_coefficient(tmp_path: Path) -> None:
     """The fits of 1, 3 and 7 parts have the same coefficients to 1e-10."""
-    table = homes(3000, 0.05)
+    table = training_rows(3000, 0.05)
     found = [fits(linear(table, tmp_path / str(n), n, "ridge"), {"alpha": 1.0}, (0, 3)) for n in (1, 3, 7)]
     for other in found[1:]:
         for one, same in zip(found[0], other, strict=True):
@@ -111,7 +82,7 @@ def test_the_number_of_parts_changes_no_coefficient(tmp_path: Path) -> None:
 
 def test_a_column_without_a_value_or_a_difference_is_harmless(tmp_path: Path) -> None:
     """A feature that is always missing, or always the same, has no say, as in scikit-learn."""
-    table = homes(500, 0.05)
+    table = training_rows(500, 0.05)
     table["area"], table["rooms"] = np.nan, 3.0
     mine = fits(linear(table, tmp_path, 2, "linear"), {}, ())[-1]
     matrix, target = to_matrix(table, HOMES.features), table["price"].to_numpy(float)
@@ -122,6 +93,6 @@ def test_a_column_without_a_value_or_a_difference_is_harmless(tmp_path: Path) ->
 
 def test_settings_that_sums_cannot_follow_are_refused(tmp_path: Path) -> None:
     """A setting of the model that needs the rows is an error that names the way out."""
-    learner = linear(homes(300, 0), tmp_path, 2, "linear")
+    learner = linear(training_rows(300, 0), tmp_path, 2, "linear")
     with pytest.raises(PipelineError, match="'positive' of a linear model needs the rows in memory"):
         learner.fit([{"positive": True}], (), 0)
