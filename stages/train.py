@@ -68,8 +68,8 @@ def main() -> None:
     schema = load_schema().excluding(load_params(Features).exclude)
     started = time.perf_counter()
     with executor.start(engine) as run:
-        fits_in_memory = run.client is None or parquet.count(paths.TRAIN) <= engine.in_memory_rows
-        train = in_memory if fits_in_memory else in_parts
+        is_large = parquet.count(paths.TRAIN) > engine.in_memory_rows
+        train = in_parts if is_large and run.client is not None else in_memory
         pipeline, record, served = train(run, schema, params, limits, family)
     save(pipeline, record, served)
     for settings in record.diverged:
