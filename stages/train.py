@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.contract import errors, paths
 from pipeline.contract.errors import PipelineError
+from pipeline.contract.number_text import counted, figure
 from pipeline.contract.params import Engine, Features, Select, Train
 from pipeline.contract.params import load as load_params
 from pipeline.contract.schema import Schema
@@ -74,8 +75,9 @@ def main() -> None:
     save(pipeline, record, served)
     for settings in record.diverged:
         print(f"{family}: {settings} is left out: in cross-validation a prediction was not finite")
-    print(f"{family}: {record.tried} settings in {time.perf_counter() - started:.1f} s, chosen {record.settings}")
-    print(f"{family}: cv_rmse {record.cv_rmse:.3f} +- {record.cv_rmse_se:.3f}")
+    tried, seconds = counted(record.tried, "setting"), time.perf_counter() - started
+    print(f"{family}: {tried} in {seconds:.1f} s, chosen {record.settings}")
+    print(f"{family}: cv_rmse {figure(record.cv_rmse)} +- {figure(record.cv_rmse_se, 3)}")
 
 
 def in_memory(run: Executor, schema: Schema, params: Train, limits: Select, family: str) -> Trained:

@@ -10,6 +10,7 @@ from dvc.exceptions import DvcException
 
 from pipeline.contract import paths
 from pipeline.contract.errors import PipelineError
+from pipeline.contract.number_text import counted, figure
 from pipeline.contract.onnx_model import Model
 from pipeline.contract.schema import Schema
 from pipeline.evaluation import metrics
@@ -64,11 +65,11 @@ def gather(revision: str) -> Evidence:
     _check_champion(champion, scored)
     notes = [champion.note] if champion.note else []
     if not _equal(written_before, scored):
-        notes.append(
-            f"The RMSE recorded at {revision}, {written_before:.4g}, is of another model or test split: it is not used."
-        )
+        recorded = f"The RMSE recorded at {revision}, {figure(written_before)}"
+        notes.append(f"{recorded}, is of another model or test split: it is not used.")
     if left_out := int((~known).sum()):
-        notes.append(f"{left_out} rows are left out: they hold a category that the champion does not know.")
+        rows = f"{counted(left_out, 'row')} with a category that the champion does not know"
+        notes.append(f"{rows} {'is' if left_out == 1 else 'are'} left out.")
     return Evidence(rows, actual[known], challenger, new[known], champion, current, tuple(notes))
 
 
