@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pipeline.contract import errors, number_text, params, paths
 from pipeline.contract.errors import PipelineError
+from pipeline.contract.wording import counted
 from pipeline.evaluation import markdown
 from pipeline.gate import render
 from pipeline.gate.judgement import judge
@@ -32,7 +33,7 @@ def summary(base: str, since: str) -> str:
     before = {name: json.loads(git.show(since, path) or "{}").get("cv_rmse") for name, path in families.items()}
     after = {name: atomic_files.read_json(path)["cv_rmse"] for name, path in families.items()}
     drift = atomic_files.read_json(paths.DRIFT_METRICS)
-    live = number_text.counted(drift["n_live"], "live row")
+    live = counted(drift["n_live"], "live row")
     parts = [
         ("Gate", _verdict(since)),
         ("Metrics", _differences("metrics", since)),

@@ -17,11 +17,12 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.contract import errors, paths
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.number_text import counted, figure
+from pipeline.contract.number_text import figure
 from pipeline.contract.params import Engine, Features, Select, Train
 from pipeline.contract.params import load as load_params
 from pipeline.contract.schema import Schema
 from pipeline.contract.schema import load as load_schema
+from pipeline.contract.wording import counted
 from pipeline.distributed import executor
 from pipeline.distributed.executor import Executor
 from pipeline.tables import atomic_files, parquet, splitting

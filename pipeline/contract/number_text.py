@@ -53,11 +53,6 @@ def decimals(spread: float) -> int:
     return _decimals(spread, 3) if spread > 0 else 2
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number of things: `1 row`, `2 rows`, `10,000 rows`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def _is_written_out(value: float) -> bool:
     return SMALLEST <= _power(value) < LARGEST
 

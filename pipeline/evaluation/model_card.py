@@ -11,6 +11,7 @@ import jinja2
 from pipeline.contract import leak, number_text
 from pipeline.contract.onnx_model import Description
 from pipeline.contract.schema import Column
+from pipeline.contract.wording import counted
 from pipeline.evaluation import markdown, metrics
 from pipeline.evaluation.bootstrap import Interval
 from pipeline.evaluation.permutation_importance import Importance
@@ -29,7 +30,7 @@ TEMPLATES = jinja2.Environment(  # noqa: S701 - Markdown needs no escapes of HTM
 TEMPLATES.filters |= {
     "cell": markdown.cell,
     "number": number_text.figure,
-    "counted": number_text.counted,
+    "counted": counted,
     "interval": markdown.interval,
     "percent": lambda share: number_text.share(share, 0),
 }

@@ -8,9 +8,10 @@ import numpy as np
 from scipy import stats
 
 from pipeline.contract import leak
-from pipeline.contract.number_text import change, counted, figure, plain, share
+from pipeline.contract.number_text import change, figure, plain, share
 from pipeline.contract.onnx_model import Training
 from pipeline.contract.params import Gate
+from pipeline.contract.wording import counted
 from pipeline.evaluation.metrics import against_median
 from pipeline.gate import paired_test
 from pipeline.gate.paired_test import Comparison

@@ -10,9 +10,10 @@ from dvc.exceptions import DvcException
 
 from pipeline.contract import paths
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.number_text import counted, figure
+from pipeline.contract.number_text import figure
 from pipeline.contract.onnx_model import Model
 from pipeline.contract.schema import Schema
+from pipeline.contract.wording import counted
 from pipeline.evaluation import metrics
 from pipeline.gate.champion import Champion, find_champion
 from pipeline.registry.champion_record import recorded_md5

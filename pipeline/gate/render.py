@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.contract.number_text import counted, figure, share
+from pipeline.contract.number_text import figure, share
+from pipeline.contract.wording import counted
 from pipeline.evaluation import markdown
 from pipeline.gate.decision import Decision
 from pipeline.gate.paired_test import POWER

@@ -11,8 +11,9 @@ from sklearn.model_selection import cross_val_score
 
 from pipeline.contract import paths
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.number_text import change, counted, share
+from pipeline.contract.number_text import change, share
 from pipeline.contract.schema import Schema
+from pipeline.contract.wording import counted
 from pipeline.tables import parquet, sampling, splitting
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training import recipe

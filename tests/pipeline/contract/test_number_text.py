@@ -69,8 +69,3 @@ def test_digits_after_the_point_follow_the_spread(spread: float, digits: int) ->
 def test_a_share_that_is_no_number_says_so() -> None:
     """No text has `nan%`."""
     assert [number_text.share(value) for value in (0.8123, -0.5, float("nan"))] == ["81.2%", "-50.0%", "not defined"]
-
-
-def test_one_thing_is_singular() -> None:
-    """One row is `1 row`."""
-    assert [number_text.counted(n, "row") for n in (0, 1, 2, 12_345)] == ["0 rows", "1 row", "2 rows", "12,345 rows"]
