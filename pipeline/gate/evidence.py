@@ -16,6 +16,7 @@ from pipeline.contract.schema import Schema
 from pipeline.contract.wording import counted
 from pipeline.evaluation import metrics
 from pipeline.gate.champion import Champion, find_champion
+from pipeline.gate.comparable import check_columns, known_rows
 from pipeline.registry.champion_record import recorded_md5
 from pipeline.registry.recorded_outputs import outputs_at
 from pipeline.tables import atomic_files, sampling
@@ -56,10 +57,10 @@ def gather(revision: str) -> Evidence:
             f"could not decide: {paths.EVALUATE_METRICS} records rmse {written}, but {paths.MODEL} scores {scored} on "
             "the test split: run `dvc repro` so that they belong together"
         )
-    champion = find_champion(revision)
+    champion = find_champion(revision, lambda schema, name: check_columns(schema, name, table, target))
     if champion is None or written_before is None:
         return Evidence(table, actual, challenger, new, None, None, ())
-    known = _rows_known_to(champion.model, table, target)
+    known = known_rows(champion.model.description.schema, champion.model.name, table)
     rows = table[known]
     current = champion.model.predict(to_matrix(rows, champion.model.description.columns))[:, 0]
     scored = metrics.rmse(actual[known], current)
@@ -116,28 +117,3 @@ def _check_champion(champion: Champion, scored: float) -> None:
 def _equal(written: float, scored: float) -> bool:
     # The same file on the same rows: only the order of adding up may differ between machines.
     return abs(written - scored) <= 1e-6 * scored
-
-
-def _rows_known_to(champion: Model, table: pd.DataFrame, target: str) -> np.ndarray:
-    """Mark the rows whose categories the champion knows; a server would refuse the others.
-
-    Raises PipelineError where it cannot be compared on this table at all.
-    """
-    about = champion.description
-    missing = [column.name for column in about.columns if column.name not in table]
-    known = np.ones(len(table), dtype=bool)
-    for column in about.columns:
-        if column.dtype == "category" and column.name in table:
-            known &= (table[column.name].isin(column.categories) | table[column.name].isna()).to_numpy(bool)
-    reason = ""
-    if about.schema.target.name != target:
-        reason = f"it predicts {about.schema.target.name}, the new model {target}"
-    elif missing:
-        reason = f"it needs {', '.join(missing)}, which today's rows do not have"
-    elif not known.any():
-        reason = "every row holds a category that it does not know"
-    if reason:
-        raise PipelineError(
-            f"could not decide: {champion.name} cannot be compared: {reason}; where that is meant, promote with FORCE=1"
-        )
-    return known
