@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.contract.params import Drift
+from pipeline.contract.wording import counted
 from pipeline.drift import alarms, sentences, two_sample_tests
 from pipeline.drift.alarms import TestResult
 from pipeline.drift.decision import Decision, JudgedWindow
@@ -21,7 +22,7 @@ def insufficient(live: Windows, n_reference: int, names: list[str], params: Drif
         "verdict": "insufficient",
         "drift_detected": False,
         "retrain": False,
-        "summary": f"{live.rows} live rows, too few: {needed} are needed",
+        "summary": f"{counted(live.rows, 'live row')}, too few: {needed} are needed",
         "alpha": params.alpha,
         "n_reference": n_reference,
         "n_live": live.rows,
