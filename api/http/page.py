@@ -155,7 +155,8 @@ def _allowed(column: Column) -> str:
     elif low or high:
         text = f"at least {low}" if low else f"at most {high}"
     else:
-        text = f"any {'number' if column.dtype == 'float' else 'whole number'}{',' if column.unit else ''}"
+        text = "any number" if column.dtype == "float" else "any whole number"
+        return f"{text} ({column.unit})" if column.unit else text
     return f"{text} {column.unit}".strip()
 
 
