@@ -17,7 +17,7 @@ class Summary:
     """Counts of one part or of the whole table.
 
     `rows`: all; `missing`: missing cells of usable rows by column; `reasons`, `rejected`: rejected rows by reason and
-    by column; `examples`: the first of each column and reason; `folds`: usable rows by fold, once they have one;
+    by column; `examples`: the first rejected rows of each column; `folds`: usable rows by fold, once they have one;
     `moments`: until then, the results of `splitting.moments` for the parts.
     """
 

@@ -6,10 +6,10 @@ from collections import Counter
 import pandas as pd
 
 from pipeline.cleaning.summary import EXAMPLES, Summary
+from pipeline.contract import wording
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import Clean
 from pipeline.contract.schema import Schema
-from pipeline.contract.wording import counted
 from pipeline.contract.yaml_config import nearest
 from pipeline.tables import splitting
 
@@ -29,8 +29,8 @@ def check_table(summary: Summary, schema: Schema, params: Clean) -> None:
     value."""
     if summary.rows < params.min_rows:
         raise PipelineError(
-            f"the raw table has {counted(summary.rows, 'row')}, expected at least clean.min_rows = {params.min_rows}: "
-            "add rows, or lower it in params.yaml"
+            f"the raw table has {wording.counted(summary.rows, 'row')}, expected at least clean.min_rows = "
+            f"{params.min_rows}: add rows, or lower it in params.yaml"
         )
     _check_targets(summary, schema.target.name, params.min_rows)
     _check_rejected(summary, schema.target.name, params.max_rejected_fraction)
@@ -67,8 +67,8 @@ def _check_targets(summary: Summary, target: str, least: int) -> None:
         return
     examples = summary.examples[summary.examples["reason"] == "missing_target"]
     raise PipelineError(
-        f"{summary.without_target} of {counted(summary.rows, 'row')} have no target, so that {known} are left to train "
-        f"on, expected at least clean.min_rows = {least}; column {target}: {_cells(examples)}: fill it, "
+        f"{summary.without_target} of {wording.counted(summary.rows, 'row')} have no target, so that {known} are left "
+        f"to train on, expected at least clean.min_rows = {least}; column {target}: {_cells(examples)}: fill it, "
         "or give role target to the column to predict in data/schema.yaml"
     )
 
@@ -85,7 +85,7 @@ def _check_rejected(summary: Summary, target: str, limit: float) -> None:
     has_comma = examples["value"].str.fullmatch(r"\s*-?\d+,\d+\s*").any()
     remedy = "write numbers with a point, not a comma" if has_comma else "correct the table, or data/schema.yaml"
     raise PipelineError(
-        f"{total} of {counted(known, 'row')} are rejected, more than clean.max_rejected_fraction = {limit:g}; "
+        f"{total} of {wording.counted(known, 'row')} are rejected, more than clean.max_rejected_fraction = {limit:g}; "
         f"most for column {worst}: {_cells(examples)}: {remedy}"
     )
 
