@@ -12,8 +12,9 @@ import json
 import sys
 from pathlib import Path
 
-from pipeline.contract import errors, number_text, params, paths
+from pipeline.contract import errors, params, paths
 from pipeline.contract.errors import PipelineError
+from pipeline.contract.number_text import figure, plain
 from pipeline.contract.wording import counted
 from pipeline.evaluation import markdown
 from pipeline.gate import render
@@ -56,12 +57,12 @@ def chart(before: dict[str, float | None], after: dict[str, float]) -> str:
         "```mermaid",
         "xychart-beta",
         f"    x-axis {json.dumps(names)}",
-        f'    y-axis "cross-validated RMSE" 0 --> {max([*after.values(), *line]) * 1.1:.4g}',
-        f"    bar [{', '.join(f'{after[name]:.4g}' for name in names)}]",
-        *([f"    line [{', '.join(f'{value:.4g}' for value in line)}]"] if len(line) == len(names) else []),
+        f'    y-axis "cross-validated RMSE" 0 --> {plain(max([*after.values(), *line]) * 1.1, 4)}',
+        f"    bar [{', '.join(plain(after[name], 4) for name in names)}]",
+        *([f"    line [{', '.join(plain(value, 4) for value in line)}]"] if len(line) == len(names) else []),
         "```",
     ]
-    rows = [[name, number_text.figure(before[name]), number_text.figure(after[name])] for name in names]
+    rows = [[name, figure(before[name]), figure(after[name])] for name in names]
     return "\n".join([*drawn, "", markdown.table(["family", "before (line)", "after (bar)"], rows)])
 
 

@@ -44,7 +44,7 @@ def _row(name: str, feature: dict[str, Any]) -> dict[str, Any]:
     rates = {kind: f"{old:.1%} → {new:.1%}" if old or new else "0" for kind, (old, new) in feature["rates"].items()}
     change = f"{values['effect']:.2f}{', one value' if alarms['constant'] else ''}" if values else ""
     cells = {
-        "importance": ("" if importance is None else f"{importance:.2g}", False),
+        "importance": ("" if importance is None else figure(importance, 2), False),
         "change": (change, alarms["values"] or alarms["constant"]),
         "p, corrected": (f"{values['p_adjusted']:.2g}" if values else "", False),
         "PSI (by chance)": (f"{psi['value']:.2f} ({psi['limit']:.2f})" if psi else "", False),

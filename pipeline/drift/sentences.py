@@ -36,7 +36,7 @@ def sentence(test: TestResult, features: dict[str, dict[str, Any]], reference: R
         change = f"{name}: {now:.0%} of the values are {kind}, before {before:.0%}"
     if reference.importance is None:
         return change
-    cost = f"shuffling it costs the model {_two_digits(reference.weight(name))} of RMSE"
+    cost = f"shuffling it costs the model {figure(reference.weight(name), 2)} of RMSE"
     return f"{change}; {cost if reference.weight(name) > 0 else 'the model does not depend on it'}"
 
 
@@ -60,14 +60,9 @@ def _values(test: TestResult, feature: dict[str, Any]) -> str:
     if shift is None:
         return f"{name} no longer has the one value that it had (KS {test.effect:.2f})"
     if abs(shift) < 0.1:
-        return f"{name} spreads {_two_digits(feature['spread_ratio'])} times as wide (KS {test.effect:.2f})"
+        return f"{name} spreads {figure(feature['spread_ratio'], 2)} times as wide (KS {test.effect:.2f})"
     return f"{name} {_moved(shift)} (KS {test.effect:.2f})"
 
 
 def _moved(shift: float) -> str:
-    return f"{'rose' if shift > 0 else 'fell'} by {_two_digits(abs(shift))} standard deviations"
-
-
-def _two_digits(number: float) -> str:
-    """Format with two significant digits, also where the last one is 0: `4.0` says more than `4`."""
-    return f"{number:#.2g}".removesuffix(".")
+    return f"{'rose' if shift > 0 else 'fell'} by {figure(abs(shift), 2)} standard deviations"

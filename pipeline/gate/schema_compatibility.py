@@ -4,6 +4,7 @@ The rules are those of api/requests/decoder.py: every column but the target is k
 unless nullable; the other columns may hold anything, or be absent.
 """
 
+from pipeline.contract.number_text import plain
 from pipeline.contract.schema import Column, Schema
 
 
@@ -31,5 +32,5 @@ def _narrower(before: Column, after: Column) -> list[str]:
         lost.append(f"{name} may no longer be {', '.join(gone)}")
     for word, sign, old, new in (("least", 1, before.min, after.min), ("most", -1, before.max, after.max)):
         if new is not None and (old is None or sign * new > sign * old):
-            lost.append(f"{name} must be at {word} {new:g}, was {'unbounded' if old is None else f'{old:g}'}")
+            lost.append(f"{name} must be at {word} {plain(new)}, was {'unbounded' if old is None else plain(old)}")
     return lost
