@@ -71,7 +71,7 @@ def trained(run: Executor, parts: list[Path], family: str, folder: str) -> fitti
 
 def learner(run: Executor, parts: list[Path]) -> boosting.Boosting:
     read = TrainingParts(run, parts, HOMES)
-    make = partial(families.numeric_pipeline, HOMES.features, "xgboost", 1)
+    make = partial(families.numeric_pipeline, HOMES, "xgboost", 1)
     return boosting.Boosting("xgboost", read, column_statistics.gather(read.run, read.files, read.schema), make)
 
 
@@ -142,7 +142,7 @@ def test_smaller_models_are_beginnings(client: Client, in_a_folder: Path) -> Non
     many = learner(Executor(client), cut(table, in_a_folder / "table", 2))
     small, large = many.fit([{"n_estimators": 5}, {"n_estimators": 20}], (), 0)
     matrix = np.zeros((1, len(HOMES.features)))
-    first = large[-1].predict(large[:-1].transform(matrix), iteration_range=(0, 5))
+    first = large[-1].regressor_.predict(large[:-1].transform(matrix), iteration_range=(0, 5))
     assert small.predict(matrix) == first != large.predict(matrix)
 
 
@@ -193,7 +193,7 @@ def test_workers_that_wait_for_a_dead_one_are_restarted(
     thread = kill_during(client, "fn-")
     (model,) = many.fit([{"n_estimators": 5}], (), 0)
     thread.join(60)
-    assert model[-1].get_booster().num_boosted_rounds() == 5
+    assert model[-1].regressor_.get_booster().num_boosted_rounds() == 5
     assert not before & together.alive(client)
 
 
