@@ -122,7 +122,7 @@ class Model:
     def predict(self, matrix: np.ndarray) -> np.ndarray:
         """Return float64 [rows, 3] (prediction, lower, upper) for a matrix [rows, features], NaN where missing."""
         answers = self._session.run(OUTPUTS, {INPUT: np.asarray(matrix, dtype=self._dtype)})
-        return np.column_stack([np.asarray(answer, dtype=float) for answer in answers])
+        return np.concatenate(answers, axis=1, dtype=float)
 
     def verify(self) -> None:
         """Replay the golden rows; raises PipelineError where the outputs differ from those at the export."""

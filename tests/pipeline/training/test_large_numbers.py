@@ -1,5 +1,7 @@
 """Numbers that float32 would merge, and targets with bounds: the fit and its served form agree, and are right."""
 
+from pathlib import Path
+
 import msgspec
 import numpy as np
 import pandas as pd
@@ -8,13 +10,16 @@ import pytest
 from pipeline.contract.onnx_model import Model
 from pipeline.contract.params import Clean
 from pipeline.contract.schema import Column, Schema
+from pipeline.distributed.executor import Executor
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.tables.splitting import TEST
+from pipeline.training.in_parts import column_statistics
 from pipeline.training.offsets import Offset, offset
 from pipeline.training.onnx_export import describe_training, served_form
 from stages.clean import clean
 from stages.train import fit
 from tests.pipeline.training.homes import GRIDS, HOMES, LIMITS, PARAMS, homes
+from tests.pipeline.training.in_parts.test_linear import cut
 from tests.tables import make_schema
 
 DATES = make_schema(Column("sold", "int", nullable=True), Column("size", "float"), Column("price", "float", "target"))
@@ -97,6 +102,19 @@ def test_an_offset_is_learned_where_float32_merges() -> None:
     assert offset(np.array([np.nan])) == 0
     assert offset(np.array([-1e300, 1e300, 1e-300])) == 0
     assert offset(np.array([0, 1e10, 1e10 + 1])) == 1e10
+
+
+def test_parts_learn_the_offsets_of_memory(tmp_path: Path) -> None:
+    """On a table in parts each fit has the offsets that it has in memory, those of its own training rows."""
+    training = clean(dates().assign(price=lambda t: t["price"] + 1e9), DATES, Clean(1, 0.3, 4, 0)).table
+    training = training[training["fold"] != TEST]
+    statistics = column_statistics.gather(Executor(), cut(training, tmp_path, 3), DATES)
+    assert statistics.offsets.shape == (5, 3)
+    for (train, _), learned in zip([*statistics.splits, (np.arange(4), None)], statistics.offsets, strict=True):
+        rows = training[training["fold"].isin(train)]
+        assert learned.tolist() == [offset(rows[name].to_numpy(float)) for name in ("sold", "size", "price")]
+    assert (statistics.offsets[:, 1] == 0).all()
+    assert (statistics.offsets[:, [0, 2]] > 2e7).all()
 
 
 def test_other_columns_keep_their_values() -> None:
