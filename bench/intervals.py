@@ -49,7 +49,7 @@ def _split(seed: int) -> Iterator[tuple[str, tuple[float, float, float]]]:
     settings = atomic_files.read_json(Path("metrics/train/xgboost.json"))["settings"]
 
     def make() -> Pipeline:
-        return families.numeric_pipeline(columns.features, "xgboost", 0, settings)
+        return families.numeric_pipeline(columns, "xgboost", 0, settings)
 
     folds = KFold(5, shuffle=True, random_state=seed)
     known, answers = matrix[training], target[training]

@@ -44,7 +44,7 @@ def lines(rounds: int = 5, seconds: int = 3) -> Iterator[str]:
     model = Model.load(MODEL)
     rows = _rows(model.description)
     body, batch = json.dumps(rows[0]).encode(), json.dumps(rows).encode()
-    matrix = np.array([list(row.values()) for row in rows], dtype=np.float32)
+    matrix = np.array([list(row.values()) for row in rows], dtype=float)
     found: dict[str, list[Result]] = {}
     batches, bare = [], []
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:

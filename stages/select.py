@@ -1,10 +1,10 @@
-"""Select: the family with the lowest cross-validated RMSE becomes the model; its training sample the reference.
+"""Select: the family with the lowest cross-validated RMSE becomes the model, with training rows for explanations; its
+training sample becomes the reference.
 
 Reads models/candidates, metrics/train, data/clean/train.parquet, data/schema.yaml, params; writes models/model.onnx,
 models/reference.parquet, metrics/select.json. The test split is never read.
 """
 
-import shutil
 from typing import Any
 
 import pandas as pd
@@ -17,6 +17,9 @@ from pipeline.contract.params import Select, Train
 from pipeline.contract.params import load as load_params
 from pipeline.contract.schema import load as load_schema
 from pipeline.tables import atomic_files, parquet, sampling
+from pipeline.training import onnx_export
+
+COMPARABLES = 2_000  # rows of the training sample that may be in the model file with their target
 
 
 def pick(metrics: dict[str, dict[str, Any]], rule: str) -> str:
@@ -49,15 +52,23 @@ def read_sample(family: str, size: int) -> pd.DataFrame:
     return training.merge(out_of_fold, on="row", validate="one_to_one")
 
 
+def with_rows(content: bytes, sample: pd.DataFrame, params: Select) -> bytes:
+    """Return the model file with rows of the training sample: `background_rows` of them, and perhaps comparables."""
+    background = sample.iloc[sampling.sample(sample["row"], params.background_rows)]
+    comparables = sample.iloc[sampling.sample(sample["row"], COMPARABLES)] if params.comparables else None
+    return onnx_export.with_rows(content, background, comparables)
+
+
 def main() -> None:
     families, params = list(load_params(Train).families), load_params(Select)
     drop_stale(families)
     metrics = {family: atomic_files.read_json(paths.TRAIN_METRICS / f"{family}.json") for family in families}
     chosen = pick(metrics, params.rule)
-    with atomic_files.replacing(paths.MODEL) as partial:
-        shutil.copyfile(paths.CANDIDATES / f"{chosen}.onnx", partial)
+    sample = read_sample(chosen, max(params.reference_rows, params.background_rows, COMPARABLES))
+    content = (paths.CANDIDATES / f"{chosen}.onnx").read_bytes()
+    atomic_files.write_bytes(paths.MODEL, with_rows(content, sample, params))
     # Features that `features.exclude` leaves out are kept: drift reports their shifts, too.
-    reference = sampling.reference(read_sample(chosen, params.reference_rows), load_schema(), params.reference_rows)
+    reference = sampling.reference(sample, load_schema(), params.reference_rows)
     parquet.write(reference, paths.REFERENCE)
     figures = {name: metrics[chosen][name] for name in ("cv_rmse", "onnx_max_abs_diff")}
     atomic_files.write_json(paths.SELECT_METRICS, {"family": chosen, **figures})

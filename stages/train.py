@@ -50,8 +50,8 @@ def fit(
         raise PipelineError("the table has no column `fold`: make it with stages.clean, which assigns each row's fold")
     if family not in params.families:
         raise PipelineError(f"params.yaml: train.families has no {family!r}; it has {', '.join(params.families)}")
-    make = partial(families.numeric_pipeline, schema.features, family, params.seed, device=params.device)
-    families.check_device(make({})[-1])
+    make = partial(families.numeric_pipeline, schema, family, params.seed, device=params.device)
+    families.check_device(make({})[-1].regressor)
     training = table[table["fold"] != splitting.TEST]
     matrix = to_matrix(training, schema.features)
     target = training[schema.target.name].to_numpy(float)

@@ -22,7 +22,7 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class NotFiniteError(Exception):
-    """The model's answer leaves the range of float32, although each value is allowed. `rows`: their numbers."""
+    """The model's answer is not finite, although each value is allowed. `rows`: their numbers."""
 
     def __init__(self, rows: list[int]) -> None:
         self.rows = rows

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from api.requests.strict_json import Overflow
 from pipeline.contract.schema import Column
 
-# The model's matrix is float32; what is larger would become infinite in it.
+# Trees compute in float32; what is larger would become infinite in them.
 FLOAT32_MAX = 3.4028234663852886e38
 # The largest integer to which every smaller one is exact in float64; training refuses larger ones too.
 EXACT = 2.0**53

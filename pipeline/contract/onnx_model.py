@@ -7,11 +7,16 @@ import msgspec
 import numpy as np
 import onnxruntime
 
+from pipeline.contract.columns import matrix_columns
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import Column, Schema
 
 KEY = "mlops_boston"  # the metadata property that holds the description as JSON
+FORMAT = 2  # of the files that are written; files of format 1 are read too
+INPUT = "features"
 OUTPUTS = ["prediction", "lower", "upper"]
+
+MatrixRows = list[list[float | None]]  # None where a value is missing
 
 
 class Interval(msgspec.Struct, frozen=True):
@@ -33,15 +38,37 @@ class Training(msgspec.Struct, frozen=True):
 
 
 class Golden(msgspec.Struct, frozen=True):
-    """Rows [n, features] (None: missing) and the outputs [n, 3] that a healthy runtime gives, within `tolerance`."""
+    """Rows [n, matrix columns] and the outputs [n, 3] that a healthy runtime gives, within `tolerance`."""
 
-    features: list[list[float | None]]
+    features: MatrixRows
     outputs: list[list[float]]
     tolerance: float
 
 
+class Member(msgspec.Struct, frozen=True):
+    """One fitted model of the file, and its weight in the prediction; `indicators` are the positions of the matrix
+    columns that it has a missing indicator for."""
+
+    family: str
+    settings: dict[str, Any]
+    indicators: tuple[int, ...]
+    weight: float = 1.0
+
+
+class Comparables(msgspec.Struct, frozen=True):
+    """Training rows [n, matrix columns] with their target [n]."""
+
+    rows: MatrixRows
+    target: list[float]
+
+
 class Description(msgspec.Struct, frozen=True):
-    """The description of a model. `imputed`: the value that replaces each feature where it is missing."""
+    """The description of a model: see docs/decisions/0003-model-file.md.
+
+    `imputed`: the value that replaces each matrix column where it is missing. What follows `golden` is new in format 2:
+    `matrix` names the columns of each feature, `members` are the fitted models, `background` has training rows
+    without their target.
+    """
 
     format: int
     family: str
@@ -52,6 +79,10 @@ class Description(msgspec.Struct, frozen=True):
     interval: Interval
     training: Training
     golden: Golden | None = None
+    matrix: dict[str, tuple[str, ...]] = {}
+    members: tuple[Member, ...] = ()
+    background: MatrixRows = []
+    comparables: Comparables | None = None
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -60,7 +91,7 @@ class Description(msgspec.Struct, frozen=True):
 
 
 class Model:
-    """A loaded model file; `name` names it in messages.
+    """A loaded model file of any format; `name` names it in messages.
 
     Raises PipelineError where it is no ONNX model, was not made by this pipeline, or refers to other files.
     """
@@ -77,6 +108,8 @@ class Model:
         except Exception as error:  # onnxruntime raises bare classes of its own for each kind of damage
             raise PipelineError(f"{name} is no usable ONNX model: {' '.join(str(error).split())}") from None
         self.description = self._describe()
+        # Files of format 1 take float32.
+        self._dtype = np.float32 if self.description.format == 1 else np.float64
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -88,8 +121,8 @@ class Model:
 
     def predict(self, matrix: np.ndarray) -> np.ndarray:
         """Return float64 [rows, 3] (prediction, lower, upper) for a matrix [rows, features], NaN where missing."""
-        answers = self._session.run(OUTPUTS, {"features": np.asarray(matrix, dtype=np.float32)})
-        return np.column_stack([np.asarray(answer, dtype=float) for answer in answers])
+        answers = self._session.run(OUTPUTS, {INPUT: np.asarray(matrix, dtype=self._dtype)})
+        return np.concatenate(answers, axis=1, dtype=float)
 
     def verify(self) -> None:
         """Replay the golden rows; raises PipelineError where the outputs differ from those at the export."""
@@ -112,11 +145,17 @@ class Model:
             description = msgspec.json.decode(text, type=Description)
         except msgspec.MsgspecError as error:
             raise PipelineError(f"{self.name}: this version cannot read its description: {error}") from None
+        if description.format > FORMAT:
+            raise PipelineError(
+                f"{self.name} has format {description.format}, and this version reads formats up to {FORMAT}: "
+                "serve it with the version that made it, or a later one"
+            )
         inputs, outputs = self._session.get_inputs(), [output.name for output in self._session.get_outputs()]
         names = tuple(column.name for column in description.columns)
-        if description.features != names or outputs != OUTPUTS or inputs[0].shape[1] != len(names) or len(inputs) != 1:
+        width = len(matrix_columns(description.columns))
+        if description.features != names or outputs != OUTPUTS or inputs[0].shape[1] != width or len(inputs) != 1:
             raise PipelineError(
-                f"{self.name}: its graph and its description disagree: {len(names)} features, input {inputs[0].shape}, "
+                f"{self.name}: its graph and its description disagree: {width} columns, input {inputs[0].shape}, "
                 f"outputs {', '.join(outputs)}; train it again"
             )
         return description

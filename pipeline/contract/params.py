@@ -54,6 +54,8 @@ class Select(Section, frozen=True):
     onnx_tolerance: Positive
     max_model_mb: Positive
     reference_rows: Count
+    background_rows: Annotated[int, msgspec.Meta(ge=0)]
+    comparables: bool
 
 
 class Evaluate(Section, frozen=True):

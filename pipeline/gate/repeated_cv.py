@@ -79,6 +79,6 @@ def sentence(champion: bytes, challenger: bytes) -> str:
 def errors(model: Recipe, table: pd.DataFrame, splits: Splits) -> np.ndarray:
     """Return the mean squared error on the held rows of each split [splits], fitted to its other rows."""
     matrix, target = to_matrix(table, model.schema.features), table[model.schema.target.name].to_numpy(float)
-    score, estimator = "neg_mean_squared_error", model.pipeline(SEED)
+    score, estimator = "neg_mean_squared_error", model.model(SEED)
     with joblib.parallel_config("threading", n_jobs=-1):
         return -cross_val_score(estimator, matrix, target, cv=splits, scoring=score, error_score="raise")

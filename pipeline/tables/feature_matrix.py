@@ -3,18 +3,20 @@
 import numpy as np
 import pandas as pd
 
+from pipeline.contract.columns import matrix_columns
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import Column
 
 
 def to_matrix(table: pd.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
-    """Return float64 [rows, columns], NaN where missing: for a boolean 0 or 1, for a category its place in the schema.
+    """Return the float64 matrix [rows, matrix columns] of these features, in the order of
+    `pipeline.contract.columns`. NaN where missing; for a boolean 0 or 1, for a category its place in the schema.
 
     Raises PipelineError for an absent column and for a category that the schema does not have.
     """
     if missing := [column.name for column in columns if column.name not in table]:
         raise PipelineError(f"the table has no column {', '.join(missing)}, which the model needs")
-    return np.column_stack([_numbers(table[column.name], column) for column in columns])
+    return np.column_stack([_numbers(table[each.feature.name], each.feature) for each in matrix_columns(columns)])
 
 
 def _numbers(values: pd.Series, column: Column) -> np.ndarray:

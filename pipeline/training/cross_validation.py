@@ -61,8 +61,10 @@ def _predict(
         pipelines = [make(settings) for settings in group]
         prepare = pipelines[0][:-1]
         prepared = prepare.fit_transform(matrix[train])
-        models = [pipeline[-1] for pipeline in pipelines]
-        return sharing.predict(models, prepared, target[train], prepare.transform(matrix[held]))
+        models = [pipeline[-1].regressor for pipeline in pipelines]
+        unit = pipelines[0][-1].transformer.fit(target[train])
+        known = unit.transform(target[train])
+        return unit.inverse_transform(sharing.predict(models, prepared, known, prepare.transform(matrix[held])))
 
 
 @contextmanager

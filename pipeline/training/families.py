@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import Grid
-from pipeline.contract.schema import Column
+from pipeline.contract.schema import Schema
 from pipeline.contract.yaml_config import nearest
 from pipeline.training import shared_trees
 from pipeline.training.in_parts.boosting import Boosting
@@ -20,13 +20,15 @@ from pipeline.training.in_parts.learner import Learner
 from pipeline.training.in_parts.linear import Linear
 from pipeline.training.preprocessing import prepare
 from pipeline.training.shared_trees import Sharing
+from pipeline.training.target import on_range
 
 
 class Family(NamedTuple):
     """A kind of model. The first two fields are all that most families need.
 
     `model`: the estimator's "module:class", imported at its first use: xgboost alone takes longer than a linear fit.
-    `scale`: standardise the features. Trees must not have it: behind a scaler their thresholds differ in float32.
+    `scale`: standardise the features, and compute in double precision where it is served. Trees must not have it: they
+    compute in float32, in which their thresholds differ behind a scaler.
     `settings`: of the estimator, where they differ from its defaults; a grid may name them too.
     `refine`: settings that the search tries once more with the best of the grid, unless the grid names them.
     `sharing`: settings that the search need not fit one by one.
@@ -79,7 +81,7 @@ def get(name: str) -> Family:
 
 
 def numeric_pipeline(
-    columns: tuple[Column, ...],
+    schema: Schema,
     family: str,
     seed: int,
     settings: dict[str, Any],
@@ -102,7 +104,8 @@ def numeric_pipeline(
         )
     ours = {name: value for name, value in (("random_state", seed), ("device", device)) if name in known}
     model.set_params(**{**ours, **settings})
-    return Pipeline([("prepare", prepare(columns, kind.scale, indicators)), ("model", model)])
+    preparation = prepare(schema.features, kind.scale, indicators)
+    return Pipeline([("prepare", preparation), ("model", on_range(model, schema.target))])
 
 
 def check_device(model: Any) -> None:

@@ -8,15 +8,27 @@ import onnx
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from pipeline.contract.columns import matrix_columns, names_by_feature
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.onnx_model import KEY, Description, Golden, Interval, Model, Training
+from pipeline.contract.onnx_model import (
+    FORMAT,
+    KEY,
+    Comparables,
+    Description,
+    Golden,
+    Interval,
+    MatrixRows,
+    Member,
+    Model,
+    Training,
+)
 from pipeline.contract.params import Select
 from pipeline.contract.schema import Schema
 from pipeline.tables.feature_matrix import to_matrix
-from pipeline.training import parity
+from pipeline.training import families, parity
 from pipeline.training.conformal import half_width
 from pipeline.training.onnx_converters import to_onnx
-from pipeline.training.preprocessing import imputed_values, unencoded_features
+from pipeline.training.preprocessing import imputed_values, unencoded_columns
 from pipeline.training.search import FitRecord
 
 GOLDEN_ROWS = 5  # training rows among the golden rows, beside the extremes
@@ -51,21 +63,24 @@ def served_form(
     """
     matrix = to_matrix(table, schema.features)
     residuals = table[schema.target.name].to_numpy(float) - record.out_of_fold
-    graph = to_onnx(pipeline[1:], matrix.shape[1], half_width(record.out_of_fold, residuals, level))
-    preparation = pipeline.named_steps["prepare"]
+    half = half_width(record.out_of_fold, residuals, level)
+    graph = to_onnx(pipeline[1:], matrix.shape[1], half, families.get(record.family).scale)
+    preparation, names = pipeline.named_steps["prepare"], [each.name for each in matrix_columns(schema.features)]
     description = Description(
-        format=1,
+        format=FORMAT,
         family=record.family,
         settings=record.settings,
         schema=schema,
         features=tuple(column.name for column in schema.features),
-        imputed=imputed_values(preparation, schema),
+        imputed=dict(zip(names, imputed_values(preparation).tolist(), strict=True)),
         interval=Interval(level, "out-of-fold residuals, in units of their mean size near the prediction"),
         training=training,
+        matrix=names_by_feature(schema.features),
+        members=(Member(record.family, record.settings, record.indicators),),
     )
     model = Model(_file(graph, description), f"the ONNX form of {record.family}")
     extremes = parity.extremes(matrix)
-    at_thresholds = parity.at_thresholds(matrix, graph, unencoded_features(preparation))
+    at_thresholds = parity.at_thresholds(matrix, graph, unencoded_columns(preparation))
     gap = parity.largest_gap(model, pipeline[1:], [extremes, at_thresholds, matrix])
     parity.check_gap(gap, record.family, training.target_std, limits)
     golden = _golden(model, np.vstack([matrix[:GOLDEN_ROWS], extremes]), limits.onnx_tolerance * training.target_std)
@@ -78,6 +93,24 @@ def served_form(
     return Served(content, gap)
 
 
+def with_rows(content: bytes, background: pd.DataFrame, comparables: pd.DataFrame | None) -> bytes:
+    """Return the model file with training rows for explanations: `background` gets in without its target."""
+    graph = onnx.load_model_from_string(content)
+    about = read_description(graph)
+    shown = None
+    if comparables is not None:
+        target = comparables[about.schema.target.name].to_numpy(float)
+        shown = Comparables(_rows(to_matrix(comparables, about.columns)), target.tolist())
+    rows = _rows(to_matrix(background, about.columns))
+    return _file(graph, msgspec.structs.replace(about, background=rows, comparables=shown))
+
+
+def read_description(graph: onnx.ModelProto) -> Description:
+    """Read the description of a model file that `pipeline.contract.onnx_model` can load."""
+    text = next(entry.value for entry in graph.metadata_props if entry.key == KEY)
+    return msgspec.json.decode(text, type=Description)
+
+
 def _file(graph: onnx.ModelProto, description: Description) -> bytes:
     del graph.metadata_props[:]
     graph.metadata_props.add(key=KEY, value=msgspec.json.encode(description).decode())
@@ -86,5 +119,8 @@ def _file(graph: onnx.ModelProto, description: Description) -> bytes:
 
 
 def _golden(model: Model, rows: np.ndarray, tolerance: float) -> Golden:
-    features = [[None if np.isnan(value) else value for value in row] for row in rows.tolist()]
-    return Golden(features, model.predict(rows).tolist(), tolerance)
+    return Golden(_rows(rows), model.predict(rows).tolist(), tolerance)
+
+
+def _rows(matrix: np.ndarray) -> MatrixRows:
+    return [[None if np.isnan(value) else value for value in row] for row in matrix.tolist()]

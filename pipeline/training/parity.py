@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.onnx_model import Model
 from pipeline.contract.params import Select
+from pipeline.training.preprocessing import Unencoded
 
 MAX_THRESHOLDS = 2_000  # that are tried, spread evenly over those of a model: the check stays quick
 ROWS_AT_ONCE = 4_096  # a comparison needs several times the memory of its rows
@@ -23,18 +24,19 @@ def extremes(matrix: np.ndarray) -> np.ndarray:
     return np.vstack([np.full_like(low, np.nan), one_missing, low, middle, high])
 
 
-def at_thresholds(matrix: np.ndarray, model: onnx.ModelProto, features: list[int]) -> np.ndarray:
-    """Return rows [n, features] with one feature exactly at a threshold of the model's trees; none without trees.
+def at_thresholds(matrix: np.ndarray, model: onnx.ModelProto, columns: Unencoded) -> np.ndarray:
+    """Return rows [n, columns] with one value exactly at a threshold of the model's trees; none without trees.
 
-    `features`: the position of the feature behind each of the trees' first columns. The other values are those of the
-    training row with the nearest value of that feature, for such a row is likely to reach the threshold.
+    `columns`: those behind the trees' first columns. The other values of a row are those of the training row with the
+    nearest value in that column, for such a row is likely to reach the threshold.
     """
     thresholds = _thresholds(model)
-    thresholds = thresholds[thresholds[:, 0] < len(features)]
+    thresholds = thresholds[thresholds[:, 0] < len(columns.positions)]
     thresholds = thresholds[np.linspace(0, len(thresholds) - 1, min(len(thresholds), MAX_THRESHOLDS)).astype(int)]
     probes = [matrix[:0]]
     for column in np.unique(thresholds[:, 0]).astype(int):
-        values, position = thresholds[thresholds[:, 0] == column, 1], features[column]
+        position = columns.positions[column]
+        values = thresholds[thresholds[:, 0] == column, 1] * columns.scale[column] + columns.centre[column]
         rows = matrix[_nearest(matrix[:, position], values)]
         rows[:, position] = values
         probes.append(rows)
@@ -52,8 +54,9 @@ def check_gap(gap: float, family: str, target_std: float, limits: Select) -> Non
     """Raise PipelineError where the largest gap, in the target's unit, is above the tolerance."""
     if not gap <= (tolerance := limits.onnx_tolerance * target_std):
         raise PipelineError(
-            f"{family}: ONNX and the fitted model differ by {gap:.3g}, more than select.onnx_tolerance "
-            f"x the target's standard deviation = {tolerance:.3g}: raise it in params.yaml, or scale the features less"
+            f"{family}: ONNX and the fitted model differ by {gap:.3g}, more than select.onnx_tolerance x the target's "
+            f"standard deviation = {tolerance:.3g}: the file would not serve what was judged; choose other settings "
+            "of the family in train.families of params.yaml, or leave it out"
         )
 
 

@@ -1,6 +1,6 @@
 """Imputation, scaling and encoding of features, as steps of the pipeline: so they learn from training rows only."""
 
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -9,15 +9,25 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.columns import matrix_columns
+from pipeline.contract.schema import Column
 from pipeline.tables.feature_matrix import to_matrix
+from pipeline.training.offsets import Offset
 
 UNENCODED = ("numbers", "booleans")  # the transformers that keep one column for each feature
 IMPUTED = (*UNENCODED, "categories")  # those whose first step replaces missing values
 
 
+class Unencoded(NamedTuple):
+    """The matrix columns that stay one column each: the position of each, what it loses, and what it is divided by."""
+
+    positions: list[int]
+    centre: np.ndarray
+    scale: np.ndarray
+
+
 class IsMissing(TransformerMixin, BaseEstimator):
-    """1 where a value is missing, else 0. (skl2onnx drops the indicators of SimpleImputer without an error.)"""
+    """1 where a value is missing, else 0."""
 
     def fit(self, matrix: np.ndarray, y: Any = None) -> Self:
         self.n_features_in_ = matrix.shape[1]
@@ -28,8 +38,9 @@ class IsMissing(TransformerMixin, BaseEstimator):
 
 
 def by_kind(columns: tuple[Column, ...]) -> dict[str, list[int]]:
-    """Return the positions of the numbers, booleans and categories."""
-    kinds = [{"bool": "booleans", "category": "categories"}.get(column.dtype, "numbers") for column in columns]
+    """Return the positions in the matrix of the numbers, booleans and categories."""
+    names = {"bool": "booleans", "category": "categories"}
+    kinds = [names.get(each.feature.dtype, "numbers") for each in matrix_columns(columns)]
     return {kind: [position for position, each in enumerate(kinds) if each == kind] for kind in IMPUTED}
 
 
@@ -37,15 +48,17 @@ def prepare(columns: tuple[Column, ...], scale: bool, indicators: tuple[int, ...
     """Return the unfitted preparation of a matrix with these columns.
 
     Missing numbers become the median; missing booleans and categories become the most frequent value. Categories are
-    one-hot encoded. Each position in `indicators` adds a column that is 1 where its value is missing.
+    one-hot encoded. Numbers are scaled, or else lose an offset where float32 has too few digits for them.
+    Each position in `indicators` adds a column that is 1 where its value is missing.
     A feature without any value in a fold is 0 there (`keep_empty_features`), so that every fold has the same columns.
     """
     at = by_kind(columns)
     mode = SimpleImputer(strategy="most_frequent", keep_empty_features=True)
     scaler = [StandardScaler()] if scale else []
     codes = [list(range(len(columns[position].categories))) for position in at["categories"]]
+    median = SimpleImputer(strategy="median", keep_empty_features=True)
     transformers = [
-        ("numbers", make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), *scaler), at["numbers"]),
+        ("numbers", make_pipeline(median, *(scaler or [Offset()])), at["numbers"]),
         ("booleans", make_pipeline(mode, *scaler), at["booleans"]),
         ("categories", make_pipeline(mode, OneHotEncoder(categories=codes, sparse_output=False)), at["categories"]),
         ("missing", IsMissing(), list(indicators)),
@@ -58,20 +71,26 @@ def from_table(fitted: Pipeline, columns: tuple[Column, ...]) -> Pipeline:
     return Pipeline([("matrix", FunctionTransformer(to_matrix, kw_args={"columns": columns})), *fitted.steps])
 
 
-def imputed_values(preparation: ColumnTransformer, schema: Schema) -> dict[str, float]:
-    """Return the value that replaces a missing one, by feature, as a fitted preparation learned it."""
-    return {
-        schema.features[position].name: float(value)
-        for kind, _, positions in preparation.transformers_
-        if kind in IMPUTED
-        for position, value in zip(positions, preparation.named_transformers_[kind][0].statistics_, strict=True)
-    }
+def imputed_values(preparation: ColumnTransformer) -> np.ndarray:
+    """Return the value [matrix columns] that replaces a missing one, as a fitted preparation learned it."""
+    values = np.empty(preparation.n_features_in_)
+    for kind, steps, positions in preparation.transformers_:
+        if kind in IMPUTED:
+            values[positions] = steps[0].statistics_
+    return values
 
 
-def unencoded_features(preparation: ColumnTransformer) -> list[int]:
-    """Return the position of the feature behind each of the first columns that a fitted preparation makes: of the
-    numbers and booleans, which stay one column each."""
-    return [position for kind, _, positions in preparation.transformers_ if kind in UNENCODED for position in positions]
+def unencoded_columns(preparation: ColumnTransformer) -> Unencoded:
+    """Return what a fitted preparation makes of the numbers and booleans: its first columns."""
+    positions: list[int] = []
+    centre, scale = [np.empty(0)], [np.empty(0)]
+    for kind, steps, places in preparation.transformers_:
+        if kind in UNENCODED:
+            positions += places
+            last, nothing = steps[-1], np.zeros(len(places))
+            centre.append(getattr(last, "mean_", getattr(last, "offset_", nothing)))
+            scale.append(getattr(last, "scale_", nothing + 1))
+    return Unencoded(positions, np.concatenate(centre), np.concatenate(scale))
 
 
 def teach(
@@ -79,9 +98,10 @@ def teach(
     imputed: np.ndarray,
     mean: np.ndarray | None = None,
     variance: np.ndarray | None = None,
+    offsets: np.ndarray | None = None,
 ) -> None:
-    """Replace what a fitted preparation has learned: by `imputed` [features] for missing values and, where it scales,
-    by the `mean` and `variance` of the numbers and then the booleans."""
+    """Replace what a fitted preparation has learned: by `imputed` [matrix columns] for missing values and, where it
+    scales, by the `mean` and `variance` of the numbers and then the booleans, or else by `offsets` [matrix columns]."""
     start = 0
     for kind, _, positions in preparation.transformers_:
         if kind not in IMPUTED:
@@ -93,3 +113,5 @@ def teach(
             deviation = np.sqrt(variance[mine])
             steps[1].mean_, steps[1].var_ = mean[mine], variance[mine]
             steps[1].scale_ = np.where(deviation == 0, 1.0, deviation)
+        elif offsets is not None and kind == "numbers":
+            steps[1].offset_ = offsets[positions]

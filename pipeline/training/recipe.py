@@ -1,45 +1,47 @@
 """The recipe of a model file: what is needed to fit the same kind of model again."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import msgspec
 import onnx
 from onnx import numpy_helper
-from sklearn.pipeline import Pipeline
+from sklearn.ensemble import VotingRegressor
 
-from pipeline.contract.onnx_model import KEY, Description
+from pipeline.contract.onnx_model import Member
 from pipeline.contract.schema import Schema
 from pipeline.training import families
+from pipeline.training.onnx_export import read_description
 
 
 class Recipe(NamedTuple):
-    """A family with its settings; `indicators` are the places of the features with a missing indicator."""
+    """The members of a model: one, or those of a blend."""
 
     schema: Schema
-    family: str
-    settings: dict[str, Any]
-    indicators: tuple[int, ...]
+    members: tuple[Member, ...]
 
-    def pipeline(self, seed: int) -> Pipeline:
-        """Return the unfitted pipeline, from the matrix [rows, features] to a prediction.
+    def model(self, seed: int) -> VotingRegressor:
+        """Return the unfitted model, from the matrix [rows, columns] to a prediction: the weighted mean of the members.
 
-        Raises PipelineError where today's code does not know the family or a setting.
+        Raises PipelineError where today's code does not know a family or a setting.
         """
-        return families.numeric_pipeline(self.schema.features, self.family, seed, self.settings, self.indicators)
+        pipelines = [
+            (str(place), families.numeric_pipeline(self.schema, each.family, seed, each.settings, each.indicators))
+            for place, each in enumerate(self.members)
+        ]
+        return VotingRegressor(pipelines, weights=[each.weight for each in self.members])
 
 
 def read(content: bytes) -> Recipe:
     """Read the recipe from the bytes of a model file that `pipeline.contract.onnx_model` has loaded."""
     model = onnx.load_model_from_string(content)
-    text = next(entry.value for entry in model.metadata_props if entry.key == KEY)
-    about = msgspec.json.decode(text, type=Description)
-    return Recipe(about.schema, about.family, about.settings, _indicators(model.graph, len(about.columns)))
+    about = read_description(model)
+    of_format_1 = Member(about.family, about.settings, _indicators(model.graph, len(about.columns)))
+    return Recipe(about.schema, about.members or (of_format_1,))
 
 
 def _indicators(graph: onnx.GraphProto, n_features: int) -> tuple[int, ...]:
-    """Return the places of the features that the graph tests with IsNaN, as `IsMissing` is converted.
+    """Return the places of the features that the graph of a file of format 1 tests with IsNaN.
 
-    The metadata of format 1 does not hold them. Their columns are extracted first, unless all features are tested.
+    Its metadata does not hold them. Their columns are extracted first, unless all features are tested.
     """
     constants = {each.name: each for each in graph.initializer}
     extracted = {

@@ -53,7 +53,7 @@ def grid_search(
 
     def squared_errors(each: list[Hyperparameters], indicators: tuple[int, ...]) -> list[float]:
         make = partial(
-            families.numeric_pipeline, schema.features, family, params.seed, indicators=indicators, device=params.device
+            families.numeric_pipeline, schema, family, params.seed, indicators=indicators, device=params.device
         )
         found = cross_validate(each, make, sharing, matrix, target, splits, family, run)
         out_of_fold.update(zip((repr((settings, indicators)) for settings in each), found, strict=True))

@@ -27,8 +27,8 @@ from stages.train import fit
 
 Client = TestClient[Litestar]
 JSON = {"content-type": "application/json"}
-# Relative: the order in which float32 numbers are added depends on how many rows are computed together.
-FLOAT32 = 1e-6
+# Relative: the order in which numbers are added depends on how many rows are computed together.
+ROUNDING = 1e-12
 
 COLUMNS: dict[str, dict[str, Any]] = {
     "listing id": {"dtype": "category", "role": "id"},
@@ -101,7 +101,9 @@ def fitted(table: pd.DataFrame, schema: Schema, path: Path) -> Example:
     pipeline, record = fit(table, schema, params.Train(1, 0.9, 1000, "cpu", {"linear": {}}), "linear")
     training = table[table["fold"] != TEST]
     described = describe_training(training["price"].to_numpy(float), "0" * 64, record.cv_rmse)
-    served = served_form(pipeline, record, training, schema, described, 0.9, params.Select("min", 1e-4, 50, 100))
+    served = served_form(
+        pipeline, record, training, schema, described, 0.9, params.Select("min", 1e-4, 50, 100, 5, False)
+    )
     path.write_bytes(served.content)
     return Example(schema, table, pipeline, path)
 

@@ -98,7 +98,7 @@ def test_a_gpu_that_is_not_there_is_named() -> None:
     """`train.device: cuda` reaches xgboost, and no other model; without a GPU it is an error for xgboost, not a silent
     CPU, and other families train as ever."""
     table, _ = homes()
-    models = {f: families.numeric_pipeline(HOMES.features, f, 1, {}, device="cuda")[-1].get_params() for f in GRIDS}
+    models = {f: families.numeric_pipeline(HOMES, f, 1, {}, device="cuda")[-1].regressor.get_params() for f in GRIDS}
     assert {family for family, settings in models.items() if settings.get("device") == "cuda"} == {"xgboost"}
     for family in ("linear", "random_forest"):
         fit(table, HOMES, with_grid(family, GRIDS[family], device="cuda"), family)

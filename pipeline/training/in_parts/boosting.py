@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,19 +30,25 @@ class Boosting(Learner):
     def fit(self, tried: list[Hyperparameters], indicators: tuple[int, ...], number: int) -> list[Pipeline]:
         pipelines = self.set_up(tried, indicators)
         prepare = pipelines[0][:-1]
-        preprocessing.teach(prepare[0], self.statistics.imputed[number])
-        models = [pipeline[-1] for pipeline in pipelines]
+        *offsets, target_offset = self.statistics.offsets[number]
+        preprocessing.teach(prepare[0], self.statistics.imputed[number], offsets=np.array(offsets))
+        models = [pipeline[-1].regressor_ for pipeline in pipelines]
         groups = [[models[position] for position in group] for group in shared_trees.ROUNDS.groups(tried)]
         largest = [max(group, key=_rounds) for group in groups]
         folds, client = training_folds(self.statistics.splits)[number], self.parts.run.client
         with named_failures(client):
-            boosters = together.again_without(client, lambda: self._fit_together(client, largest, prepare, folds))
+            make = partial(self._fit_together, client, largest, prepare, folds, target_offset)
+            boosters = together.again_without(client, make)
         for group, booster in zip(groups, boosters, strict=True):
             for model in group:
                 model.load_model(bytearray(booster[: _rounds(model)].save_raw()))
-        return [Pipeline([*prepare.steps, ("model", model)]) for model in models]
+        for pipeline in pipelines:
+            pipeline[-1].transformer_.offset_ = target_offset
+        return [Pipeline([*prepare.steps, ("model", pipeline[-1])]) for pipeline in pipelines]
 
-    def _fit_together(self, client: Any, models: list[Any], prepare: Pipeline, folds: np.ndarray) -> list[Any]:
+    def _fit_together(
+        self, client: Any, models: list[Any], prepare: Pipeline, folds: np.ndarray, target_offset: float
+    ) -> list[Any]:
         """Return a Booster for each model, an unfitted XGBRegressor; the prepared rows lie in the workers' memory."""
         import dask
         import distributed
@@ -52,7 +59,7 @@ class Boosting(Learner):
         gc.collect()  # XGBoost's matrix of the last fit is in a reference cycle, which keeps its rows on the workers
         width = _prepared(prepare, np.zeros((1, len(self.parts.schema.features)))).shape[1]
         read = dask.delayed(in_this_folder(self.parts.reading(_prepared_rows)), pure=False, nout=2)
-        pairs = [read(file, prepare, folds) for file in self.parts.files]
+        pairs = [read(file, prepare, folds, target_offset) for file in self.parts.files]
         features = array.concatenate([array.from_delayed(x, (np.nan, width), np.float32) for x, _ in pairs])
         target = array.concatenate([array.from_delayed(y, (np.nan,), np.float64) for _, y in pairs])
         # Together, so that a part is read once; XGBoost by itself would ask for the features and then for the target.
@@ -89,13 +96,16 @@ def _tracker_on(client: Any, address: str) -> Iterator[None]:
         del client.run_on_scheduler
 
 
-def _prepared_rows(rows: PartRows, prepare: Pipeline, folds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the prepared features, float32 [rows, columns], and the target [rows] of a part's rows of these folds."""
+def _prepared_rows(
+    rows: PartRows, prepare: Pipeline, folds: np.ndarray, target_offset: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the prepared features, float32 [rows, columns], and the target less its offset [rows] of a part's rows of
+    these folds."""
     here = np.isin(rows.fold, folds)
     if not here.any():  # scikit-learn prepares at least one row
         blank = np.zeros((1, rows.matrix.shape[1]))
         return _prepared(prepare, blank)[:0], np.empty(0)
-    return _prepared(prepare, rows.matrix[here]), rows.target[here]
+    return _prepared(prepare, rows.matrix[here]), rows.target[here] - target_offset
 
 
 def _prepared(prepare: Pipeline, matrix: np.ndarray) -> np.ndarray:

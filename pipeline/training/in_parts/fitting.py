@@ -42,8 +42,8 @@ def fit(parts: TrainingParts, params: Train, family: str, sha256: str, folder: P
             f"or take it out of train.families in params.yaml; in parts there are {able}"
         )
     statistics = column_statistics.gather(parts.run, parts.files, parts.schema)
-    make = partial(families.numeric_pipeline, columns, family, params.seed, device=params.device)
-    parts.run.map(families.check_device, [make({})[-1]], "train: device")
+    make = partial(families.numeric_pipeline, parts.schema, family, params.seed, device=params.device)
+    parts.run.map(families.check_device, [make({})[-1].regressor], "train: device")
     learner = kind.in_parts(family, parts, statistics, make)
     splits, kept = range(len(statistics.splits)), {}
 

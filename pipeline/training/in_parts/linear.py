@@ -31,8 +31,9 @@ class Linear(Learner):
             alpha = float(settings.get("alpha", 0))
             mean, variance, attributes = least_squares.solve(self._layout, products, indicators, alpha)
             preprocessing.teach(pipeline[0], imputed, mean, variance)
-            for name in attributes.keys() & vars(pipeline[-1]):  # Ridge has fewer
-                setattr(pipeline[-1], name, attributes[name])
+            model = pipeline[-1].regressor_
+            for name in attributes.keys() & vars(model):  # Ridge has fewer
+                setattr(model, name, attributes[name])
         return pipelines
 
     @cached_property

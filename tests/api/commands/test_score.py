@@ -19,7 +19,7 @@ from tests.api.http.test_predict import bodies
 from tests.api.test_server import ROOT, environment
 
 ANSWERS = ["prediction", "lower", "upper"]
-ROUNDING = 2.0**-22  # the runtime's float32 sums of a row end otherwise in a batch of another size
+ROUNDING = 1e-12  # the runtime's sums of a row end otherwise in a batch of another size
 
 
 def run(example: Example, *arguments: Path | str, code: int = 0) -> str:

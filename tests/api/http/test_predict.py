@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,8 +14,9 @@ from api.requests.values import to_json
 from pipeline.tables.atomic_files import digest
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.tables.splitting import TEST
-from tests.api.conftest import JSON, Client, Example, row
+from tests.api.conftest import JSON, Client, Example, logged, row, serving
 from tests.api.requests.test_decoder import ANY, JUNK, LEAVES, NAMES
+from tests.conftest import ROOT
 
 DOCUMENTED = {200, 400, 413, 415, 422}
 
@@ -119,10 +121,23 @@ def test_no_such_path_and_no_such_method_are_problems(client: Client) -> None:
     assert_problem(client.delete("/health"), 405)
 
 
-def test_a_sum_beyond_float32_is_refused(client: Client) -> None:
-    """A row without a finite answer is an error, never a null or an infinity."""
-    content = assert_problem(client.post("/predict", json=row(slope=3.4e38)), 422)
-    assert "finite" in content["detail"]
+def test_a_sum_beyond_float32_is_refused(tmp_path: Path) -> None:
+    """A row without a finite answer is an error, never a null or an infinity; of a batch no row is answered, and
+    nothing is logged. A file of format 1 adds up in float32."""
+    usual = {"area": 100, "rooms": 3, "garden": True, "street": "north", "built": 2000}
+    beyond = usual | {"area": 3.4e38}
+    with serving(tmp_path, model_path=ROOT / "tests/models/format1-ridge.onnx") as client:
+        content = assert_problem(client.post("/predict", json=beyond), 422)
+        assert "finite" in content["detail"]
+        content = assert_problem(client.post("/predict/batch", json=[usual, beyond]), 422)
+        assert "of row 1" in content["detail"]
+        assert logged(client) == []
+
+
+def test_a_far_row_is_answered_inside_the_bounds(client: Client) -> None:
+    """A sum beyond float32 is finite in double precision, and limited by the bounds of the target."""
+    answer = client.post("/predict", json=row(slope=3.4e38)).json()
+    assert [answer[name] for name in ("prediction", "lower", "upper")] == [0, 0, pytest.approx(0, abs=1e4)]
 
 
 def test_an_error_of_ours_is_a_problem_and_is_logged(

@@ -18,7 +18,7 @@ from api.prediction_log.schema import new_ids, now
 from api.settings import Settings
 from pipeline.contract.errors import PipelineError
 from pipeline.tables.atomic_files import digest
-from tests.api.conftest import FLOAT32, JSON, Client, Example, log_url, logged, row, serving, until
+from tests.api.conftest import JSON, ROUNDING, Client, Example, log_url, logged, row, serving, until
 from tests.api.http.test_predict import bodies
 
 
@@ -41,9 +41,7 @@ def test_an_answer_is_in_the_log(fresh: Client, example: Example) -> None:
 def test_what_is_refused_is_not_logged(fresh: Client) -> None:
     """Only answers are in the log; of a batch all rows or none. An empty batch has none."""
     fresh.post("/predict", json=row(rooms=0))
-    fresh.post("/predict", json=row(slope=3.4e38))
     fresh.post("/predict/batch", json=[row(), row(rooms=0)])
-    fresh.post("/predict/batch", json=[row(), row(slope=3.4e38)])
     assert fresh.post("/predict/batch", json=[]).json() == []
     assert logged(fresh) == []
 
@@ -84,7 +82,7 @@ def test_concurrent_rows_equal_one_batch(example: Example, tmp_path: Path) -> No
     assert len(ids) == 400
     for single, other in zip(singles, batch, strict=True):
         for name in ("prediction", "lower", "upper"):
-            assert single.pop(name) == pytest.approx(other.pop(name), rel=FLOAT32)
+            assert single.pop(name) == pytest.approx(other.pop(name), rel=ROUNDING)
         assert {**single, "id": ""} == {**other, "id": ""}
 
 

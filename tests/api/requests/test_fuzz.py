@@ -46,7 +46,7 @@ def test_schemathesis_finds_nothing(server: Server, cases: int) -> None:
             seen[f"{case.operation.label} {response.status_code}"] += 1
             excluded = []
             if "no finite answer" in response.text:
-                # Valid by the document, and beyond what float32 can add up: the one refusal that no schema can foresee.
+                # Valid by the document, and without a finite answer: the one refusal that no schema can foresee.
                 excluded.append(positive_data_acceptance)
             if response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
                 # A batch over `maxItems` is refused, by a status that schemathesis does not take for a refusal.

@@ -1,15 +1,14 @@
 """The gate's second evidence: repeated cross-validation, corrected."""
 
-import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.contract.onnx_model import KEY, Description, Interval, Training
+from pipeline.contract.onnx_model import Member
 from pipeline.contract.schema import Column
 from pipeline.gate import repeated_cv
-from pipeline.training import families, onnx_converters, recipe
-from pipeline.training.conformal import HalfWidth
+from pipeline.training import families
+from pipeline.training.recipe import Recipe
 from tests.tables import make_schema
 
 
@@ -44,20 +43,29 @@ def test_cross_validation_is_repeated_on_folds_drawn_anew() -> None:
 
 @pytest.mark.parametrize("indicators", [(), (1,), (2, 0), (0, 1, 2)])
 def test_models_are_fitted_again_with_their_missing_indicators(indicators: tuple[int, ...]) -> None:
-    """The recipe of a model file has the missing indicators of its model: its errors are those of the same pipeline."""
+    """A recipe has the missing indicators of its model: its errors are those of the same pipeline."""
     schema = make_schema(*(Column(name, "float") for name in "abc"), Column("y", "float", "target"))
     generator = np.random.default_rng(0)
     matrix = np.where(generator.random((60, 3)) < 0.2, np.nan, generator.integers(0, 2, (60, 3)))
     target = np.isnan(matrix).sum(axis=1) + generator.normal(0, 0.1, 60)
-    fitted = families.numeric_pipeline(schema.features, "ridge", 0, {"alpha": 2}, indicators).fit(matrix, target)
-    graph = onnx_converters.to_onnx(fitted, 3, HalfWidth(np.zeros(1), np.ones(1)))
-    about = Description(
-        1, "ridge", {"alpha": 2}, schema, ("a", "b", "c"), {}, Interval(0.9, ""), Training(60, "", 0, 1, 1)
-    )
-    graph.metadata_props.add(key=KEY, value=msgspec.json.encode(about).decode())
-    found = recipe.read(graph.SerializeToString())
-    assert found == (schema, "ridge", {"alpha": 2}, indicators)
+    fitted = families.numeric_pipeline(schema, "ridge", 0, {"alpha": 2}, indicators).fit(matrix, target)
+    found = Recipe(schema, (Member("ridge", {"alpha": 2}, indicators),))
     table = pd.DataFrame(matrix, columns=["a", "b", "c"]).assign(y=target)
     splits = [(np.arange(40), np.arange(40, 60))]
     again = fitted.fit(matrix[:40], target[:40]).predict(matrix[40:])
     assert repeated_cv.errors(found, table, splits)[0] == pytest.approx(np.square(again - target[40:]).mean(), rel=1e-9)
+
+
+def test_members_are_fitted_again_with_their_weights() -> None:
+    """The model of a recipe with several members predicts the weighted mean of their predictions."""
+    schema = make_schema(Column("a", "float"), Column("y", "float", "target"))
+    generator = np.random.default_rng(0)
+    matrix = generator.normal(size=(50, 1))
+    target = matrix[:, 0] + generator.normal(0, 0.1, 50)
+    settings = [{"alpha": 0.1}, {"alpha": 1000}]
+    members = tuple(Member("ridge", each, (), weight) for each, weight in zip(settings, (0.75, 0.25), strict=True))
+    parts = [
+        families.numeric_pipeline(schema, "ridge", 0, each).fit(matrix, target).predict(matrix) for each in settings
+    ]
+    blended = Recipe(schema, members).model(0).fit(matrix, target).predict(matrix)
+    assert blended == pytest.approx(0.75 * parts[0] + 0.25 * parts[1], rel=1e-12)

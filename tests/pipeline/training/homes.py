@@ -23,7 +23,9 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
     "xgboost": {"n_estimators": [20], "max_depth": [3]},
 }
 PARAMS = Train(seed=1, interval_level=0.8, max_leaves=100_000, device="cpu", families=GRIDS)
-LIMITS = Select(rule="min", onnx_tolerance=1e-4, max_model_mb=5, reference_rows=10)
+LIMITS = Select(
+    rule="min", onnx_tolerance=1e-4, max_model_mb=5, reference_rows=10, background_rows=5, comparables=False
+)
 HOMES = make_schema(
     Column("area", "float", nullable=True),
     Column("rooms", "int", nullable=True),

@@ -12,6 +12,7 @@ from pipeline.tables.splitting import TEST
 from pipeline.training import parity
 from pipeline.training.conformal import HalfWidth, half_width
 from pipeline.training.onnx_converters import to_onnx
+from pipeline.training.preprocessing import unencoded_columns
 from stages.train import fit
 from tests.pipeline.training.homes import GRIDS, HOMES, LIMITS, PARAMS, homes, serve
 
@@ -62,31 +63,35 @@ def test_thresholds_are_compared_too(family: str) -> None:
     """Rows with a value exactly at a threshold of a tree, or at the next float, get the fit's prediction."""
     table, training = homes()
     pipeline, _ = fit(table, HOMES, PARAMS, family)
-    graph = to_onnx(pipeline[1:], 5, HalfWidth(np.zeros(1), np.ones(1)))
+    graph = to_onnx(pipeline[1:], 5, HalfWidth(np.zeros(1), np.ones(1)), double=False)
     session = onnxruntime.InferenceSession(graph.SerializeToString())
-    at = parity.at_thresholds(to_matrix(training, HOMES.features), graph, [0, 1, 4, 2])
+    columns = unencoded_columns(pipeline.named_steps["prepare"])
+    assert columns.positions == [0, 1, 4, 2]
+    at = parity.at_thresholds(to_matrix(training, HOMES.features), graph, columns)
     assert len(np.unique(at[:, 0])) > 20
     for toward in (0, np.inf, -np.inf):
         probes = at.astype(np.float32)
         if toward:
             probes[:, 0] = np.nextafter(probes[:, 0], np.float32(toward))
-        served = session.run(["prediction"], {"features": probes})[0][:, 0]
+        served = session.run(["prediction"], {"features": probes.astype(float)})[0][:, 0]
         assert np.abs(served - pipeline[1:].predict(probes.astype(float))).max() < 1e-3
 
 
 @pytest.mark.parametrize(
     ("limits", "said"),
     [
-        ({"onnx_tolerance": 1e-12}, "ridge: ONNX and the fitted model differ by .* more than select.onnx_tolerance"),
-        ({"max_model_mb": 1e-3}, "ridge: the model file has .* MB, more than select.max_model_mb = 0.001"),
+        ({"onnx_tolerance": 1e-12}, "xgboost: ONNX and the fitted model differ by .* more than select.onnx_tolerance"),
+        ({"max_model_mb": 1e-3}, "xgboost: the model file has .* MB, more than select.max_model_mb = 0.001"),
     ],
 )
 def test_a_form_that_cannot_be_served_is_refused(limits: dict[str, float], said: str) -> None:
-    """A file that is too large, or differs from the fit, is an error with the way out."""
+    """A file that is too large, or differs from the fit, is an error with the way out; a larger tolerance is none."""
     table, training = homes()
-    pipeline, record = fit(table, HOMES, PARAMS, "ridge")
-    with pytest.raises(PipelineError, match=said):
+    pipeline, record = fit(table, HOMES, PARAMS, "xgboost")
+    with pytest.raises(PipelineError, match=said) as error:
         serve(pipeline, record, training, msgspec.structs.replace(LIMITS, **limits))
+    assert "raise select.onnx_tolerance" not in str(error.value)
+    assert "raise it" not in str(error.value)
 
 
 def test_a_foreign_file_is_refused() -> None:

@@ -59,7 +59,7 @@ def test_shared_fits_change_nothing(family: str, grid: dict) -> None:
     matrix, target = to_matrix(training, HOMES.features), training["price"].to_numpy(float)
     tried = combinations(grid)
     splits = splitting.splits(training["fold"].to_numpy(), HOMES)
-    make = partial(families.numeric_pipeline, HOMES.features, family, 1)
+    make = partial(families.numeric_pipeline, HOMES, family, 1)
     shared, alone = (
         cross_validate(tried, make, sharing, matrix, target, splits, family, Executor())
         for sharing in (families.get(family).sharing, shared_trees.NO_SHARING)
@@ -73,7 +73,7 @@ def test_a_heavy_tail_gets_more_bins(grid: dict, bins: int) -> None:
     """xgboost gets more bins where few cost accuracy; a grid that names their number decides."""
     params = with_grid("xgboost", {"n_estimators": [50], **grid})
     pipeline, record = fit(homes(missing=0)[0], HOMES, params, "xgboost")
-    assert pipeline[-1].max_bin == bins
+    assert pipeline[-1].regressor_.max_bin == bins
     assert record.settings == {"n_estimators": 50, "max_bin": bins}
 
 
@@ -84,7 +84,7 @@ def test_forests_stay_servable_as_rows_grow() -> None:
     few = with_grid("random_forest", {"n_estimators": [5, 10]}, max_leaves=100)
     pipeline, record = fit(table, HOMES, few, "random_forest")
     assert record.settings["max_leaf_nodes"] == 10
-    assert max(tree.get_n_leaves() for tree in pipeline[-1].estimators_) == 10
+    assert max(tree.get_n_leaves() for tree in pipeline[-1].regressor_.estimators_) == 10
     assert "max_leaf_nodes" not in fit(table, HOMES, PARAMS, "random_forest")[1].settings
     own = {"n_estimators": [5], "max_leaf_nodes": [50]}
     assert shared_trees.limit_leaves(own, 1_000, 100) == own
@@ -108,4 +108,4 @@ def test_every_family_of_the_shipped_parameters_exists() -> None:
     """Each grid of params.yaml names parameters that its family's model has."""
     for family, grid in params.load("train", ROOT / "params.yaml").families.items():
         for settings in combinations(grid):
-            families.numeric_pipeline(HOMES.features, family, 0, settings)
+            families.numeric_pipeline(HOMES, family, 0, settings)

@@ -34,7 +34,7 @@ def cut(table: pd.DataFrame, folder: Path, parts: int) -> list[Path]:
 
 def linear(table: pd.DataFrame, folder: Path, parts: int, family: str, schema: Schema = HOMES) -> Linear:
     read = TrainingParts(Executor(), cut(table, folder, parts), schema)
-    make = partial(families.numeric_pipeline, schema.features, family, 0)
+    make = partial(families.numeric_pipeline, schema, family, 0)
     return Linear(family, read, column_statistics.gather(read.run, read.files, read.schema), make)
 
 
@@ -54,7 +54,7 @@ def test_coefficients_are_scikit_learns(
     learner = linear(table, tmp_path, 3, family)
     matrix, target = to_matrix(table, HOMES.features), table["price"].to_numpy(float)
     splits = splitting.splits(table["fold"].to_numpy(), HOMES)
-    make = partial(families.numeric_pipeline, HOMES.features, family, 0, indicators=indicators)
+    make = partial(families.numeric_pipeline, HOMES, family, 0, indicators=indicators)
     for mine, train in zip(
         fits(learner, settings, indicators), [t for t, _ in splits] + [np.arange(len(table))], strict=True
     ):
@@ -65,9 +65,9 @@ def test_coefficients_are_scikit_learns(
             if kind != "categories":
                 np.testing.assert_allclose(steps[1].mean_, wanted[1].mean_, rtol=1e-12)
                 np.testing.assert_allclose(steps[1].var_, wanted[1].var_, rtol=1e-9)
-        size = np.abs(theirs[-1].coef_).max()
-        assert np.abs(mine[-1].coef_ - theirs[-1].coef_).max() < 1e-8 * size
-        assert mine[-1].intercept_ == pytest.approx(theirs[-1].intercept_, rel=1e-8)
+        size = np.abs(theirs[-1].regressor_.coef_).max()
+        assert np.abs(mine[-1].regressor_.coef_ - theirs[-1].regressor_.coef_).max() < 1e-8 * size
+        assert mine[-1].regressor_.intercept_ == pytest.approx(theirs[-1].regressor_.intercept_, rel=1e-8)
         assert mine.predict(matrix) == pytest.approx(theirs.predict(matrix), rel=1e-8)
 
 
@@ -77,7 +77,9 @@ def test_the_number_of_parts_changes_no_coefficient(tmp_path: Path) -> None:
     found = [fits(linear(table, tmp_path / str(n), n, "ridge"), {"alpha": 1.0}, (0, 3)) for n in (1, 3, 7)]
     for other in found[1:]:
         for one, same in zip(found[0], other, strict=True):
-            np.testing.assert_allclose(same[-1].coef_, one[-1].coef_, atol=1e-10 * np.abs(one[-1].coef_).max())
+            np.testing.assert_allclose(
+                same[-1].regressor_.coef_, one[-1].regressor_.coef_, atol=1e-10 * np.abs(one[-1].regressor_.coef_).max()
+            )
 
 
 def test_a_column_without_a_value_or_a_difference_is_harmless(tmp_path: Path) -> None:
@@ -86,9 +88,9 @@ def test_a_column_without_a_value_or_a_difference_is_harmless(tmp_path: Path) ->
     table["area"], table["rooms"] = np.nan, 3.0
     mine = fits(linear(table, tmp_path, 2, "linear"), {}, ())[-1]
     matrix, target = to_matrix(table, HOMES.features), table["price"].to_numpy(float)
-    theirs = families.numeric_pipeline(HOMES.features, "linear", 0, {}).fit(matrix, target)
+    theirs = families.numeric_pipeline(HOMES, "linear", 0, {}).fit(matrix, target)
     assert mine.predict(matrix) == pytest.approx(theirs.predict(matrix), rel=1e-8)
-    assert mine[-1].rank_ == theirs[-1].rank_
+    assert mine[-1].regressor_.rank_ == theirs[-1].regressor_.rank_
 
 
 def test_settings_that_sums_cannot_follow_are_refused(tmp_path: Path) -> None:

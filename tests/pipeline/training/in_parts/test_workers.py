@@ -20,6 +20,7 @@ from pipeline.contract.errors import PipelineError
 from pipeline.distributed import together
 from pipeline.distributed.executor import Executor
 from pipeline.tables import atomic_files
+from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training import families, onnx_export
 from pipeline.training.in_parts import boosting, column_statistics, fitting, out_of_fold
 from pipeline.training.in_parts.learner import TrainingParts
@@ -27,6 +28,7 @@ from stages.train import fit
 from tests.pipeline.training import homes
 from tests.pipeline.training.homes import HOMES, LIMITS
 from tests.pipeline.training.in_parts.test_linear import cut, training_rows
+from tests.pipeline.training.test_large_numbers import DATES, dates
 
 XGBOOST = {"n_estimators": [20, 60], "max_depth": [3, 5], "subsample": [0.8]}
 PARAMS = msgspec.structs.replace(homes.PARAMS, families={**homes.GRIDS, "xgboost": XGBOOST})
@@ -71,7 +73,7 @@ def trained(run: Executor, parts: list[Path], family: str, folder: str) -> fitti
 
 def learner(run: Executor, parts: list[Path]) -> boosting.Boosting:
     read = TrainingParts(run, parts, HOMES)
-    make = partial(families.numeric_pipeline, HOMES.features, "xgboost", 1)
+    make = partial(families.numeric_pipeline, HOMES, "xgboost", 1)
     return boosting.Boosting("xgboost", read, column_statistics.gather(read.run, read.files, read.schema), make)
 
 
@@ -142,8 +144,21 @@ def test_smaller_models_are_beginnings(client: Client, in_a_folder: Path) -> Non
     many = learner(Executor(client), cut(table, in_a_folder / "table", 2))
     small, large = many.fit([{"n_estimators": 5}, {"n_estimators": 20}], (), 0)
     matrix = np.zeros((1, len(HOMES.features)))
-    first = large[-1].predict(large[:-1].transform(matrix), iteration_range=(0, 5))
+    first = large[-1].regressor_.predict(large[:-1].transform(matrix), iteration_range=(0, 5))
     assert small.predict(matrix) == first != large.predict(matrix)
+
+
+@pytest.mark.slow
+def test_trees_in_parts_keep_the_digits_of_large_numbers(client: Client, in_a_folder: Path) -> None:
+    """Dates as YYYYMMDD and a target of 1e9 +- 100 are told apart on the workers, too."""
+    rows = dates().assign(price=lambda t: t["price"] + 1e9)
+    rows = rows.assign(row=np.arange(len(rows)), fold=np.arange(len(rows)) % 3)
+    read = TrainingParts(Executor(client), cut(rows, in_a_folder / "table", 4), DATES)
+    statistics = column_statistics.gather(read.run, read.files, DATES)
+    make = partial(families.numeric_pipeline, DATES, "xgboost", 1)
+    fits = boosting.Boosting("xgboost", read, statistics, make).fit([{"n_estimators": 60, "max_depth": 4}], (), 3)
+    error = fits[0].predict(to_matrix(rows, DATES.features)) - rows["price"]
+    assert np.sqrt(np.square(error).mean()) < 30
 
 
 @pytest.mark.slow
@@ -193,7 +208,7 @@ def test_workers_that_wait_for_a_dead_one_are_restarted(
     thread = kill_during(client, "fn-")
     (model,) = many.fit([{"n_estimators": 5}], (), 0)
     thread.join(60)
-    assert model[-1].get_booster().num_boosted_rounds() == 5
+    assert model[-1].regressor_.get_booster().num_boosted_rounds() == 5
     assert not before & together.alive(client)
 
 

@@ -1,0 +1,96 @@
+"""The steps of an ONNX graph around its model: the preparation of the features before it, the answers behind it.
+
+They compute in double precision, and do what the fitted pipeline does with the same numbers in the same order.
+"""
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+from sklearn.compose import ColumnTransformer
+
+from pipeline.training.conformal import HalfWidth
+from pipeline.training.preprocessing import imputed_values, unencoded_columns
+from pipeline.training.target import TargetRange
+
+
+class Steps:
+    """Nodes in the order of computation, and their constants; names are numbered, so that equal fits give equal bytes.
+
+    `prefix` begins each name.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self._prefix = prefix
+
+    def add(self, operator: str, *inputs: str | np.ndarray | float, name: str = "", **attributes: Any) -> str:
+        """Add an operator on the outputs of others, given by name, and on constants; return its output's name."""
+        output = name or f"{self._prefix}_{len(self.nodes)}"
+        names = [each if isinstance(each, str) else self._constant(np.asarray(each)) for each in inputs]
+        self.nodes.append(helper.make_node(operator, names, [output], **attributes))
+        return output
+
+    def cast(self, values: str, to: int) -> str:
+        return self.add("Cast", values, to=to)
+
+    def _constant(self, value: np.ndarray) -> str:
+        name = f"{self._prefix}_constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(value, name))
+        return name
+
+
+def preparation(fitted: ColumnTransformer, features: str) -> tuple[Steps, str]:
+    """Return the steps from the matrix `features` to what a fitted preparation makes of it, and the result's name."""
+    steps = Steps("prepared")
+    missing = steps.add("IsNaN", features)
+    known = steps.add("Where", missing, imputed_values(fitted)[None], features)
+    blocks = []
+    unencoded = unencoded_columns(fitted)
+    if len(unencoded.positions):
+        block = _columns(steps, known, unencoded.positions)
+        if unencoded.centre.any():
+            block = steps.add("Sub", block, unencoded.centre[None])
+        if (unencoded.scale != 1).any():
+            block = steps.add("Div", block, unencoded.scale[None])
+        blocks.append(block)
+    for kind, step, positions in fitted.transformers_:
+        if kind == "categories":
+            codes = step[-1].categories_
+            each = _columns(steps, known, np.repeat(positions, [len(some) for some in codes]))
+            is_one = steps.add("Equal", each, np.concatenate(codes).astype(float)[None])
+            blocks.append(steps.cast(is_one, onnx.TensorProto.DOUBLE))
+        elif kind == "missing":
+            blocks.append(steps.cast(_columns(steps, missing, positions), onnx.TensorProto.DOUBLE))
+    return steps, steps.add("Concat", *blocks, axis=1) if len(blocks) > 1 else blocks[0]
+
+
+def answers(raw: str, target: TargetRange, half: HalfWidth) -> Steps:
+    """Return the steps from a model's output to `prediction`, `lower` and `upper` [rows, 1].
+
+    The piecewise linear half-width is its first value plus a sum of ramps: one starts at each knot but the last, and
+    its weight is the change of slope there.
+    """
+    # One more knot behind the last, at the same value: a single knot has no slope.
+    knots = np.append(half.knots, half.knots[-1] + max(1.0, abs(half.knots[-1])))
+    values = np.append(half.values, half.values[-1])
+    slopes = np.diff(values) / np.diff(knots)
+    steps = Steps("answer")
+    bounds = (float(target.low), float(target.high))
+    column = steps.add("Reshape", steps.cast(raw, onnx.TensorProto.DOUBLE), np.array([-1, 1], dtype=np.int64))
+    if target.offset_:
+        column = steps.add("Add", column, target.offset_)
+    prediction = steps.add("Clip", column, *bounds, name="prediction")
+    clipped = steps.add("Clip", prediction, float(knots[0]), float(knots[-1]))
+    ramps = steps.add("Relu", steps.add("Sub", clipped, knots[:-1]))
+    rise = steps.add("MatMul", ramps, np.diff(slopes, prepend=0)[:, None])
+    width = steps.add("Add", rise, float(values[0]))
+    steps.add("Clip", steps.add("Sub", prediction, width), *bounds, name="lower")
+    steps.add("Clip", steps.add("Add", prediction, width), *bounds, name="upper")
+    return steps
+
+
+def _columns(steps: Steps, matrix: str, positions: Any) -> str:
+    return steps.add("Gather", matrix, np.asarray(positions, dtype=np.int64), axis=1)
