@@ -4,8 +4,8 @@ import re
 from typing import Any
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "<NA>")
-TRUE = ("1", "1.0", "true", "True", "TRUE", "yes", "Yes")
-FALSE = ("0", "0.0", "false", "False", "FALSE", "no", "No")
+TRUE = ("1", "true", "True", "TRUE", "yes", "Yes")
+FALSE = ("0", "false", "False", "FALSE", "no", "No")
 # A plain decimal number: no thousands separator, no hexadecimal, no `inf`.
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 # float64 holds every whole number up to this one exactly.

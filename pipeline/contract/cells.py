@@ -86,8 +86,8 @@ def to_moment(cell: str | float | None, column: Column) -> datetime | None:
 
 def _parsed(text: str, column: Column) -> float:
     """Return the number that a text is in a column that is no category; NaN where it is missing."""
-    text = text.strip()
-    if plain(text) in words(column).missing:
+    text = plain(text)
+    if text in words(column).missing:
         return math.nan
     if column.dtype == "bool":
         if text not in TRUE + FALSE:

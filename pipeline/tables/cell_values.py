@@ -44,8 +44,8 @@ def _numbers(cells: pd.Series, column: Column) -> tuple[np.ndarray, np.ndarray]:
         cast = _finite(pa.array(cells.array))
         if cast is not None and not cast.null_count:
             return np.asarray(cast.to_numpy()), np.zeros(len(cells), dtype=bool)
-    text = _text(cells)
-    missing = _is_missing(_plain(text), column)
+    text = _plain(_text(cells))
+    missing = _is_missing(text, column)
     if column.dtype == "bool":
         true, false = (pc.is_in(text, value_set=pa.array(tokens)) for tokens in (TRUE, FALSE))
         parsed = pc.if_else(true, 1.0, pc.if_else(false, 0.0, None))
