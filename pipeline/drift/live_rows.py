@@ -93,15 +93,15 @@ def _columns(path: Path) -> list[str]:
     if is_csv(path):
         return csv_reader.columns(path)
     with parquet.open_raw(path, remedy=REMEDY) as file:
-        return list(file.schema_arrow.names)
+        return parquet.column_names(file)
 
 
 def _batches(path: Path, columns: list[str]) -> Iterator[pd.DataFrame]:
     if is_csv(path):
-        yield from (table.to_pandas() for table in csv_reader.batches(path, columns))
+        yield from (parquet.raw_cells(table) for table in csv_reader.batches(path, columns))
         return
     with parquet.open_raw(path, remedy=REMEDY) as file:
         for name in columns:
             if pa.types.is_nested(kind := file.schema_arrow.field(name).type):
                 raise PipelineError(f"{path}: column {name} holds {kind}, expected one value a row: export it again")
-        yield from (batch.to_pandas() for batch in file.iter_batches(BATCH, columns=columns))
+        yield from (parquet.raw_cells(batch) for batch in file.iter_batches(BATCH, columns=columns))
