@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from pipeline.contract import paths
 from pipeline.contract.cell_text import plain
 from pipeline.contract.errors import PipelineError
+from pipeline.contract.quotes import check_quotes
 from pipeline.contract.yaml_config import build, nearest, read_mapping
 
 # The pipeline's own columns in the clean tables and the reference sample.
@@ -88,6 +89,7 @@ def load(path: Path | str = paths.SCHEMA) -> Schema:
     columns = content.get("columns")
     if not isinstance(columns, dict) or not columns:
         raise PipelineError(f"{path}: expected a mapping 'columns' with one entry for each column of the table")
+    check_quotes(columns, path)
     typed = {
         **content,
         "source": build(Source, content.get("source"), f"{path}: source"),

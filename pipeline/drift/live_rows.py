@@ -11,7 +11,7 @@ import pyarrow as pa
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import Column, Schema
 from pipeline.tables import cell_values, csv_reader, parquet
-from pipeline.tables.sources import is_csv
+from pipeline.tables.sources import is_csv, table_files
 
 BATCH = 2**16  # rows
 # The columns of a row's arrival in the prediction log. They come before its own time, which may lie before rows that
@@ -41,7 +41,7 @@ def of_folder(folder: Path, schema: Schema, also: tuple[str, ...] = ()) -> Live:
     A column that a file lacks is missing in its rows. Raises PipelineError where a file is not a table, where some
     files have a time and others do not, and where a cell holds a list.
     """
-    found = {path: _columns(path) for path in sorted(folder.glob("*")) if path.suffix.lower() in (".csv", ".parquet")}
+    found = {path: _columns(path) for path in table_files(folder)}
     features = [column.name for column in schema.features] if found else []
     wanted = {*(c.name for c in schema.used), "prediction", *ARRIVAL, *also}
     every = dict.fromkeys([*(name for names in found.values() for name in names), *features])

@@ -87,6 +87,8 @@ def open_raw(source: Source, buffer: int = 0, remedy: str = "replace the raw fil
 
     Raises PipelineError, which ends with the `remedy`, where it is not Parquet, also while the block reads it.
     """
+    if isinstance(source, Path) and source.exists() and not source.stat().st_size:
+        raise PipelineError(f"{source} is empty: {remedy}")
     # Arrow opens a local file itself: a thread of Arrow that still holds a file of Python at exit aborts the process.
     opening = nullcontext(source) if isinstance(source, Path) else open_source(source)
     try:
