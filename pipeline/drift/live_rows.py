@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -66,13 +67,27 @@ def time_column(columns: tuple[str, ...], schema: Schema) -> Column | None:
     return next((column for column in (*arrival, *schema.with_role("time")) if column.name in columns), None)
 
 
-def moments(live: Live, column: Column) -> np.ndarray:
-    """Return the moment of each row [rows]: datetime64[ns] in UTC, or float64 for a time that is a number; NaT or NaN
-    where there is none. Raises PipelineError where some files hold numbers and others dates."""
-    parts = [_moments(batch[column.name], column) for batch in live.batches()]
+class Moments(NamedTuple):
+    """`values` [rows]: datetime64[ns] in UTC, or float64 for a time that is a number; NaT or NaN where there is none.
+    `fault`: the column and the first cell that is no time, for people; empty where all cells can be read."""
+
+    values: np.ndarray
+    fault: str
+
+
+def moments(live: Live, column: Column) -> Moments:
+    """Return the moment of each row. Raises PipelineError where some files hold numbers and others dates."""
+    parts, count, example = [], 0, ""
+    for batch in live.batches():
+        values, strange = _moments(batch[column.name], column)
+        parts.append(values)
+        if strange.any():
+            example = example or str(batch[column.name][strange].iloc[0])
+            count += int(strange.sum())
     if len({part.dtype for part in parts}) > 1:
         raise PipelineError(f"column {column.name} of the live rows holds numbers in some files and dates in others")
-    return np.concatenate(parts) if parts else np.empty(0)
+    fault = f"{column.name}: {count} of the cells are no time, such as {example!r}; all rows are judged without it"
+    return Moments(np.concatenate(parts) if parts else np.empty(0), fault if count else "")
 
 
 def shown(moment: np.datetime64 | np.float64) -> str:
@@ -80,13 +95,15 @@ def shown(moment: np.datetime64 | np.float64) -> str:
     return f"{moment:.10g}" if isinstance(moment, np.floating) else f"{pd.Timestamp(moment):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _moments(values: pd.Series, column: Column) -> np.ndarray:
+def _moments(values: pd.Series, column: Column) -> tuple[np.ndarray, np.ndarray]:
+    """Return the moments of a batch, and a mask [rows] of the cells that are no time."""
+    strange = np.zeros(len(values), dtype=bool)
     is_time = pd.api.types.is_datetime64_any_dtype(values.dtype)
     if column.dtype != "category" or not (is_time or pd.api.types.is_numeric_dtype(values.dtype)):
-        values, _ = cell_values.convert(values, column)
+        values, strange = cell_values.convert(values, column)
     if pd.api.types.is_numeric_dtype(values.dtype):
-        return values.to_numpy(float, na_value=np.nan)
-    return pd.to_datetime(values, utc=True).dt.as_unit("ns").dt.tz_convert(None).to_numpy()
+        return values.to_numpy(float, na_value=np.nan), strange
+    return pd.to_datetime(values, utc=True).dt.as_unit("ns").dt.tz_convert(None).to_numpy(), strange
 
 
 def _columns(path: Path) -> list[str]:
