@@ -12,8 +12,9 @@ import json
 import sys
 from pathlib import Path
 
-from pipeline.contract import errors, params, paths
+from pipeline.contract import errors, number_text, params, paths
 from pipeline.contract.errors import PipelineError
+from pipeline.contract.wording import counted
 from pipeline.evaluation import markdown
 from pipeline.gate import render
 from pipeline.gate.judgement import judge
@@ -32,12 +33,13 @@ def summary(base: str, since: str) -> str:
     before = {name: json.loads(git.show(since, path) or "{}").get("cv_rmse") for name, path in families.items()}
     after = {name: atomic_files.read_json(path)["cv_rmse"] for name, path in families.items()}
     drift = atomic_files.read_json(paths.DRIFT_METRICS)
+    live = counted(drift["n_live"], "live row")
     parts = [
         ("Gate", _verdict(since)),
         ("Metrics", _differences("metrics", since)),
         ("Parameters", _differences("params", since)),
         ("Families", chart(before, after)),
-        ("Drift", f"**{drift['verdict']}** ({drift['n_live']} live rows, {drift['n_reference']} of the reference)"),
+        ("Drift", f"**{drift['verdict']}** ({live}, {drift['n_reference']} of the reference)"),
     ]
     body = "\n\n".join(f"### {title}\n\n{text}" for title, text in parts)
     return f"## Compared with `{base}` ({since[:10]})\n\n{body}\n"
@@ -59,7 +61,7 @@ def chart(before: dict[str, float | None], after: dict[str, float]) -> str:
         *([f"    line [{', '.join(f'{value:.4g}' for value in line)}]"] if len(line) == len(names) else []),
         "```",
     ]
-    rows = [[name, markdown.number(before[name]), markdown.number(after[name])] for name in names]
+    rows = [[name, number_text.figure(before[name]), number_text.figure(after[name])] for name in names]
     return "\n".join([*drawn, "", markdown.table(["family", "before (line)", "after (bar)"], rows)])
 
 

@@ -46,18 +46,19 @@ def retrain(force: bool) -> str:
     module_runner.run("dvc", "repro", "drift")
     report = atomic_files.read_json(paths.DRIFT_METRICS)
     why = reason(report, force) or (UNANSWERED if git.changed([labelled_rows.PARTS]) else None)
+    kept = "the champion stays" if recorded_md5("HEAD") else "there is still no champion"
     if why is None:
-        return f"retrain: no reason (drift: {report['verdict']}); the champion stays"
+        return f"retrain: no reason (drift: {report['verdict']}); {kept}"
     print(f"retrain: {why}", flush=True)
     print(f"retrain: {_collect()}", flush=True)
     module_runner.run("dvc", "repro")
     judged = challenger.last_verdict(atomic_files.digest(paths.MODEL, "md5"), recorded_md5("HEAD")).get("verdict")
     if judged in ("keep", "inconclusive") and not force:
-        return f"retrain: this model is judged already ({judged}): more feedback is needed; the champion stays"
+        return f"retrain: this model is judged already ({judged}): more feedback is needed; {kept}"
     policy = DRIFT_POLICY if why != "asked for" else ()
     if module_runner.run("ops.gate", *policy, ok=tuple(EXIT_CODES.values())) == EXIT_CODES["promote"]:
         return promotion.promote(force=False)
-    return f"{challenger.keep()}\nretrain: the champion stays"
+    return f"{challenger.keep()}\nretrain: {kept}"
 
 
 def _collect() -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.contract import errors, params, paths
+from pipeline.contract.number_text import figure
 from pipeline.contract.onnx_model import Model
 from pipeline.contract.params import Evaluate
 from pipeline.evaluation import bootstrap, metrics, model_card, permutation_importance, plots, slices
@@ -74,8 +75,8 @@ def draw(judged: Evaluation, numbers: pd.Series, actual: np.ndarray, predictions
 def summary(figures: dict[str, Any]) -> str:
     """Return the line for the terminal."""
     low, high = figures["rmse_ci_low"], figures["rmse_ci_high"]
-    bounds = "" if low is None else f" [{low:.3f}, {high:.3f}]"
-    return f"{figures['family']}: rmse {figures['rmse']:.3f}{bounds}"
+    bounds = "" if low is None else f" [{figure(low)}, {figure(high)}]"
+    return f"{figures['family']}: rmse {figure(figures['rmse'])}{bounds}"
 
 
 def main() -> None:

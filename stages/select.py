@@ -9,8 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.contract import errors, paths
+from pipeline.contract import errors, leak, paths
 from pipeline.contract.errors import PipelineError
+from pipeline.contract.number_text import figure
+from pipeline.contract.onnx_model import Model
 from pipeline.contract.params import Select, Train
 from pipeline.contract.params import load as load_params
 from pipeline.contract.schema import load as load_schema
@@ -61,7 +63,10 @@ def main() -> None:
     atomic_files.write_json(paths.SELECT_METRICS, {"family": chosen, **figures})
     for family, values in sorted(metrics.items(), key=lambda item: item[1]["cv_rmse"]):
         mark = "<- selected" if family == chosen else ""
-        print(f"{family:>16}  cv_rmse {values['cv_rmse']:.3f} +- {values['cv_rmse_se']:.3f} {mark}")
+        error = figure(values["cv_rmse_se"], 3)
+        print(f"{family:>16}  cv_rmse {figure(values['cv_rmse'])} +- {error} {mark}")
+    if asked := leak.question(Model.load(paths.MODEL).description.training):
+        print(f"{chosen}: {asked}")
 
 
 if __name__ == "__main__":

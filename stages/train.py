@@ -17,10 +17,12 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.contract import errors, paths
 from pipeline.contract.errors import PipelineError
+from pipeline.contract.number_text import figure
 from pipeline.contract.params import Engine, Features, Select, Train
 from pipeline.contract.params import load as load_params
 from pipeline.contract.schema import Schema
 from pipeline.contract.schema import load as load_schema
+from pipeline.contract.wording import counted
 from pipeline.distributed import executor
 from pipeline.distributed.executor import Executor
 from pipeline.tables import atomic_files, parquet, splitting
@@ -68,14 +70,15 @@ def main() -> None:
     schema = load_schema().excluding(load_params(Features).exclude)
     started = time.perf_counter()
     with executor.start(engine) as run:
-        fits_in_memory = run.client is None or parquet.count(paths.TRAIN) <= engine.in_memory_rows
-        train = in_memory if fits_in_memory else in_parts
+        is_large = parquet.count(paths.TRAIN) > engine.in_memory_rows
+        train = in_parts if is_large and run.client is not None else in_memory
         pipeline, record, served = train(run, schema, params, limits, family)
     save(pipeline, record, served)
     for settings in record.diverged:
         print(f"{family}: {settings} is left out: in cross-validation a prediction was not finite")
-    print(f"{family}: {record.tried} settings in {time.perf_counter() - started:.1f} s, chosen {record.settings}")
-    print(f"{family}: cv_rmse {record.cv_rmse:.3f} +- {record.cv_rmse_se:.3f}")
+    tried, seconds = counted(record.tried, "setting"), time.perf_counter() - started
+    print(f"{family}: {tried} in {seconds:.1f} s, chosen {record.settings}")
+    print(f"{family}: cv_rmse {figure(record.cv_rmse)} +- {figure(record.cv_rmse_se, 3)}")
 
 
 def in_memory(run: Executor, schema: Schema, params: Train, limits: Select, family: str) -> Trained:

@@ -26,6 +26,7 @@ from pipeline.contract import errors, paths
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import Schema
 from pipeline.contract.schema import load as load_schema
+from pipeline.contract.wording import counted
 from pipeline.drift import live_folder
 from pipeline.registry import git
 from pipeline.tables import cell_parser, parquet
@@ -95,7 +96,7 @@ def main() -> None:
     database, schema = existing(settings.load().prediction_log_url), load_schema()
     rows = live_rows(queries.window(database, since, until), schema)
     known = rows[schema.target.name].count()
-    print(f"{save(rows, live_folder.url())}: {len(rows)} rows, {known} with the actual value")
+    print(f"{save(rows, live_folder.url())}: {counted(len(rows), 'row')}, {known} with the actual value")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from pipeline.contract import errors, params
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.onnx_model import OUTPUTS, Model
 from pipeline.contract.schema import Column
+from pipeline.contract.wording import counted
 from pipeline.contract.yaml_config import nearest
 from pipeline.distributed import executor
 from pipeline.distributed.executor import Executor
@@ -105,7 +106,7 @@ def main() -> None:
         started = executor.start(msgspec.structs.replace(params.load(params.Engine), name="dask"))
     with started as workers:
         total, refused = run(arguments.source, arguments.target, served, workers)
-    print(f"{arguments.target}: {total} rows by {loader.summary(served)}", file=sys.stderr)
+    print(f"{arguments.target}: {counted(total, 'row')} by {loader.summary(served)}", file=sys.stderr)
     print(f"{refused.total()} with an error{_listed(refused)}", file=sys.stderr)
 
 

@@ -4,7 +4,7 @@ Every script and style comes from this process, and the Content-Security-Policy 
 page is not used: it writes its script into the HTML, and shows only Litestar's own document.
 """
 
-import math
+import itertools
 import os
 from http import HTTPStatus
 from pathlib import Path
@@ -26,8 +26,10 @@ from api.http import openapi, page_facts
 from api.http.body import AnyRequest
 from api.model.loader import Served, Serving
 from api.requests.values import limits, to_json
+from pipeline.contract.number_text import decimals, figure, plain, share
 from pipeline.contract.onnx_model import Description
 from pipeline.contract.schema import Column
+from pipeline.contract.wording import counted
 
 HERE = Path(__file__).parent
 TEMPLATES = TemplateConfig(directory=HERE / "templates", engine=JinjaTemplateEngine)
@@ -90,13 +92,20 @@ HANDLERS: list[ControllerRouterHandler] = [form, docs, openapi_json, STATIC]
 
 
 def fields(description: Description) -> list[Field]:
-    """Return the features in the model's order, with the values of a typical row."""
-    return [_field(column, _typical(column, description)) for column in description.columns]
+    """Return the features in the model's order, with the values of a typical row: none where most rows have none."""
+    absent = mostly_missing(description)
+    return [_field(c, None if c.name in absent else _typical(c, description)) for c in description.columns]
 
 
-def decimals(spread: float) -> int:
-    """Return how many digits after the point matter for a value with this standard deviation."""
-    return max(0, 2 - math.floor(math.log10(spread))) if spread > 0 else 2
+def mostly_missing(description: Description) -> set[str]:
+    """Return the features without a value in more than half of the training rows among the golden rows.
+
+    The training rows come first; the row after them has no value at all.
+    """
+    golden = description.golden.features if description.golden else []
+    rows = list(itertools.takewhile(lambda row: any(value is not None for value in row), golden))
+    counts = [sum(value is None for value in column) for column in zip(*rows, strict=True)]
+    return {name for name, count in zip(description.features, counts, strict=bool(rows)) if 2 * count > len(rows)}
 
 
 def _context(served: Served) -> dict[str, Any]:
@@ -113,7 +122,9 @@ def _context(served: Served) -> dict[str, Any]:
             min(high, training.target_median + SCALE * training.target_std),
         ),
         "decimals": decimals(training.target_std),
-        "number": f"{{:,.{decimals(training.target_std)}f}}".format,
+        "figure": figure,
+        "share": share,
+        "counted": counted,
         "evaluation": page_facts.evaluation(served.md5),
         "drift": page_facts.drift(),
     }
@@ -125,7 +136,7 @@ def _field(column: Column, typical: Any) -> Field:
     elif column.dtype == "bool":
         options = (("true", "yes"), ("false", "no"))
     else:
-        return Field(column, "" if typical is None else _plain(typical), _allowed(column), ())
+        return Field(column, "" if typical is None else plain(typical), _allowed(column), ())
     unit = "" if column.dtype == "bool" else column.unit
     return Field(column, "" if typical is None else _json(typical), unit, options)
 
@@ -138,19 +149,15 @@ def _typical(column: Column, description: Description) -> Any:
 
 def _allowed(column: Column) -> str:
     """Return the allowed values for people: `0 to 100 percent`."""
-    low, high = ("" if bound is None else _plain(bound) for bound in (column.min, column.max))
+    low, high = ("" if bound is None else plain(bound) for bound in (column.min, column.max))
     if low and high:
         text = f"{low} to {high}"
     elif low or high:
         text = f"at least {low}" if low else f"at most {high}"
     else:
         text = "any number" if column.dtype == "float" else "any whole number"
+        return f"{text} ({column.unit})" if column.unit else text
     return f"{text} {column.unit}".strip()
-
-
-def _plain(number: float) -> str:
-    """Return a short text of a number, without an exponent for whole numbers below 10^15."""
-    return f"{number:.0f}" if number % 1 == 0 and abs(number) < 1e15 else f"{number:.6g}"
 
 
 def _json(value: Any) -> str:

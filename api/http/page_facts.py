@@ -24,12 +24,13 @@ class Drift(msgspec.Struct, frozen=True):
 
 
 class Evaluation(msgspec.Struct, frozen=True):
-    """Metrics on the test split; errors are in the target's unit."""
+    """Metrics on the test split; errors are in the target's unit. R² is None where the target never varies, and the
+    interval for a single row."""
 
     rmse: float
-    r2: float
-    rmse_ci_low: float
-    rmse_ci_high: float
+    r2: float | None
+    rmse_ci_low: float | None
+    rmse_ci_high: float | None
     baseline_rmse: float
     coverage: float
     n_test: int

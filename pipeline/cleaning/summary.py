@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline.contract.schema import Schema
 from pipeline.tables import cell_parser, splitting
 
-EXAMPLES = 3  # rejected rows of each column that are shown
+EXAMPLES = 3  # rejected rows of each column and reason that are shown
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ class Summary:
     @property
     def usable(self) -> int:
         return self.rows - self.reasons.total()
+
+    @property
+    def without_target(self) -> int:
+        """The rows without a target: they are not predicted from, and no accident of the table."""
+        return self.reasons["missing_target"]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -81,4 +86,4 @@ def report(summary: Summary, schema: Schema, names: list[str]) -> dict[str, Any]
 
 
 def _firsts(rejected: pd.DataFrame) -> pd.DataFrame:
-    return rejected.groupby("column", sort=False).head(EXAMPLES)
+    return rejected.groupby(["column", "reason"], sort=False).head(EXAMPLES)

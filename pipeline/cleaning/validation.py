@@ -1,11 +1,12 @@
 """Checks that a table is fit to train on; each raises PipelineError that says what to do."""
 
 import itertools
-import re
+from collections import Counter
 
 import pandas as pd
 
-from pipeline.cleaning.summary import Summary
+from pipeline.cleaning.summary import EXAMPLES, Summary
+from pipeline.contract import wording
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import Clean
 from pipeline.contract.schema import Schema
@@ -24,13 +25,15 @@ def check_columns(raw: pd.DataFrame, schema: Schema) -> None:
 
 
 def check_table(summary: Summary, schema: Schema, params: Clean) -> None:
-    """Check that the table has enough rows, that few are rejected, and that each feature has a value."""
+    """Check that the table has enough rows, also with a target, that few are rejected, and that each feature has a
+    value."""
     if summary.rows < params.min_rows:
         raise PipelineError(
-            f"the raw table has {summary.rows} rows, expected at least clean.min_rows = {params.min_rows}: "
-            "add rows, or lower it in params.yaml"
+            f"the raw table has {wording.counted(summary.rows, 'row')}, expected at least clean.min_rows = "
+            f"{params.min_rows}: add rows, or lower it in params.yaml"
         )
-    _check_rejected(summary, params.max_rejected_fraction)
+    _check_targets(summary, schema.target.name, params.min_rows)
+    _check_rejected(summary, schema.target.name, params.max_rejected_fraction)
     if empty := [column.name for column in schema.features if summary.missing[column.name] == summary.usable]:
         raise PipelineError(
             f"column {', '.join(empty)} has no value in any usable row: fill it, or give it role ignore in "
@@ -59,16 +62,34 @@ def check_folds(summary: Summary, schema: Schema, params: Clean) -> None:
         )
 
 
-def _check_rejected(summary: Summary, limit: float) -> None:
-    total = summary.reasons.total()
-    if total <= limit * summary.rows:
+def _check_targets(summary: Summary, target: str, least: int) -> None:
+    if (known := summary.rows - summary.without_target) >= least:
         return
-    worst = summary.rejected.most_common(1)[0][0]
-    examples = list(summary.examples[summary.examples["column"] == worst].itertuples())
-    cells = "; ".join(f"row {e.row}: {worst} = {e.value!r} ({e.reason.replace('_', ' ')})" for e in examples)
-    has_comma = any(re.fullmatch(r"-?\d+,\d+", example.value.strip()) for example in examples)
+    examples = summary.examples[summary.examples["reason"] == "missing_target"]
+    raise PipelineError(
+        f"{summary.without_target} of {wording.counted(summary.rows, 'row')} have no target, so that {known} are left "
+        f"to train on, expected at least clean.min_rows = {least}; column {target}: {_cells(examples)}: fill it, "
+        "or give role target to the column to predict in data/schema.yaml"
+    )
+
+
+def _check_rejected(summary: Summary, target: str, limit: float) -> None:
+    """Check the share of rejected rows among those with a target: a row without one is no accident."""
+    total, known = summary.reasons.total() - summary.without_target, summary.rows - summary.without_target
+    if total <= limit * known:
+        return
+    accidents = summary.rejected - Counter({target: summary.without_target})
+    worst = accidents.most_common(1)[0][0]
+    shown = summary.examples[summary.examples["column"] == worst]
+    examples = shown[shown["reason"] != "missing_target"].head(EXAMPLES)
+    has_comma = examples["value"].str.fullmatch(r"\s*-?\d+,\d+\s*").any()
     remedy = "write numbers with a point, not a comma" if has_comma else "correct the table, or data/schema.yaml"
     raise PipelineError(
-        f"{total} of {summary.rows} rows are rejected, more than clean.max_rejected_fraction = {limit:g}; "
-        f"most for column {worst}: {cells}: {remedy}"
+        f"{total} of {wording.counted(known, 'row')} are rejected, more than clean.max_rejected_fraction = {limit:g}; "
+        f"most for column {worst}: {_cells(examples)}: {remedy}"
     )
+
+
+def _cells(examples: pd.DataFrame) -> str:
+    each = examples.itertuples()
+    return "; ".join(f"row {e.row}: {e.column} = {e.value!r} ({str(e.reason).replace('_', ' ')})" for e in each)

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import Column, Schema
+from pipeline.contract.wording import counted
 from pipeline.tables import cell_values, csv_reader, parquet
 from pipeline.tables.sources import is_csv, table_files
 
@@ -86,7 +87,7 @@ def moments(live: Live, column: Column) -> Moments:
             count += int(strange.sum())
     if len({part.dtype for part in parts}) > 1:
         raise PipelineError(f"column {column.name} of the live rows holds numbers in some files and dates in others")
-    fault = f"{column.name}: {count} of the cells are no time, such as {example!r}; all rows are judged without it"
+    fault = f"{column.name}: {counted(count, 'cell')} cannot be read as a time, such as {example!r}; all rows are judged without it"
     return Moments(np.concatenate(parts) if parts else np.empty(0), fault if count else "")
 
 

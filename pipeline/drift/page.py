@@ -5,6 +5,9 @@ from typing import Any
 
 import jinja2
 
+from pipeline.contract.number_text import figure, plain
+from pipeline.contract.wording import counted
+
 SHOWN = 40  # findings, features, bars of a histogram, alarms of a window
 WIDTH, HEIGHT = 180, 44  # pixels of a histogram
 
@@ -15,6 +18,7 @@ TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+TEMPLATES.filters |= {"figure": figure, "counted": counted}
 
 
 def render(report: dict[str, Any]) -> str:
@@ -60,5 +64,5 @@ def _histogram(shares: dict[str, Any]) -> dict[str, str]:
         for side in (ours, theirs)
     )
     edges = shares.get("edges")
-    span = f"{edges[0]:.4g} to {edges[-1]:.4g}" if edges else ", ".join(shares.get("labels", [])[:6])
+    span = f"{plain(edges[0])} to {plain(edges[-1])}" if edges else ", ".join(shares.get("labels", [])[:6])
     return {"reference": reference, "live": live, "span": span}

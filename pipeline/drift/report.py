@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.contract.params import Drift
+from pipeline.contract.wording import counted
 from pipeline.drift import alarms, sentences, two_sample_tests
 from pipeline.drift.alarms import TestResult
 from pipeline.drift.decision import Decision, JudgedWindow
@@ -17,7 +18,7 @@ from pipeline.drift.windows import Windows
 def insufficient(live: Windows, n_reference: int, names: list[str], params: Drift) -> dict[str, Any]:
     """Return the report where there are too few live rows to judge; an unreadable time is told all the same."""
     needed = f"{params.window_rows} with a time" if live.timed else f"{params.min_rows}"
-    too_few = f"{live.rows} live rows, too few: {needed} are needed"
+    too_few = f"{counted(live.rows, 'live row')}, too few: {needed} are needed"
     return {
         "verdict": "data_quality" if live.fault else "insufficient",
         "drift_detected": bool(live.fault),

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pipeline.contract.number_text import figure
+from pipeline.contract.wording import counted
 from pipeline.drift.alarms import TestResult
 from pipeline.drift.reference import Reference
 
@@ -9,7 +11,7 @@ from pipeline.drift.reference import Reference
 def summary(findings: list[str], rows: int) -> str:
     """Return the first finding and the number of further ones."""
     more = f"; and {len(findings) - 1} more" if len(findings) > 1 else ""
-    return findings[0] + more if findings else f"nothing moved beyond chance in {rows} live rows"
+    return findings[0] + more if findings else f"nothing moved beyond chance in {counted(rows, 'live row')}"
 
 
 def sentence(test: TestResult, features: dict[str, dict[str, Any]], reference: Reference) -> str:
@@ -21,7 +23,9 @@ def sentence(test: TestResult, features: dict[str, dict[str, Any]], reference: R
     if test.kind == "prediction":
         return f"the predictions {_moved(float(detail['moved']))} (KS {test.effect:.2f})"
     if test.kind == "performance":
-        return f"live errors: RMSE {detail['live']:.3g}, {1 + test.effect:.2f} times that of the reference"
+        return (
+            f"live errors: RMSE {figure(float(detail['live']), 3)}, {1 + test.effect:.2f} times that of the reference"
+        )
     if test.kind == "constant":
         change = f"{name} has one value only"
     elif test.kind == "values":

@@ -138,8 +138,9 @@ def count(values: np.ndarray, unusable: int, anchor: Anchor) -> FeatureCounts:
         missing=values.size - ordered.size - unusable,
         unusable=unusable,
         outside=outside,
-        lowest=float(ordered[0]) if ordered.size else np.inf,
-        highest=float(ordered[-1]) if ordered.size else -np.inf,
+        # 0.0 is added because -0.0 must not differ from it.
+        lowest=float(ordered[0]) + 0.0 if ordered.size else np.inf,
+        highest=float(ordered[-1]) + 0.0 if ordered.size else -np.inf,
         less=np.searchsorted(ordered, anchor.values),
         at_most=np.searchsorted(ordered, anchor.values, side="right"),
         bins=np.diff(np.searchsorted(ordered, anchor.edges), prepend=0, append=ordered.size),

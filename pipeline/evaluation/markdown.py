@@ -1,6 +1,8 @@
-"""Markdown from values: tables, and numbers as a reader wants them."""
+"""Markdown from values."""
 
 from collections.abc import Iterable
+
+from pipeline.contract.number_text import figure
 
 
 def table(header: list[str], rows: Iterable[list[str]]) -> str:
@@ -14,10 +16,5 @@ def cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def number(value: float | None) -> str:
-    """Return four decimals of a small number, one of a large one."""
-    return "not defined" if value is None else f"{value:,.{4 if abs(value) < 100 else 1}f}"
-
-
 def interval(bounds: tuple[float, float] | None) -> str:
-    return f"{number(bounds[0])} to {number(bounds[1])}" if bounds else ""
+    return f"{figure(bounds[0])} to {figure(bounds[1])}" if bounds else ""

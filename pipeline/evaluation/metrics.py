@@ -3,6 +3,8 @@ file gives them."""
 
 import numpy as np
 
+from pipeline.contract.number_text import share
+
 Scores = dict[str, float | None]
 
 
@@ -19,6 +21,16 @@ def scores(actual: np.ndarray, predictions: np.ndarray) -> Scores:
 def rmse(actual: np.ndarray, predicted: np.ndarray) -> float:
     """Return the root mean squared error, in the target's unit."""
     return float(np.sqrt(np.mean(np.square(predicted - actual))))
+
+
+def against_median(new: float, constant: float) -> str:
+    """Say how far an RMSE is from `constant`, that of always saying the training median."""
+    if constant == 0:
+        return "always saying the median makes no error in these rows, so they can show no better model"
+    if new == constant:
+        return "RMSE is that of always saying the median"
+    words = "below" if new < constant else "above"
+    return f"RMSE is {share(abs(1 - new / constant))} {words} that of always saying the median"
 
 
 def point_scores(actual: np.ndarray, predicted: np.ndarray) -> Scores:

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 import jinja2
 
+from pipeline.contract import leak, number_text
 from pipeline.contract.onnx_model import Description
 from pipeline.contract.schema import Column
-from pipeline.evaluation import markdown
+from pipeline.contract.wording import counted
+from pipeline.evaluation import markdown, metrics
 from pipeline.evaluation.bootstrap import Interval
 from pipeline.evaluation.permutation_importance import Importance
 from pipeline.evaluation.slices import Slice
@@ -27,9 +29,10 @@ TEMPLATES = jinja2.Environment(  # noqa: S701 - Markdown needs no escapes of HTM
 )
 TEMPLATES.filters |= {
     "cell": markdown.cell,
-    "number": markdown.number,
+    "number": number_text.figure,
+    "counted": counted,
     "interval": markdown.interval,
-    "percent": "{:.0%}".format,
+    "percent": lambda share: number_text.share(share, 0),
 }
 
 
@@ -65,7 +68,15 @@ def render(about: Description, judged: Evaluation, level: float) -> str:
         settings=", ".join(f"{name} {value}" for name, value in about.settings.items()) or "none",
         weakest=max((s for s in judged.slices if s.n >= FEW), key=lambda s: s.rmse, default=None),
         few=FEW,
+        doubts=_doubts(about, judged),
     )
+
+
+def _doubts(about: Description, judged: Evaluation) -> list[str]:
+    """Return what makes the model worthless: no better than a constant, or too good to be true."""
+    rmse, constant = judged.metrics["rmse"], judged.metrics["baseline_rmse"]
+    worse = metrics.against_median(rmse, constant) if rmse >= constant else ""
+    return [doubt for doubt in (worse, leak.question(about.training)) if doubt]
 
 
 def _allowed(column: Column) -> str:
@@ -73,7 +84,7 @@ def _allowed(column: Column) -> str:
         return "true, false"
     if column.dtype == "category":
         return ", ".join(column.categories)
-    low, high = ("" if bound is None else f"{bound:g}" for bound in (column.min, column.max))
+    low, high = ("" if bound is None else number_text.plain(bound) for bound in (column.min, column.max))
     return f"{low} to {high}".strip() if low or high else "any"
 
 
@@ -83,4 +94,4 @@ def _imputed(about: Description, column: Column) -> str:
         return ""
     if column.dtype == "category":
         return column.categories[int(value)]
-    return str(bool(value)).lower() if column.dtype == "bool" else f"{value:g}"
+    return str(bool(value)).lower() if column.dtype == "bool" else number_text.plain(value)

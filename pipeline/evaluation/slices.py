@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from pipeline.contract.number_text import plain
 from pipeline.contract.params import Evaluate
 from pipeline.contract.schema import Column, Schema
 from pipeline.evaluation import bootstrap, metrics
@@ -74,9 +75,10 @@ def members(table: pd.DataFrame, schema: Schema, actual: np.ndarray) -> Iterator
 def _thirds(actual: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """Yield the thirds with their bounds. Equal values stay together, so that a third may be larger or absent."""
     first, second = np.quantile(actual, [1 / 3, 2 / 3])
-    yield f"low, to {first:.4g}", actual <= first
-    yield f"middle, to {second:.4g}", (first < actual) & (actual <= second)
-    yield f"high, above {second:.4g}", actual > second
+    low, high = (plain(bound, 4, float(actual.std())) for bound in (first, second))
+    yield f"low, to {low}", actual <= first
+    yield f"middle, to {high}", (first < actual) & (actual <= second)
+    yield f"high, above {high}", actual > second
 
 
 def _values(values: pd.Series, column: Column) -> Iterator[tuple[str, np.ndarray]]:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.contract.number_text import figure
+
 
 class Run(NamedTuple):
     """One experiment, or the workspace.
@@ -80,4 +82,4 @@ def _reason(log: Path) -> str:
 
 
 def _figure(run: Run) -> str:
-    return "failed" if run.reason else "-" if run.cv_rmse is None else f"{run.cv_rmse:.3f}"
+    return "failed" if run.reason else "-" if run.cv_rmse is None else figure(run.cv_rmse)

@@ -1,10 +1,13 @@
 """The champion of a Git revision, from wherever its file is, or made again."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from pipeline.contract import paths
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.onnx_model import Model
+from pipeline.contract.schema import Schema
+from pipeline.gate.comparable import schema_at
 from pipeline.registry import rebuild
 from pipeline.registry.champion_file import champion_at
 from pipeline.registry.champion_record import record_at
@@ -25,25 +28,31 @@ class Champion(NamedTuple):
     note: str
 
 
-def find_champion(revision: str) -> Champion | None:
+def find_champion(revision: str, check: Callable[[Schema, str], None]) -> Champion | None:
     """Take the file from the workspace, DVC's cache or a remote, else rebuild it.
 
+    `check` takes the champion's schema and name, and raises where the two models cannot be compared: before a rebuild,
+    which takes as long as the pipeline, it is given the schema of the commit that made the champion.
     None where the revision has no champion. Raises PipelineError where the revision is unknown, or its champion is
     nowhere and cannot be made again.
     """
     record = record_at(revision)
     if record is None:
         return None
-    commit, note = commit_that_made(record, revision), ""
+    commit, note, name = commit_that_made(record, revision), "", f"{paths.CHAMPION} at {revision}"
     try:
         content = champion_at(revision)
     except PipelineError as lost:
+        if recorded := schema_at(commit or revision):
+            check(recorded, name)
         content, note = _rebuilt(commit or revision, record.md5, str(lost))
         if note and commit is None:
             raise PipelineError(f"could not decide: {lost}. {note}") from None
     if content is None:
         return None
-    return Champion(content, Model(content, f"{paths.CHAMPION} at {revision}"), record.md5, commit, note)
+    model = Model(content, name)
+    check(model.description.schema, name)
+    return Champion(content, model, record.md5, commit, note)
 
 
 def _rebuilt(commit: str, recorded: str, lost: str) -> tuple[bytes, str]:

@@ -7,12 +7,18 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from pipeline.contract import leak
+from pipeline.contract.number_text import change, figure, plain, share
+from pipeline.contract.onnx_model import Training
 from pipeline.contract.params import Gate
+from pipeline.contract.wording import counted
+from pipeline.evaluation.metrics import against_median
 from pipeline.gate import paired_test
 from pipeline.gate.paired_test import Comparison
 from pipeline.registry import module_runner
 
 NO_NUMBER = "a prediction is not a number"
+PERFECT = "the champion makes no error in these rows"
 
 
 class Check(NamedTuple):
@@ -24,17 +30,27 @@ class Check(NamedTuple):
 
 
 def skill(new: float, constant: float, limits: Gate) -> Check:
-    """Pass where RMSE is `min_skill` below `constant`, the RMSE of always predicting the training median."""
-    share = 1 - new / constant if constant > 0 else float("nan")
-    detail = f"RMSE is {share:.1%} below that of always predicting the median, at least {limits.min_skill:.1%} required"
-    return Check("skill", bool(share >= limits.min_skill), detail)
+    """Pass where RMSE is `min_skill` below `constant`, the RMSE of always saying the training median."""
+    if not np.isfinite(new):
+        return Check("skill", False, NO_NUMBER)
+    required = f"at least {share(limits.min_skill)}{' below' if new >= constant else ''} required"
+    passed = constant > 0 and 1 - new / constant >= limits.min_skill
+    return Check("skill", bool(passed), f"{against_median(new, constant)}, {required}")
+
+
+def no_leak(training: Training) -> Check:
+    """Fail where the out-of-fold R² is so high that a feature must be made from the target."""
+    r2, asked = leak.out_of_fold_r2(training), leak.question(training)
+    found = "the training target never varies" if r2 is None else f"out-of-fold R² is {r2:.4f}"
+    return Check("leak", not asked, asked or f"{found}, suspicious from {leak.SUSPICIOUS_R2} on")
 
 
 def max_rmse(new: float, limits: Gate) -> list[Check]:
     """Pass where RMSE is at most `max_rmse`; no check where that is not set."""
     if limits.max_rmse is None:
         return []
-    return [Check("max_rmse", bool(new <= limits.max_rmse), f"RMSE is {new:.4g}, at most {limits.max_rmse:g} allowed")]
+    detail = f"RMSE is {figure(new)}, at most {plain(limits.max_rmse)} allowed"
+    return [Check("max_rmse", bool(new <= limits.max_rmse), detail)]
 
 
 def coverage(actual: np.ndarray, lower: np.ndarray, upper: np.ndarray, level: float, limits: Gate) -> Check:
@@ -49,8 +65,8 @@ def coverage(actual: np.ndarray, lower: np.ndarray, upper: np.ndarray, level: fl
     # The tolerance is a decimal number of the user's: 0.9 + 0.05 must not lose to the last bit.
     tolerance = limits.coverage_tolerance + 1e-9
     detail = (
-        f"{inside / n:.1%} of the rows inside their interval (true share {low:.1%} to {high:.1%}), "
-        f"{level:.0%} promised, {limits.coverage_tolerance:.1%} more or less allowed"
+        f"{share(inside / n)} of the rows inside their interval (true share {share(low)} to {share(high)}), "
+        f"{share(level, 0)} promised, {share(limits.coverage_tolerance)} more or less allowed"
     )
     return Check("coverage", bool(high >= level - tolerance and low <= level + tolerance), detail)
 
@@ -58,7 +74,7 @@ def coverage(actual: np.ndarray, lower: np.ndarray, upper: np.ndarray, level: fl
 def superior(found: Comparison, limits: Gate, recent: bool = False) -> Check:
     """Pass where the whole interval is better by `min_improvement`; fail where the whole interval is not."""
     passed = True if found.high < -limits.min_improvement else None if found.low <= -limits.min_improvement else False
-    required = f"below {-limits.min_improvement:.1%}" if limits.min_improvement else "all below 0"
+    required = f"below {share(-limits.min_improvement)}" if limits.min_improvement else "all below 0"
     name, rows = ("recent", "the most recent half of the rows") if recent else ("superior", "all rows")
     return Check(name, _decided(passed, found), _interval(found, required, rows))
 
@@ -66,7 +82,8 @@ def superior(found: Comparison, limits: Gate, recent: bool = False) -> Check:
 def non_inferior(found: Comparison, limits: Gate) -> Check:
     """Pass where the whole interval is worse by less than `margin`; fail where it is all worse and reaches beyond."""
     passed = True if found.high < limits.margin else None if found.low <= 0 else False
-    return Check("non_inferior", _decided(passed, found), _interval(found, f"below {limits.margin:+.1%}", "all rows"))
+    required = f"below {change(limits.margin)}"
+    return Check("non_inferior", _decided(passed, found), _interval(found, required, "all rows"))
 
 
 def slices(members: Iterable[tuple[str, str, np.ndarray]], squared: np.ndarray, limits: Gate) -> Check:
@@ -79,13 +96,14 @@ def slices(members: Iterable[tuple[str, str, np.ndarray]], squared: np.ndarray, 
         return Check("slices", False, NO_NUMBER)
     large = [(f"{name}: {value}", rows) for name, value, rows in members if rows.sum() >= limits.min_slice_rows]
     if not large:
-        return Check("slices", True, f"none has {limits.min_slice_rows} rows")
-    share = limits.alpha / len(large)
-    found = [(paired_test.compare(squared[rows], share, limits.samples, limits.seed), name) for name, rows in large]
+        return Check("slices", True, f"none has {counted(limits.min_slice_rows, 'row')}")
+    part = limits.alpha / len(large)
+    found = [(paired_test.compare(squared[rows], part, limits.samples, limits.seed), name) for name, rows in large]
     worst, name = max(found, key=lambda pair: pair[0].low)
+    changed = f"change of RMSE {change(worst.change)}, at least {change(worst.low)}"
     detail = (
-        f"worst of {len(large)}: {name}: change of RMSE {worst.change:+.1%}, at least {worst.low:+.1%}; at most "
-        f"{limits.max_slice_regression:+.1%} allowed"
+        f"worst of {len(large)}: {name}: {PERFECT if np.isinf(worst.change) else changed}; at most "
+        f"{change(limits.max_slice_regression)} allowed"
     )
     return Check("slices", bool(worst.low <= limits.max_slice_regression), detail)
 
@@ -115,9 +133,12 @@ def _interval(found: Comparison, required: str, rows: str) -> str:
         return NO_NUMBER
     if found.same:
         return "the same errors in every row: nothing to gain"
+    if np.isinf(found.change):
+        return PERFECT
     if np.isinf(found.high):
-        return f"{found.n} rows and gate.samples allow no bound at alpha {found.alpha:.2g}; bring new test rows"
+        few = counted(found.n, "row")
+        return f"{few} and gate.samples allow no bound at alpha {figure(found.alpha, 2)}; bring new test rows"
     return (
-        f"change of RMSE {found.change:+.1%}, {100 * (1 - 2 * found.alpha):.4g}% interval {found.low:+.1%} to "
-        f"{found.high:+.1%} on {rows} ({found.n}); {required} required"
+        f"change of RMSE {change(found.change)}, {plain(100 * (1 - 2 * found.alpha), 4)}% interval "
+        f"{change(found.low)} to {change(found.high)} on {rows} ({found.n}); {required} required"
     )

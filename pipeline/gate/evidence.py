@@ -10,10 +10,13 @@ from dvc.exceptions import DvcException
 
 from pipeline.contract import paths
 from pipeline.contract.errors import PipelineError
+from pipeline.contract.number_text import figure
 from pipeline.contract.onnx_model import Model
 from pipeline.contract.schema import Schema
+from pipeline.contract.wording import counted
 from pipeline.evaluation import metrics
 from pipeline.gate.champion import Champion, find_champion
+from pipeline.gate.comparable import check_columns, known_rows
 from pipeline.registry.champion_record import recorded_md5
 from pipeline.registry.recorded_outputs import outputs_at
 from pipeline.tables import atomic_files, sampling
@@ -54,21 +57,21 @@ def gather(revision: str) -> Evidence:
             f"could not decide: {paths.EVALUATE_METRICS} records rmse {written}, but {paths.MODEL} scores {scored} on "
             "the test split: run `dvc repro` so that they belong together"
         )
-    champion = find_champion(revision)
+    champion = find_champion(revision, lambda schema, name: check_columns(schema, name, table, target))
     if champion is None or written_before is None:
         return Evidence(table, actual, challenger, new, None, None, ())
-    known = _rows_known_to(champion.model, table, target)
+    known = known_rows(champion.model.description.schema, champion.model.name, table)
     rows = table[known]
     current = champion.model.predict(to_matrix(rows, champion.model.description.columns))[:, 0]
     scored = metrics.rmse(actual[known], current)
     _check_champion(champion, scored)
     notes = [champion.note] if champion.note else []
     if not _equal(written_before, scored):
-        notes.append(
-            f"The RMSE recorded at {revision}, {written_before:.4g}, is of another model or test split: it is not used."
-        )
+        recorded = f"The RMSE recorded at {revision}, {figure(written_before)}"
+        notes.append(f"{recorded}, is of another model or test split: it is not used.")
     if left_out := int((~known).sum()):
-        notes.append(f"{left_out} rows are left out: they hold a category that the champion does not know.")
+        rows = f"{counted(left_out, 'row')} with a category that the champion does not know"
+        notes.append(f"{rows} {'is' if left_out == 1 else 'are'} left out.")
     return Evidence(rows, actual[known], challenger, new[known], champion, current, tuple(notes))
 
 
@@ -114,28 +117,3 @@ def _check_champion(champion: Champion, scored: float) -> None:
 def _equal(written: float, scored: float) -> bool:
     # The same file on the same rows: only the order of adding up may differ between machines.
     return abs(written - scored) <= 1e-6 * scored
-
-
-def _rows_known_to(champion: Model, table: pd.DataFrame, target: str) -> np.ndarray:
-    """Mark the rows whose categories the champion knows; a server would refuse the others.
-
-    Raises PipelineError where it cannot be compared on this table at all.
-    """
-    about = champion.description
-    missing = [column.name for column in about.columns if column.name not in table]
-    known = np.ones(len(table), dtype=bool)
-    for column in about.columns:
-        if column.dtype == "category" and column.name in table:
-            known &= (table[column.name].isin(column.categories) | table[column.name].isna()).to_numpy(bool)
-    reason = ""
-    if about.schema.target.name != target:
-        reason = f"it predicts {about.schema.target.name}, the new model {target}"
-    elif missing:
-        reason = f"it needs {', '.join(missing)}, which today's rows do not have"
-    elif not known.any():
-        reason = "every row holds a category that it does not know"
-    if reason:
-        raise PipelineError(
-            f"could not decide: {champion.name} cannot be compared: {reason}; where that is meant, promote with FORCE=1"
-        )
-    return known

@@ -41,6 +41,7 @@ def _further_checks(evidence: Evidence, limits: Gate, contract_may_change: bool)
     """Make the checks that predictions alone cannot decide; the last two compare with a champion."""
     about = evidence.challenger.description
     _, lower, upper = evidence.new.T
+    yield checks.no_leak(about.training)
     yield checks.coverage(evidence.actual, lower, upper, about.interval.level, limits)
     yield checks.servable(paths.MODEL)
     if evidence.champion is not None and evidence.current is not None:

@@ -53,6 +53,8 @@ def compare(squared: np.ndarray, alpha: float, samples: int, seed: int) -> Compa
     same = bool(np.array_equal(champion, challenger))
     with np.errstate(divide="ignore", invalid="ignore"):
         change = 0.0 if same else float(np.sqrt(challenger.mean() / champion.mean()) - 1)
+    if not np.isfinite(squared).all():
+        change = float("nan")
     return Comparison(change, low, high, alpha, _detectable(champion, challenger, alpha), same, len(squared))
 
 

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from pipeline.contract.number_text import figure, share
+from pipeline.contract.wording import counted
 from pipeline.evaluation import markdown
 from pipeline.gate.decision import Decision
 from pipeline.gate.paired_test import POWER
@@ -12,8 +14,8 @@ _WORDS = {True: "pass", False: "fail", None: "open"}
 
 
 def first_line(decision: Decision) -> str:
-    current = "none" if decision.rmse_current is None else f"{decision.rmse_current:.2f}"
-    return f"RMSE new: {decision.rmse_new:.2f} | current: {current} | {decision.verdict}"
+    current = "none" if decision.rmse_current is None else figure(decision.rmse_current, 3)
+    return f"RMSE new: {figure(decision.rmse_new, 3)} | current: {current} | {decision.verdict}"
 
 
 def text(decision: Decision) -> str:
@@ -67,22 +69,24 @@ def reason(decision: Decision) -> str:
     failed, undecided = (
         ", ".join(check.name for check in decision.checks if check.passed is passed) for passed in (False, None)
     )
+    kept = "There is still no champion" if decision.comparison is None else "The champion stays"
     if failed:
         worse = decision.comparison is not None and decision.comparison.low > 0
-        return f"The champion stays: {failed} failed{'; the new model is worse beyond doubt' if worse else ''}."
+        return f"{kept}: {failed} failed{'; the new model is worse beyond doubt' if worse else ''}."
     if undecided:
-        return f"The champion stays: {decision.n} test rows are too few to decide {undecided}."
+        rows = f"{counted(decision.n, 'test row')} {'is' if decision.n == 1 else 'are'}"
+        return f"{kept}: {rows} too few to decide {undecided}."
     return "All checks pass." if decision.comparison else "All checks pass, and there is no champion yet."
 
 
 def remarks(decision: Decision) -> Iterator[str]:
     """Yield how sharp the test was, and why, then the notes."""
     if found := decision.comparison:
-        models = f"{decision.earlier} other model{'' if decision.earlier == 1 else 's'}"
-        yield f"This test split has judged {models} before: tested at alpha {found.alpha:.2g}, one-sided."
+        models = counted(decision.earlier, "other model")
+        yield f"This test split has judged {models} before: tested at alpha {figure(found.alpha, 2)}, one-sided."
         if found.detectable is not None:
             yield (
                 f"The smallest improvement that these {found.n} rows would have shown, with {POWER:.0%} power: "
-                f"{-found.detectable:.1%} lower RMSE."
+                f"{share(-found.detectable)} lower RMSE."
             )
     yield from decision.notes

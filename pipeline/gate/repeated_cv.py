@@ -11,7 +11,9 @@ from sklearn.model_selection import cross_val_score
 
 from pipeline.contract import paths
 from pipeline.contract.errors import PipelineError
+from pipeline.contract.number_text import change, share
 from pipeline.contract.schema import Schema
+from pipeline.contract.wording import counted
 from pipeline.tables import parquet, sampling, splitting
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training import recipe
@@ -65,10 +67,12 @@ def sentence(champion: bytes, challenger: bytes) -> str:
         return f"{start} none, {error}."
     if not (before > 0).all() or not (after > 0).all():
         return f"{start} none, a model makes no error at all."
-    change, low, high = corrected(before, after, splits)
+    if len(splits) < 2:
+        return f"{start} none, one split shows no spread."
+    changed, low, high = map(change, corrected(before, after, splits))
     return (
-        f"{start} {change:+.1%}, {LEVEL:.0%} interval {low:+.1%} to {high:+.1%} over {len(splits)} fits of each on "
-        f"{len(table)} training rows."
+        f"{start} {changed}, {share(LEVEL, 0)} interval {low} to {high} over {len(splits)} fits of each on "
+        f"{counted(len(table), 'training row')}."
     )
 
 

@@ -15,7 +15,7 @@ def test_a_better_model_is_promoted(challenged: Project) -> None:
     assert lines[0].startswith("RMSE new: ")
     assert lines[0].endswith("| promote")
     said = "\n".join(lines)
-    for name in ("skill", "superior", "coverage", "servable", "slices", "contract"):
+    for name in ("skill", "superior", "leak", "coverage", "servable", "slices", "contract"):
         assert f"  pass  {name} " in said
     for remark in ("has judged 0 other models", "The smallest improvement that these", "over 15 fits of each on "):
         assert remark in said
@@ -49,7 +49,7 @@ def test_a_first_model_needs_floors_and_the_server(reproduced: Project) -> None:
     is needed, and nothing is compared."""
     found = gate(reproduced, code=0)
     assert (found["rmse_current"], found["champion"]) == (None, None)
-    assert set(found["checks"]) == {"skill", "coverage", "servable"}
+    assert set(found["checks"]) == {"skill", "leak", "coverage", "servable"}
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,10 @@ def test_the_chart_puts_the_best_family_first() -> None:
     assert '    x-axis ["xgboost", "ridge"]' in lines
     assert "    bar [3, 5]" in lines
     assert "    line [3.5, 5.5]" in lines
-    assert lines[-1] == "| ridge | 5.5000 | 5.0000 |"
+    assert lines[-1] == "| ridge | 5.500 | 5.000 |"
     drawn = report.chart({"ridge": 5.5, "xgboost": None}, {"ridge": 5.0, "xgboost": 3.0})
     assert "line [" not in drawn
-    assert "| xgboost | not defined | 3.0000 |" in drawn
+    assert "| xgboost | not defined | 3.000 |" in drawn
 
 
 def test_a_report_is_no_verdict(challenged: Project) -> None:

@@ -1,8 +1,11 @@
 """Cases that the gate cannot decide: records that are missing, broken or of something else."""
 
+import re
+import shutil
 from collections.abc import Callable
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -78,6 +81,26 @@ def test_what_cannot_be_decided_exits_1(reproduced: Project, spoil: Callable[[Pr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not reproduced.path("metrics/history.jsonl").exists()
+
+
+def test_another_table_is_noticed_before_the_champion_is_rebuilt(promoted: Project) -> None:
+    """With another target in the workspace, the gate compares schemas before it rebuilds a champion whose file is
+    nowhere, and names the files to remove; without them, the model is a first one."""
+    table = pd.read_csv(promoted.path("data/raw/housing.csv")).rename(columns={"MEDV": "PRICE"})
+    table.to_csv(promoted.path("data/raw/housing.csv"), index=False)
+    schema = promoted.path("data/schema.yaml")
+    schema.write_text(schema.read_text().replace("  MEDV:", "  PRICE:"))
+    promoted.dvc("repro", "evaluate")
+    promoted.path(CHAMPION).unlink()
+    shutil.rmtree(promoted.path(".dvc/cache"))
+    done = promoted.ops("gate", code=1)
+    assert "rebuilding" not in done.stderr
+    assert "cannot be compared: it predicts MEDV, the new model PRICE; the table in this workspace is an" in done.stderr
+    command = re.search(r"run `(rm -f models/champion\.onnx\.dvc .*?)`", done.stderr)
+    assert command
+    promoted.run("bash", "-c", command[1])
+    promoted.commit("another table")
+    assert promoted.ops("gate").stdout.splitlines()[0].endswith("| current: none | promote")
 
 
 def test_an_unknown_revision_is_an_error(reproduced: Project) -> None:

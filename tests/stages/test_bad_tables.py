@@ -88,6 +88,16 @@ BAD = {
         r"506 of 506 rows .* column RM: row 0: RM = 'six' \(unparseable\); row 1.*row 2",
     ),
     "no target": (with_cells("MEDV", lambda c: ""), r"column MEDV: row 0: MEDV = '' \(missing target\)"),
+    "few targets": (
+        with_cells("MEDV", lambda c: "").replace(",\n", ",24\n", 40),
+        r"466 of 506 rows have no target, so that 40 are left .* at least clean\.min_rows = 50; .*give role target to",
+    ),
+    "few targets, and few of them usable": (
+        table(
+            [f"{line.rpartition(',')[0]},{'' if k % 2 else 'x' if k % 20 == 0 else 24}" for k, line in enumerate(LINES)]
+        ),
+        r"26 of 253 rows are rejected, .* most for column MEDV: row 0: MEDV = 'x' \(unparseable\); row 20: ",
+    ),
     "wholly missing": (
         with_cells("LSTAT", lambda c: "NA"),
         r"column LSTAT has no value in any usable row: fill it, or",
@@ -123,6 +133,16 @@ def test_a_bad_table_is_refused(workspace: Path, name: str) -> None:
     with pytest.raises(SystemExit, match=rf"\Aerror: [^\n]*({said})[^\n]*\Z"):
         errors.run_command(clean.main)
     assert outputs(workspace) == before
+
+
+def test_rows_without_a_target_are_no_accident(workspace: Path) -> None:
+    """Half of the rows without a target leave the others to train on: they are counted apart from rejected rows, which
+    must stay few among those with a target."""
+    (workspace / "data/raw/housing.csv").write_text(with_cells("MEDV", lambda c: "", every=2))
+    clean.main()
+    totals = json.loads(outputs(workspace)["clean.json"])
+    assert totals["rejected"] == totals["rejected_missing_target"] == 253
+    assert totals["rows_train"] + totals["rows_test"] == 253
 
 
 def with_extra(line: str, cell: str) -> str:

@@ -1,4 +1,4 @@
-"""What a family needs to learn from a training table in parts: passes over the parts, and a way to fit."""
+"""The base of families that learn from a training table in parts: passes over its files, and a way to fit."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable

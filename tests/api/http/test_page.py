@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from api.http import page
+from pipeline.contract.onnx_model import Model
 from pipeline.tables.atomic_files import digest
 from tests.api.conftest import Client, Example, serving
 from tests.conftest import ROOT
@@ -118,10 +119,34 @@ def test_without_a_model_the_page_says_why(tmp_path: Path) -> None:
     assert "away.onnx is missing" in response.text
 
 
-@pytest.mark.parametrize(("spread", "digits"), [(9.35, 2), (0.02, 4), (250_000, 0), (100, 0), (0, 2)])
-def test_a_prediction_has_the_digits_that_say_something(spread: float, digits: int) -> None:
-    """Digits after the point follow the spread of the target."""
-    assert page.decimals(spread) == digits
+def test_a_field_is_empty_where_most_training_rows_have_no_value(example: Example) -> None:
+    """The form fills in no typical value of a feature that most of the training rows in the model file lack."""
+    about = Model.load(example.path).description
+    assert about.golden
+    width = len(about.columns)
+    rows = [[None if k == width - 1 else 1.0 for k in range(width)]] * 3 + [[1.0] * width] * 2
+    golden = msgspec.structs.replace(about.golden, features=[*rows, [None] * width, [None] * width])
+    found = page.fields(msgspec.structs.replace(about, golden=golden))
+    assert [field.value == "" for field in found] == [False] * (width - 1) + [True]
+    few = msgspec.structs.replace(golden, features=[*rows[2:], [None] * width])
+    assert all(field.value for field in page.fields(msgspec.structs.replace(about, golden=few)))
+
+
+def test_a_split_without_an_interval_is_shown(
+    example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The metrics of one test row, which have neither R² nor an interval, are shown as they are."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "metrics").mkdir()
+    metrics = json.loads((ROOT / "metrics/evaluate.json").read_text())
+    metrics |= {"rmse": 0.0012, "r2": None, "rmse_ci_low": None, "rmse_ci_high": None, "n_test": 1}
+    Path("metrics/evaluate.json").write_text(json.dumps(metrics))
+    deps = [{"path": "models/model.onnx", "md5": digest(example.path, "md5")}]
+    Path("dvc.lock").write_text(json.dumps({"stages": {"evaluate": {"deps": deps}}}))
+    with serving(tmp_path, model_path=example.path) as client:
+        text = client.get("/").text
+    for shown in ("RMSE on 1 test row<", "<dd>0.001200</dd>", "<dd>not defined</dd>"):
+        assert shown in text
 
 
 def test_vendored_files_are_as_published() -> None:

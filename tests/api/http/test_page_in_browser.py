@@ -117,6 +117,22 @@ def test_without_the_key_the_page_says_so(visit: Callable[..., Page]) -> None:
     assert shown.evaluate("localStorage.length + sessionStorage.length + document.cookie.length") == 0
 
 
+def test_the_rows_of_the_form_are_aligned(visit: Callable[..., Page]) -> None:
+    """Labels end, inputs begin and hints begin at one height in each row of the form, also where a neighbour has no
+    hint, a longer label or an error."""
+    shown = visit("/", viewport={"width": 1280, "height": 900})
+    shown.locator("label").first.evaluate("label => label.append(' a long description that takes two lines at least')")
+    shown.get_by_label("rooms").fill("99")
+    shown.get_by_label("API key").fill("a-key")
+    shown.get_by_role("button", name="Predict").click()
+    expect(shown.locator("#f1-error")).not_to_be_empty()
+    for part in ("input, select", ".hint"):
+        boxes = [box for each in shown.locator(f".fields :is({part})").all() if (box := each.bounding_box())]
+        rows = {round(box["y"]) for box in boxes}
+        assert len(boxes) == 7
+        assert len(rows) == 4
+
+
 @pytest.mark.parametrize("width", [320, 390, 768])
 def test_it_fits_a_phone(visit: Callable[..., Page], width: int) -> None:
     """No width makes the page scroll to the side, before and after a prediction."""

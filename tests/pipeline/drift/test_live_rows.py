@@ -90,7 +90,7 @@ def test_an_unreadable_time_is_data_quality(tmp_path: Path, name: str, cell: str
         table.to_csv(tmp_path / "rows.csv", index=False)
         return compare(weather(400, 0), live_rows.of_folder(tmp_path, schema), schema, DRIFT)
 
-    said = f"{name}: 1 of the cells are no time, such as {cell!r}"
+    said = f"{name}: 1 cell cannot be read as a time, such as {cell!r}"
     found = report(rows)
     assert (found["verdict"], found["drift_detected"], found["timeline"]) == ("data_quality", True, [])
     assert [finding[: len(said)] for finding in found["findings"]] == [said]

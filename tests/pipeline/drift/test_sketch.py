@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 from scipy import stats
@@ -40,6 +40,7 @@ def test_counts_give_scipys_ks_test(reference: list[float], values: list[float],
 
 
 @given(VALUES, st.lists(st.integers(0, 60), max_size=5))
+@example([0.0, -0.0], [1])
 def test_any_split_into_batches_gives_the_same_sketch(values: list[float], cuts: list[int]) -> None:
     """The counts and the bounded sample of a table do not depend on the batches that it comes in."""
     table = pd.DataFrame({"heat": values, "y": np.arange(len(values), dtype=float)})

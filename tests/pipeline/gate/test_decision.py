@@ -1,6 +1,7 @@
 """The gate's statistics against brute force and simulation, its checks one by one."""
 
 import itertools
+import re
 
 import msgspec
 import numpy as np
@@ -8,6 +9,8 @@ import pandas as pd
 import pytest
 
 from pipeline.contract.errors import PipelineError
+from pipeline.contract.number_text import figure
+from pipeline.contract.onnx_model import Training
 from pipeline.contract.params import Gate
 from pipeline.contract.schema import Column
 from pipeline.gate import checks, evidence, paired_test, render
@@ -56,9 +59,8 @@ def test_verdicts(factor: float, expected: str) -> None:
     assert decision.verdict == expected
     assert decision.comparison.low < decision.comparison.change < decision.comparison.high
     assert ("is worse" in render.text(decision)) == (expected == "keep")
-    assert render.first_line(decision) == (
-        f"RMSE new: {decision.rmse_new:.2f} | current: {decision.rmse_current:.2f} | {expected}"
-    )
+    new = figure(decision.rmse_new, 3)
+    assert render.first_line(decision) == f"RMSE new: {new} | current: {decision.rmse_current:.2f} | {expected}"
 
 
 @pytest.mark.parametrize("policy", ["superior", "non_inferior"])
@@ -74,10 +76,70 @@ def test_a_first_model_needs_its_floors_only() -> None:
     _, challenger, actual = predictions(100, 1, 0)
     decision = decide(None, challenger, actual, GATE)
     assert (decision.verdict, decision.rmse_current) == ("promote", None)
-    assert render.first_line(decision) == f"RMSE new: {decision.rmse_new:.2f} | current: none | promote"
+    assert render.first_line(decision) == f"RMSE new: {figure(decision.rmse_new, 3)} | current: none | promote"
     assert failed(decide(None, np.zeros(100), actual, GATE).checks) == ["skill"]
     assert failed(decide(None, challenger, actual, limits(max_rmse=0.5)).checks) == ["max_rmse"]
     assert decide(None, challenger, actual, limits(max_rmse=1.5)).verdict == "promote"
+
+
+def test_a_first_model_that_is_worse_than_the_median_is_called_so() -> None:
+    """Without a champion none stays: the verdict says how far RMSE is above that of always saying the median."""
+    actual = np.array([1.0, 2, 3])
+    said = render.text(decide(None, np.array([1.0, 2, 6]), actual, GATE))
+    assert said.splitlines()[:2] == [
+        "RMSE new: 1.73 | current: none | keep",
+        "There is still no champion: skill failed.",
+    ]
+    assert "RMSE is 112.1% above that of always saying the median, at least 10.0% below required" in said
+
+
+@pytest.mark.parametrize(("scale", "shown"), [(0.0012, "0.00120"), (2.5, "2.50"), (240_000, "240,000")])
+def test_the_first_line_has_three_significant_digits(scale: float, shown: str) -> None:
+    """A target of 0.0012 does not show 0.00, and one of 240,000 no cents."""
+    actual = scale * np.array([1.0, -1, 1, -1])
+    assert render.first_line(decide(None, 0 * actual, actual, GATE)).startswith(f"RMSE new: {shown} | current: none")
+
+
+@pytest.mark.parametrize(
+    ("champion", "challenger", "actual"),
+    [
+        (None, [5.0, 5], [5.0, 5]),
+        (None, [1.0, 2], [5.0, 5]),
+        ([5.0, 5], [5.0, 6], [5.0, 5]),
+        ([5.0, 5], [5.0, 5], [5.0, 5]),
+        ([5.0, 6], [5.0, 5], [5.0, 5]),
+        ([1.0], [2.0], [3.0]),
+        ([1.0, 2], [np.inf, 2], [3.0, 4]),
+        ([1.0, 2], [np.nan, 2], [3.0, 4]),
+    ],
+)
+def test_no_verdict_has_a_percentage_that_is_no_number(
+    champion: list[float] | None, challenger: list[float], actual: list[float]
+) -> None:
+    """A test split whose baseline has no error, a perfect champion or challenger, a single row and predictions that
+    are no numbers are told in words: never `nan%`, `inf%` or `-81.2% below`."""
+    arrays = [None if each is None else np.array(each) for each in (champion, challenger, actual)]
+    slices = None
+    if champion is not None:
+        squared = np.square(np.column_stack(arrays[:2]) - arrays[2][:, None])  # type: ignore[arg-type,index]
+        members = [("all", "rows", np.ones(len(actual), bool))]
+        slices = checks.slices(members, squared, limits(min_slice_rows=1))
+    said = render.text(decide(*arrays, GATE, further=[slices] if slices else []))  # type: ignore[misc]
+    assert not re.search(r"(nan|inf)\b|is -", said)
+
+
+@pytest.mark.parametrize(("cv_rmse", "passed"), [(0.0, False), (0.0099, False), (0.0101, True), (3.0, True)])
+def test_a_model_too_good_to_be_true_fails(cv_rmse: float, passed: bool) -> None:
+    """From an out-of-fold R² of 0.9999 on, the check `leak` fails and asks if a feature is made from the target."""
+    check = checks.no_leak(Training(rows=9, sha256="", target_median=0.0, target_std=1.0, cv_rmse=cv_rmse))
+    assert (check.name, check.passed) == ("leak", passed)
+    assert ("is a feature made from the target?" in check.detail) is not passed
+
+
+def test_a_target_that_never_varies_is_no_leak() -> None:
+    """Without a variance there is no R² to suspect."""
+    check = checks.no_leak(Training(rows=9, sha256="", target_median=5.0, target_std=0.0, cv_rmse=0.0))
+    assert (check.passed, "never varies" in check.detail) == (True, True)
 
 
 @pytest.mark.parametrize("side", [0, 1])
