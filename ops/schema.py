@@ -25,7 +25,7 @@ def print_inferred(file: Path, target: str | None) -> None:
     """Print the YAML of an inferred schema, and on stderr what a person should check in it."""
     if not file.exists():
         raise PipelineError(f"{file} is missing: name a .csv or .parquet file, or a folder of such files")
-    if not file.is_dir() and file.suffix.lower() not in (".csv", ".parquet"):
+    if not sources.table_files(file) and not file.is_dir():
         raise PipelineError(f"{file} is neither a .csv nor a .parquet file: convert it, or rename it if it is one")
     if not target:
         names = ", ".join(raw_table.column_names(sources.list_sources(file)[0]))

@@ -3,9 +3,11 @@
 from typing import Any
 
 from litestar import Litestar
+from msgspec.structs import replace
 
 from api.http import errors
-from api.requests.values import LONGEST_ID, expected, limits, to_json
+from api.http.field_schema import field
+from api.requests.values import LONGEST_ID, to_json
 from api.settings import Settings
 from pipeline.contract.onnx_model import Description
 from pipeline.contract.schema import Column, Schema
@@ -60,8 +62,9 @@ def body_schema(schema: Schema) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {
-            **{column.name: _field(column) for column in schema.features},
+            **{column.name: field(column) for column in schema.features},
             **{c.name: {"description": f"Accepted and not used ({c.role}): {_text(c)}"} for c in others},
+            **{c.name: field(replace(c, nullable=True)) for c in others if c.role == "time"},
         },
         "required": [column.name for column in schema.features if not column.nullable],
         "additionalProperties": False,
@@ -82,7 +85,7 @@ def feedback_schema(schema: Schema | None) -> dict[str, Any]:
     }
     return {
         "type": "object",
-        "properties": {"id": key, "actual": _field(schema.target) if schema else {"type": "number"}},
+        "properties": {"id": key, "actual": field(schema.target) if schema else {"type": "number"}},
         "required": ["id", "actual"],
         "additionalProperties": False,
     }
@@ -94,20 +97,6 @@ def example(description: Description) -> dict[str, Any]:
     return {
         column.name: to_json(number, column) for column, number in zip(description.columns, golden, strict=bool(golden))
     }
-
-
-def _field(column: Column) -> dict[str, Any]:
-    field: dict[str, Any] = {"description": f"{column.description or column.name}: {expected(column)}"}
-    null: list[Any] = [None] if column.nullable else []
-    if column.dtype == "category":
-        return field | {"enum": [*column.categories, *null]}
-    if column.dtype == "bool":
-        return field | {"enum": [True, False, 1, 0, *null]}
-    kind = "integer" if column.dtype == "int" else "number"
-    low, high = limits(column)
-    if column.dtype == "int":
-        low, high = int(low), int(high)
-    return field | {"type": [kind, "null"] if column.nullable else kind, "minimum": low, "maximum": high}
 
 
 def _text(column: Column) -> str:

@@ -10,7 +10,8 @@ from msgspec.structs import astuple
 
 from api.requests import diagnostics
 from api.requests.diagnostics import Row
-from api.requests.values import limits, to_own
+from api.requests.values import is_time, limits, to_number, to_own
+from pipeline.contract import cells
 from pipeline.contract.schema import Column, Schema
 
 
@@ -23,11 +24,13 @@ class Contract:
         others = tuple(column for column in schema.columns if column.role not in ("feature", "target"))
         roles = [column.role for column in others]
         self._id = self._count + roles.index("id") if "id" in roles else None
+        self._times = [(self._count + k, column) for k, column in enumerate(others) if column.role == "time"]
         self._decoder = _decoder(features, others)
         self._nullable = [(place, column.name) for place, column in enumerate(features) if column.nullable]
         self._whole = [place for place, column in enumerate(features) if column.dtype in ("int", "bool")]
+        self._markers = [(k, markers) for k, c in enumerate(features) if (markers := cells.words(c).numbers)]
         self._codes = [
-            (place, {category: float(code) for code, category in enumerate(column.categories)})
+            (place, {category: to_number(category, column) for category in column.categories})
             for place, column in enumerate(features)
             if column.dtype == "category"
         ]
@@ -42,7 +45,7 @@ class Contract:
         try:
             values = astuple(self._decoder.decode(body))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            # Wrong; or right in a way that msgspec does not know.
+            # Wrong; or right in a way that msgspec does not know, such as `1` for the category `1`.
             return diagnostics.read(body, self.schema)
         numbers: list[Any] = list(values[: self._count])
         imputed, unset = [], 0
@@ -59,6 +62,10 @@ class Contract:
         for place in self._whole:
             if type(numbers[place]) is float and numbers[place] % 1 > 0:  # false for NaN, a missing value
                 return diagnostics.read(body, self.schema)
+        if any(numbers[place] in markers for place, markers in self._markers):
+            return diagnostics.read(body, self.schema)
+        if not all(values[place] is UNSET or is_time(values[place], column) for place, column in self._times):
+            return diagnostics.read(body, self.schema)
         for place, codes in self._codes:
             if isinstance(numbers[place], str):
                 numbers[place] = codes[numbers[place]]

@@ -1,7 +1,7 @@
 """The slow reader of request bodies, in plain Python: it names everything that is wrong with one.
 
 It accepts what the fast decoder of `api.requests.decoder` accepts, and valid bodies that this one passes on, such as
-text with colons.
+text with colons or a number in text.
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from api.requests.strict_json import Members, parse
-from api.requests.values import InvalidValueError, Problem, expected, to_number, to_own
+from api.requests.values import InvalidValueError, Problem, expected, is_time, to_number, to_own
 from pipeline.contract.schema import Schema
 from pipeline.contract.yaml_config import nearest
 
@@ -63,7 +63,7 @@ def read(body: bytes, schema: Schema) -> Row:
     Raises MalformedError, or RefusedError with the mistakes in the order of the body and then what is missing.
     """
     features = {column.name: column for column in schema.features}
-    ignored = {c.name: c.role for c in schema.columns if c.role not in ("feature", "target")}
+    others = {column.name: column for column in schema.columns if column.role not in ("feature", "target")}
     given: dict[str, float] = {}
     seen: set[str] = set()
     own = None
@@ -76,11 +76,13 @@ def read(body: bytes, schema: Schema) -> Row:
                 given[name] = to_number(value, features[name])
             except InvalidValueError as error:
                 refused.note(name, error.problem, value, expected(features[name]))
-        elif name not in ignored:
+        elif name not in others:
             # The search for a similar name costs: only for those that are listed.
             refused.note(name, "unknown", value, _unknown(name, schema) if refused.total < MOST_MISTAKES else "")
-        elif ignored[name] == "id":
+        elif others[name].role == "id":
             own = to_own(value)
+        elif others[name].role == "time" and not is_time(value, others[name]):
+            refused.note(name, "type", value, f"{expected(others[name])}, or null")
         seen.add(name)
     for name, column in features.items():
         if name not in seen and not column.nullable:

@@ -1,16 +1,22 @@
 """The JSON values of a column: which are allowed, the number that the model sees, and the way back."""
 
 import math
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+from msgspec.structs import replace
 
 from api.requests.strict_json import Overflow
+from pipeline.contract import cells
+from pipeline.contract.cell_text import EXACT
+from pipeline.contract.cells import UnusableError
 from pipeline.contract.schema import Column
 
 # Trees compute in float32; what is larger would become infinite in them.
 FLOAT32_MAX = 3.4028234663852886e38
-# The largest integer to which every smaller one is exact in float64; training refuses larger ones too.
-EXACT = 2.0**53
 LONGEST_ID = 200  # characters
+
+T = TypeVar("T")
 
 Problem = Literal["missing", "unknown", "duplicate", "type", "bounds", "category", "body"]
 
@@ -31,33 +37,45 @@ def limits(column: Column) -> tuple[float, float]:
 
 
 def to_number(value: Any, column: Column) -> float:
-    """Return the number of a JSON value: a category's place in the schema's list, 1 or 0 for a bool, NaN for null.
+    """Return the number of a JSON value: a category's place in the schema's list, 1 or 0 for a bool, NaN where missing.
 
     Raises InvalidValueError.
     """
-    if value is None:
+    is_huge = column.dtype == "int" and type(value) in (int, float) and abs(value) > EXACT
+    if is_huge or (type(value) is Overflow and column.dtype in ("float", "int")):
+        raise InvalidValueError("bounds")
+    number = _read(cells.to_number, value, column)
+    if math.isnan(number):
         if column.nullable:
             return math.nan
         raise InvalidValueError("missing")
-    if column.dtype == "category":
-        if type(value) is not str:
-            raise InvalidValueError("type")
-        if value not in column.categories:
-            raise InvalidValueError("category")
-        return float(column.categories.index(value))
-    if column.dtype == "bool":
-        if value not in (0, 1):
-            raise InvalidValueError("type")
-        return float(value)
-    if type(value) is Overflow:
-        raise InvalidValueError("bounds")
-    # A bool is an int to Python, not to us.
-    if type(value) not in (int, float) or (column.dtype == "int" and value % 1 != 0):
+    if column.dtype in ("float", "int"):
+        low, high = limits(column)
+        if not low <= number <= high:
+            raise InvalidValueError("bounds")
+    return number
+
+
+def is_time(value: Any, column: Column) -> bool:
+    """Return True for a value that cleaning takes as the time of a row, and for a missing one."""
+    try:
+        if column.dtype == "category":
+            _read(cells.to_moment, value, column)
+        else:
+            to_number(value, replace(column, nullable=True))
+    except InvalidValueError:
+        return False
+    return True
+
+
+def _read(reader: Callable[[Any, Column], T], value: Any, column: Column) -> T:
+    """Read a JSON value as a cell of a table is read."""
+    if isinstance(value, list):  # or an object
         raise InvalidValueError("type")
-    low, high = limits(column)
-    if not low <= value <= high:
-        raise InvalidValueError("bounds")
-    return float(value)
+    try:
+        return reader(value, column)
+    except UnusableError:
+        raise InvalidValueError("category" if column.categories else "type") from None
 
 
 def to_own(value: Any) -> str | None:
@@ -81,7 +99,8 @@ def to_json(number: float | None, column: Column) -> Any:
 def expected(column: Column) -> str:
     """Describe the allowed values for people: `a number from 0 to 5 (parts per 10 million)`."""
     if column.dtype == "category":
-        text = f"one of {', '.join(column.categories)}"
+        text = f"one of {', '.join(column.categories)}" if column.categories else "a date or time like 2026-11-30T10:05"
+        text += f"; any other is read as {column.other}" if column.other else ""
     elif column.dtype == "bool":
         text = "true or false (or 1 or 0)"
     else:

@@ -9,7 +9,9 @@ import msgspec
 from msgspec.structs import replace
 
 from pipeline.contract import paths
+from pipeline.contract.cell_text import plain
 from pipeline.contract.errors import PipelineError
+from pipeline.contract.quotes import check_quotes
 from pipeline.contract.yaml_config import build, nearest, read_mapping
 
 # The pipeline's own columns in the clean tables and the reference sample.
@@ -19,7 +21,9 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One column. `min` and `max` are inclusive and in `unit`; a category's code is its place in `categories`."""
+    """One column. `min` and `max` are inclusive and in `unit`; a category's code is its place in `categories`.
+    `missing`: markers of a missing cell, besides the general ones. `other`: the category that unlisted text is read as.
+    """
 
     name: Text
     dtype: Literal["float", "int", "bool", "category"]
@@ -29,6 +33,8 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     min: float | None = None
     max: float | None = None
     categories: tuple[Text, ...] = ()
+    other: str = ""
+    missing: tuple[Text, ...] = ()
     nullable: bool = False
 
 
@@ -83,6 +89,7 @@ def load(path: Path | str = paths.SCHEMA) -> Schema:
     columns = content.get("columns")
     if not isinstance(columns, dict) or not columns:
         raise PipelineError(f"{path}: expected a mapping 'columns' with one entry for each column of the table")
+    check_quotes(columns, path)
     typed = {
         **content,
         "source": build(Source, content.get("source"), f"{path}: source"),
@@ -110,8 +117,7 @@ def _mistakes(column: Column) -> Iterator[str]:
         yield "key 'categories': expected the list of allowed values, found none"
     if column.dtype != "category" and column.categories:
         yield f"key 'categories': only for dtype category, found with dtype {column.dtype}"
-    if len(set(column.categories)) != len(column.categories):
-        yield f"key 'categories': a value is listed twice in {', '.join(column.categories)}"
+    yield from _mistakes_in_words(column)
     for key, bound in (("min", column.min), ("max", column.max)):
         if bound is not None and (column.dtype not in ("float", "int") or not math.isfinite(bound)):
             yield f"key {key!r}: expected a finite bound of a float or int column, found {bound!r}"
@@ -130,6 +136,20 @@ def _mistakes(column: Column) -> Iterator[str]:
     # A row without its key has no place in the split, and one without its target teaches nothing.
     if column.nullable and column.role not in ("feature", "ignore"):
         yield f"a column with role {column.role} must be nullable: false"
+
+
+def _mistakes_in_words(column: Column) -> Iterator[str]:
+    """Yield the faults of the lists of texts; `1` and `1.0`, and texts that differ in surrounding space, are one."""
+    listed = {key: list(map(plain, getattr(column, key))) for key in ("categories", "missing")}
+    for key, texts in listed.items():
+        if repeated := [text for place, text in enumerate(texts) if text in texts[:place]]:
+            yield f"key {key!r}: the value {repeated[0]!r} is listed twice"
+        if "" in texts:
+            yield f"key {key!r}: a value must be more than space; an empty cell is missing"
+    if both := set(listed["categories"]) & set(listed["missing"]):
+        yield f"key 'missing': {min(both)!r} is one of the categories too; remove it from one of the two lists"
+    if column.other and column.other not in column.categories:
+        yield f"key 'other': expected one of {', '.join(column.categories) or 'the categories'}, found {column.other!r}"
 
 
 def _checked(schema: Schema, where: str) -> Schema:

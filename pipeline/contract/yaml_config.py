@@ -1,15 +1,22 @@
 """YAML files to typed structures; every error names the file, the key, the value and what is allowed."""
 
+import codecs
 import difflib
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 import yaml
 
 from pipeline.contract.errors import PipelineError
+
+# UTF-32 first: its mark begins with that of UTF-16.
+_OTHER_ENCODINGS = {
+    "UTF-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+    "UTF-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+}
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -36,10 +43,18 @@ _Loader.add_implicit_resolver(
 )
 
 
-def read_mapping(path: Path) -> dict[Any, Any]:
-    """Return the mapping at the top of a YAML file; raises PipelineError where there is none."""
+def read_mapping(path: Path, as_written: bool = False) -> dict[Any, Any]:
+    """Return the mapping at the top of a YAML file, with `as_written` every value as the text that stands there.
+
+    Raises PipelineError where there is none.
+    """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+        start = path.read_bytes()
+        if name := other_encoding(start):
+            raise PipelineError(
+                f"{path} is {name}, expected UTF-8: save it as UTF-8 (`>` in Windows PowerShell writes UTF-16)"
+            )
+        content = yaml.load(start.decode("utf-8-sig"), yaml.BaseLoader if as_written else _Loader)  # noqa: S506 - safe
     except FileNotFoundError:
         raise PipelineError(f"{path} is missing: run this from the project's folder") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -47,6 +62,11 @@ def read_mapping(path: Path) -> dict[Any, Any]:
     if not isinstance(content, dict):
         raise PipelineError(f"{path}: expected keys and values at the top, found {_kind(content)}")
     return content
+
+
+def other_encoding(start: bytes) -> str | None:
+    """Return the name of the encoding that the first bytes of a file mark, None for UTF-8 or without a mark."""
+    return next((name for name, marks in _OTHER_ENCODINGS.items() if start.startswith(marks)), None)
 
 
 def build(kind: type[T], content: Any, where: str) -> T:
@@ -66,6 +86,12 @@ def build(kind: type[T], content: Any, where: str) -> T:
             if field.required:
                 raise PipelineError(f"{where}: the key {name!r} is missing; add it")
             continue
+        for key, single in _single(content[name], field.type, name):
+            last = key.rpartition(".")[2]
+            raise PipelineError(
+                f"{where}: key {key!r}: expected a list, found {single!r}; write {last}: [{single}] in the file, or "
+                f"{last}=[{single}] with dvc exp run -S"
+            )
         try:
             msgspec.convert(content[name], field.type)
         except msgspec.ValidationError as error:
@@ -80,6 +106,17 @@ def nearest(word: Any, known: Iterable[str]) -> str:
     names = {name.casefold(): name for name in known}
     match = difflib.get_close_matches(str(word).casefold(), names, n=1)
     return f" (did you mean {names[match[0]]!r}?)" if match else ""
+
+
+def _single(value: Any, kind: Any, key: str) -> Iterator[tuple[str, Any]]:
+    """Yield the key and the value of each single value, or text, that stands where a list is expected."""
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    if get_origin(kind) in (list, tuple) and isinstance(value, str | int | float):
+        yield key, value
+    elif get_origin(kind) is dict and isinstance(value, dict):
+        for name, each in value.items():
+            yield from _single(each, get_args(kind)[1], f"{key}.{name}")
 
 
 def _expected(kind: Any, error: msgspec.ValidationError) -> str:

@@ -55,7 +55,7 @@ def decide(reference: Reference, live: Windows, schema: Schema, params: Drift) -
     broken = bool(alarmed & {"data_quality", "constant"})
     shifted = bool(alarmed & ({"covariate", "joint"} if broken else {"covariate", "joint", "prediction"}))
     risk = "performance" in alarmed or (shifted and (loss or {}).get("low", 0.0) > 1 + params.min_risk)
-    verdict = "risk" if risk else "shifted" if shifted else "data_quality" if alarmed else "none"
+    verdict = "risk" if risk else "shifted" if shifted else "data_quality" if alarmed or live.fault else "none"
     retrain = risk or (params.retrain_on_shift and shifted)
     return Decision(verdict, retrain, windows, shown, tests, loss)
 

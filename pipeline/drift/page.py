@@ -23,7 +23,7 @@ TEMPLATES.filters |= {"figure": figure, "counted": counted}
 
 def render(report: dict[str, Any]) -> str:
     """Return the page of a report of `stages.drift.compare`."""
-    judged = report["verdict"] != "insufficient"
+    judged = "findings" in report
     features = sorted(report["features"].items(), key=lambda item: _rank(item[1]), reverse=True) if judged else []
     rows = [_row(name, feature) for name, feature in features[:SHOWN]]
     template = TEMPLATES.get_template("page.html")

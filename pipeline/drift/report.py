@@ -16,13 +16,14 @@ from pipeline.drift.windows import Windows
 
 
 def insufficient(live: Windows, n_reference: int, names: list[str], params: Drift) -> dict[str, Any]:
-    """Return the report where there are too few live rows to judge."""
+    """Return the report where there are too few live rows to judge; an unreadable time is told all the same."""
     needed = f"{params.window_rows} with a time" if live.timed else f"{params.min_rows}"
+    too_few = f"{counted(live.rows, 'live row')}, too few: {needed} are needed"
     return {
-        "verdict": "insufficient",
-        "drift_detected": False,
+        "verdict": "data_quality" if live.fault else "insufficient",
+        "drift_detected": bool(live.fault),
         "retrain": False,
-        "summary": f"{counted(live.rows, 'live row')}, too few: {needed} are needed",
+        "summary": f"{live.fault}; {too_few}" if live.fault else too_few,
         "alpha": params.alpha,
         "n_reference": n_reference,
         "n_live": live.rows,
@@ -37,6 +38,7 @@ def build(reference: Reference, live: Windows, decision: Decision, params: Drift
     alarmed = [test for test in decision.tests if test.alarm]
     alarmed.sort(key=lambda test: sentences.weight(test, reference), reverse=True)
     findings = [sentences.sentence(test, features, reference) for test in alarmed]
+    findings += [live.fault] if live.fault else []
     first = next((judged.window for judged in decision.windows if judged.alarms), None)
     return {
         "verdict": decision.verdict,

@@ -32,13 +32,15 @@ class Window(NamedTuple):
 
 class Windows(NamedTuple):
     """All live rows. `windows`: the complete ones, in order. `rest`: the rows that do not fill a window yet. `rows`
-    counts all, `untimed` those without a moment, which are in no window. `timed`: whether the rows have a time."""
+    counts all, `untimed` those without a moment, which are in no window. `timed`: whether the rows have a time.
+    `fault`: why the rows are judged without the time that they have, for people; else empty."""
 
     windows: list[Window]
     rest: Sketch | None
     rows: int
     untimed: int
     timed: bool
+    fault: str = ""
 
 
 def read(
@@ -46,16 +48,19 @@ def read(
 ) -> Windows:
     """Read the live rows into windows: eight of `window` rows, eight of twice as many, and so on.
 
-    Each row is read once, or twice where it has a time: first its moment alone. Without a time all rows are one window,
-    complete from `least` rows on. `predict` makes the predictions of the rows that the sketches sample.
+    Each row is read once, or twice where it has a time: first its moment alone. Without a time, and where a cell of it
+    cannot be read, all rows are one window, complete from `least` rows on. `predict` makes the predictions of the rows
+    that the sketches sample.
     """
     time = live_rows.time_column(rows.columns, schema)
-    if time is None:
+    found = live_rows.moments(rows, time) if time else None
+    if time is None or found is None or found.fault:
         whole = _sketches(rows, anchors, schema, None, []).get(0)
+        fault = found.fault if found else ""
         if whole is None or whole.rows < least:
-            return Windows([], None, whole.rows if whole else 0, 0, False)
-        return Windows([Window(whole.predicted(predict))], None, whole.rows, 0, False)
-    moments = live_rows.moments(rows, time)
+            return Windows([], None, whole.rows if whole else 0, 0, False, fault)
+        return Windows([Window(whole.predicted(predict))], None, whole.rows, 0, False, fault)
+    moments = found.values
     places = order(moments)
     known = np.sort(moments[places >= 0])
     ends = _ends(len(known), window)

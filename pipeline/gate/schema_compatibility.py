@@ -1,8 +1,10 @@
 """The compatibility of two model files' schemas: does the server still accept every input that it accepted?
 
 The rules are those of api/requests/decoder.py: every column but the target is known; features are checked, and required
-unless nullable; the other columns may hold anything, or be absent.
+unless nullable; a time is checked where it is sent; the other columns may hold anything, or be absent.
 """
+
+from msgspec.structs import replace
 
 from pipeline.contract.number_text import plain
 from pipeline.contract.schema import Column, Schema
@@ -20,6 +22,11 @@ def narrower(before: Schema, after: Schema) -> list[str]:
             lost.append(f"{column.name} is now a feature, before anything or nothing was accepted for it")
         else:
             lost += _narrower(known[column.name], column)
+    for column in after.with_role("time"):
+        if column.name in known and known[column.name].role not in ("time", "feature"):
+            lost.append(f"{column.name} is now the time, before anything or nothing was accepted for it")
+        elif column.name in known:
+            lost += _narrower(replace(known[column.name], nullable=True), replace(column, nullable=True))
     return lost
 
 
@@ -28,7 +35,13 @@ def _narrower(before: Column, after: Column) -> list[str]:
     if before.dtype != after.dtype and (before.dtype, after.dtype) != ("int", "float"):
         return [f"{name} is {after.dtype}, was {before.dtype}"]
     lost = [f"{name} may no longer be missing"] if before.nullable and not after.nullable else []
-    if gone := [category for category in before.categories if category not in after.categories]:
+    if before.other and not after.other:
+        lost.append(f"{name} may no longer be text that its categories do not list")
+    gone = [] if after.other else [category for category in before.categories if category not in after.categories]
+    # A marker is refused where the column may not be missing, or where it is a marker no longer.
+    gone += [marker for marker in after.missing if marker not in before.missing and not after.nullable]
+    gone += [marker for marker in before.missing if marker not in after.missing and before.nullable]
+    if gone:
         lost.append(f"{name} may no longer be {', '.join(gone)}")
     for word, sign, old, new in (("least", 1, before.min, after.min), ("most", -1, before.max, after.max)):
         if new is not None and (old is None or sign * new > sign * old):

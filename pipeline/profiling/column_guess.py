@@ -4,12 +4,12 @@ import re
 
 from msgspec.structs import replace
 
+from pipeline.contract.cell_text import FALSE, TRUE
 from pipeline.contract.schema import Column
 from pipeline.profiling.column_profile import Profile
 from pipeline.profiling.numeric_bounds import as_number
 from pipeline.profiling.remarks import Guess, shown
 from pipeline.profiling.text_guess import BY_ID, as_category, guess_number_in_text, guess_text, is_few
-from pipeline.tables.cell_values import FALSE, TRUE
 
 # Whole numbers with at most this many distinct values may be codes of categories.
 FEW_NUMBERS = 12

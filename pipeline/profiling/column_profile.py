@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from pipeline.contract.cell_text import EXACT
 from pipeline.contract.schema import Column
-from pipeline.tables.cell_values import EXACT, convert
+from pipeline.tables.cell_values import convert
 
 
 class Profile(NamedTuple):

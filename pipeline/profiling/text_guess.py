@@ -5,11 +5,11 @@ import re
 import pandas as pd
 from msgspec.structs import replace
 
+from pipeline.contract.cell_text import NUMBER
 from pipeline.contract.schema import Column
 from pipeline.profiling.column_profile import Profile
 from pipeline.profiling.numeric_bounds import as_number
 from pipeline.profiling.remarks import Guess, shown, some
-from pipeline.tables.cell_values import NUMBER
 
 # A column is a category with at most this many values, and on average at least two rows for each.
 MOST_CATEGORIES = 50

@@ -3,32 +3,28 @@
 Cleaning, drift, `score` and `infer` all read the cells of a table by `convert`.
 """
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.contract import cells as single
+from pipeline.contract.cell_text import EXACT, FALSE, MOMENT, NUMBER, SLASHES, TRUE, WHOLE, written
 from pipeline.contract.schema import Column
-
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "<NA>")
-TRUE = ("1", "1.0", "true", "True", "TRUE", "yes", "Yes")
-FALSE = ("0", "0.0", "false", "False", "FALSE", "no", "No")
-# A plain decimal number: no thousands separator, no hexadecimal, no `inf`.
-NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-# float64 holds every whole number up to this one exactly.
-EXACT = 2.0**53
 
 
 def convert(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:
     """Return the typed values, NA where a cell has none, and a mask [rows] of the cells that hold something unusable.
 
-    Types: float64, Int64, boolean, category (text where the column lists none), UTC timestamps for a time in text.
+    Each cell is read as by `pipeline.contract.cells`. Types: float64, Int64, boolean, category (text where the column
+    lists none), UTC timestamps for a time in text.
     """
     if column.dtype == "category":
-        return _moments(cells) if column.role == "time" else _categories(cells, column)
+        return _moments(cells, column) if column.role == "time" else _categories(cells, column)
     numbers, missing = _numbers(cells, column)
+    if own := single.words(column).numbers:
+        missing |= np.isin(numbers, own)
+        numbers = np.where(missing, np.nan, numbers)
     usable = np.isfinite(numbers)
     if column.dtype == "int":
         usable &= (np.where(usable, numbers, 0.5) % 1 == 0) & (np.abs(numbers) <= EXACT)
@@ -48,8 +44,8 @@ def _numbers(cells: pd.Series, column: Column) -> tuple[np.ndarray, np.ndarray]:
         cast = _finite(pa.array(cells.array))
         if cast is not None and not cast.null_count:
             return np.asarray(cast.to_numpy()), np.zeros(len(cells), dtype=bool)
-    text = _text(cells)
-    missing = pc.is_in(text, value_set=pa.array(MISSING))
+    text = _plain(_text(cells))
+    missing = _is_missing(text, column)
     if column.dtype == "bool":
         true, false = (pc.is_in(text, value_set=pa.array(tokens)) for tokens in (TRUE, FALSE))
         parsed = pc.if_else(true, 1.0, pc.if_else(false, 0.0, None))
@@ -69,24 +65,38 @@ def _finite(text: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray | No
 
 
 def _categories(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:
-    text = _text(cells)
-    # A category `NA` of the schema is a value and not a missing cell.
-    missing = pc.is_in(text, value_set=pa.array([marker for marker in MISSING if marker not in column.categories]))
+    text = _plain(_text(cells))
+    missing = _is_missing(text, column)
     if not column.categories:
         values = pc.if_else(missing, None, text).to_pandas().astype("str")
         return values.set_axis(cells.index), np.zeros(len(cells), dtype=bool)
-    codes = pc.index_in(text, value_set=pa.array(column.categories, pa.string())).fill_null(-1).to_numpy()
-    known = pd.CategoricalDtype(pd.Index(column.categories, dtype="str"))
-    values = pd.Series(pd.Categorical.from_codes(codes, dtype=known), index=cells.index)
-    return values, (codes < 0) & ~missing.to_numpy(zero_copy_only=False)
+    known = single.words(column).codes
+    places = np.array([*known.values(), -1])
+    codes = places[pc.index_in(text, value_set=pa.array(known, pa.string())).fill_null(-1).to_numpy()]
+    unlisted = (codes < 0) & ~missing.to_numpy(zero_copy_only=False)
+    if column.other:
+        codes = np.where(unlisted, column.categories.index(column.other), codes)
+    dtype = pd.CategoricalDtype(pd.Index(column.categories, dtype="str"))
+    return pd.Series(pd.Categorical.from_codes(codes, dtype=dtype), index=cells.index), unlisted & (codes < 0)
 
 
-def _moments(cells: pd.Series) -> tuple[pd.Series, np.ndarray]:
+def _moments(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:
     """Return UTC timestamps of ISO 8601 text or of a Parquet file's timestamps; without a zone they are UTC already."""
-    text = pd.Series(_text(cells).to_pandas().array, index=cells.index)
-    missing = text.isin(MISSING)
-    moments = pd.to_datetime(text.mask(missing), format="ISO8601", errors="coerce", utc=True)
-    return moments, (moments.isna() & ~missing).to_numpy(bool)
+    text = _plain(_text(cells))
+    missing = _is_missing(text, column).to_numpy(zero_copy_only=False)
+    text = pc.replace_substring_regex(text, SLASHES, r"\1-\2-")
+    iso = pc.if_else(pc.match_substring_regex(text, MOMENT), text, None)
+    moments = pd.to_datetime(iso.to_pandas().set_axis(cells.index), format="ISO8601", errors="coerce", utc=True)
+    return moments, moments.isna().to_numpy(bool) & ~missing
+
+
+def _is_missing(text: pa.Array, column: Column) -> pa.Array:
+    return pc.is_in(text, value_set=pa.array(single.words(column).missing, pa.string()))
+
+
+def _plain(text: pa.Array) -> pa.Array:
+    """Return trimmed texts in the form that `pipeline.contract.cell_text.plain` gives them."""
+    return pc.replace_substring_regex(text, WHOLE, r"\1\2")
 
 
 def _text(cells: pd.Series) -> pa.Array:
@@ -95,11 +105,4 @@ def _text(cells: pd.Series) -> pa.Array:
         text = pa.array(cells.array)
         text = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
         return pc.utf8_trim_whitespace(pc.fill_null(text.cast(pa.string()), ""))
-    return pc.utf8_trim_whitespace(pa.array(["" if pd.isna(cell) else _written(cell) for cell in cells], pa.string()))
-
-
-def _written(cell: Any) -> str:
-    """Return a value as text; 3.0 and 3 are one category."""
-    if isinstance(cell, float | np.floating) and float(cell).is_integer() and abs(float(cell)) <= EXACT:
-        return str(int(cell))
-    return str(cell)
+    return pc.utf8_trim_whitespace(pa.array(["" if pd.isna(cell) else written(cell) for cell in cells], pa.string()))

@@ -6,15 +6,11 @@ import io
 import re
 
 from pipeline.contract.errors import PipelineError
+from pipeline.contract.yaml_config import other_encoding
 from pipeline.tables.sources import Source
 
 START = 2**22  # bytes at the beginning of a file, which must hold its header
 _LONGEST_NAME = 1000  # characters; a longer name is text behind a quote that was left open
-# UTF-32 first: its mark begins with that of UTF-16.
-_OTHER_ENCODINGS = {
-    "UTF-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
-    "UTF-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
-}
 
 
 def header(start: bytes, source: Source) -> list[str]:
@@ -55,13 +51,15 @@ def check_text(content: bytes, source: Source, line: int) -> None:
 
 
 def _check_start(start: bytes, source: Source) -> None:
-    for name, marks in _OTHER_ENCODINGS.items():
-        if start.startswith(marks):
-            raise PipelineError(f"{source} is {name}, expected UTF-8; convert it: iconv -f {name} -t UTF-8")
+    if name := other_encoding(start):
+        raise PipelineError(f"{source} is {name}, expected UTF-8; convert it: iconv -f {name} -t UTF-8")
     if b"\0" in start:
         raise PipelineError(f"{source} holds NUL bytes: it is binary, or UTF-16 without a mark; expected UTF-8 text")
     text = start.removeprefix(codecs.BOM_UTF8).strip()
     if not text:
         raise PipelineError(f"{source} is empty: expected a header line and rows")
+    if found := re.match(rb"\"?sep=.", text):
+        line = found[0].decode(errors="replace").strip('"')
+        raise PipelineError(f"{source} begins with the line {line!r}, which is for Excel alone: remove that line")
     if re.match(rb"<(!doctype|html|\?xml|head|body)", text, re.IGNORECASE):
         raise PipelineError(f"{source} is an HTML or XML page, no table: a download that failed? Fetch the file again")

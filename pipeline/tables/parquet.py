@@ -1,6 +1,7 @@
 """Typed tables as Parquet: one file, or a folder of parts that Dask made."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -14,6 +15,10 @@ import pyarrow.parquet
 from pipeline.contract.errors import PipelineError
 from pipeline.tables.atomic_files import replacing
 from pipeline.tables.sources import Source, open_source
+
+_ROW_LABELS = r"__index_level_\d+__"
+# With missing cells, pandas would make floats of whole numbers and objects of booleans.
+_EXACT_TYPES = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype(), pa.bool_(): pd.BooleanDtype()}
 
 
 def write(table: pd.DataFrame, path: Path) -> None:
@@ -64,12 +69,26 @@ def digest(table: pd.DataFrame) -> str:
     return hashlib.sha256(table.to_parquet(None, index=False)).hexdigest()
 
 
+def column_names(file: pa.parquet.ParquetFile) -> list[str]:
+    """Return the names of a raw file's columns: Arrow's, of which one may be an index to pandas; but no row labels that
+    pandas stored without a name."""
+    return [name for name in file.schema_arrow.names if not re.fullmatch(_ROW_LABELS, name)]
+
+
+def raw_cells(table: pa.Table | pa.RecordBatch) -> pd.DataFrame:
+    """Return the cells of raw columns; what pandas noted on its index is ignored, and integers stay exact."""
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, types_mapper=_EXACT_TYPES.get)
+    return frame
+
+
 @contextmanager
 def open_raw(source: Source, buffer: int = 0, remedy: str = "replace the raw file") -> Iterator[pa.parquet.ParquetFile]:
     """Open a Parquet file; `buffer` bytes of a column are read at a time, or a whole row group with 0.
 
     Raises PipelineError, which ends with the `remedy`, where it is not Parquet, also while the block reads it.
     """
+    if isinstance(source, Path) and source.exists() and not source.stat().st_size:
+        raise PipelineError(f"{source} is empty: {remedy}")
     # Arrow opens a local file itself: a thread of Arrow that still holds a file of Python at exit aborts the process.
     opening = nullcontext(source) if isinstance(source, Path) else open_source(source)
     try:

@@ -59,7 +59,7 @@ def batches(partition: Partition, wanted: Iterable[str], rows: int) -> Iterator[
     """
     first, columns = partition.first, list(wanted)
     for table in _tables(partition, columns, rows):
-        yield table.to_pandas().set_axis(pd.RangeIndex(first, first + table.num_rows), axis=0)
+        yield parquet.raw_cells(table).set_axis(pd.RangeIndex(first, first + table.num_rows), axis=0)
         first += table.num_rows
 
 

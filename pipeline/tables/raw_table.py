@@ -28,9 +28,8 @@ def read_part(source: Source) -> pd.DataFrame:
         table = pa.concat_tables(csv_reader.batches(source))
     else:
         with parquet.open_raw(source) as file:
-            table = file.read()
-    frame: pd.DataFrame = table.to_pandas()
-    return frame
+            table = file.read(parquet.column_names(file))
+    return parquet.raw_cells(table)
 
 
 def column_names(source: Source) -> list[str]:
@@ -38,7 +37,7 @@ def column_names(source: Source) -> list[str]:
     if is_csv(source):
         return csv_reader.columns(source)
     with parquet.open_raw(source) as file:
-        return list(map(str, file.schema_arrow.empty_table().to_pandas()))  # without a stored index
+        return parquet.column_names(file)
 
 
 def check_same_columns(columns: list[list[str]], sources: list[Source]) -> None:

@@ -2,12 +2,15 @@
 
 import io
 import re
+import sys
 from pathlib import Path
 
 from fsspec.core import url_to_fs
 
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.paths import RAW
+
+_WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls")
 
 Source = Path | str  # a file, or the URL of one
 
@@ -17,14 +20,30 @@ def list_sources(folder: Path = RAW) -> list[Source]:
 
     Raises PipelineError where there is none, or where a line of a `.urls` file is not a URL of a table.
     """
-    found = folder.glob("*") if folder.is_dir() else [folder]
-    files = sorted(path for path in found if path.suffix.lower() in (".csv", ".parquet", ".urls"))
+    files = table_files(folder, (".csv", ".parquet", ".urls"))
     sources: list[Source] = [
         source for path in files for source in (_urls(path) if path.suffix.lower() == ".urls" else [path])
     ]
     if not sources:
         raise PipelineError(f"{folder} holds no .csv or .parquet file: put the raw table there")
     return sources
+
+
+def table_files(folder: Path, suffixes: tuple[str, ...] = (".csv", ".parquet")) -> list[Path]:
+    """Return the files of these kinds in a folder, in the order of their names; given a file, that file alone.
+
+    Raises PipelineError for an Excel workbook. Skips macOS's companions of files, `._*`, with a word on stderr.
+    """
+    files = []
+    for path in sorted(folder.glob("*")) if folder.is_dir() else [folder]:
+        suffix = path.suffix.lower()
+        if suffix in _WORKBOOKS and not path.name.startswith("~$"):  # Excel's mark of an open workbook
+            raise PipelineError(f"{path} is an Excel workbook: save the sheet as CSV, and use that file instead")
+        if suffix in suffixes and path.name.startswith("._"):
+            print(f"{path} is skipped: macOS keeps attributes of another file in it", file=sys.stderr)
+        elif suffix in suffixes:
+            files.append(path)
+    return files
 
 
 def is_csv(source: Source) -> bool:

@@ -61,6 +61,9 @@ BAD = {
     "missing feature": (table(header=NO_FEATURE), r"no column LSTAT; it has CRIM, .*: correct its header"),
     "duplicate header": (table(header=HEADER.replace("ZN", "CRIM")), r"the header names 'CRIM' more than once"),
     "semicolons": (table().replace(",", ";"), r"separated by semicolons, expected commas: save it again"),
+    "line for Excel": ("sep=,\n" + table(), r"housing\.csv begins with the line 'sep=,', which is for Excel alone"),
+    "another line for Excel": ('"sep=;"\n' + table(), r"begins with the line 'sep=;', which is for Excel alone"),
+    "workbook": ("workbook", r"data/raw/other\.xlsx is an Excel workbook: save the sheet as CSV"),
     "tabs": (table().replace(",", "\t"), r"separated by tabs, expected commas"),
     "decimal commas": (
         with_cells("RM", lambda c: f'"{c.replace(".", ",")}"'),
@@ -101,6 +104,7 @@ BAD = {
     ),
     "not nullable": (with_cells("RM", lambda c: "", 10), r"51 of 506 .* column RM: row 0: RM = '' \(missing value\)"),
     "all rows the same": (table([LINES[0]] * 500), r"no row falls into .*too small or too uniform"),
+    "empty Parquet": ("empty parquet", r"other\.parquet is empty: replace the raw file"),
     "no Parquet": ("parquet", r"other\.parquet is no readable Parquet file .*: replace the raw file"),
     "parts that differ": (
         "parts",
@@ -120,8 +124,10 @@ def test_a_bad_table_is_refused(workspace: Path, name: str) -> None:
     elif content == "parts":
         raw.rename(raw.with_name("a.csv"))
         raw.with_name("b.csv").write_text(table(header=NO_FEATURE))
-    elif content == "parquet":
-        raw.rename(raw.with_name("other.parquet"))
+    elif content == "empty parquet":
+        raw.rename(raw.with_name("other.parquet")).write_bytes(b"")
+    elif content in ("parquet", "workbook"):
+        raw.rename(raw.with_name({"parquet": "other.parquet", "workbook": "other.xlsx"}[str(content)]))
     else:
         raw.write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(SystemExit, match=rf"\Aerror: [^\n]*({said})[^\n]*\Z"):
@@ -174,6 +180,15 @@ def test_a_good_table_is_the_same_however_it_is_written(workspace: Path, name: s
     clean.main()
     for part in ("train.parquet", "test.parquet"):
         assert outputs(workspace)[part] == before[part]
+
+
+def test_companions_of_macos_are_skipped(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file `._housing.csv` of macOS is no part of the table, and a word says so."""
+    before = outputs(workspace)
+    (workspace / "data/raw/._housing.csv").write_bytes(b"\x00\x05\x16\x07")
+    clean.main()
+    assert outputs(workspace) == before
+    assert "data/raw/._housing.csv is skipped: macOS keeps" in capsys.readouterr().err
 
 
 def test_parts_are_one_table(workspace: Path) -> None:

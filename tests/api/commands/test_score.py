@@ -104,6 +104,20 @@ def test_what_the_server_refuses_is_an_error_in_its_row(example: Example, fresh:
         assert found.startswith(text)
 
 
+def test_a_cell_is_read_as_the_server_reads_it(example: Example, fresh: Client, tmp_path: Path) -> None:
+    """Cells as pandas and people write them (1.0 for the category 1, yes, space at the end, NA) have the answers of the
+    plain values, in a CSV file and in JSON."""
+    written = {"heating": "1.0", "garden": "yes", "distrito": "Centro ", "slope": "NA", "rooms": "3.0", "area": " 100"}
+    plain = {"heating": "1", "garden": True, "distrito": "Centro", "slope": None, "rooms": 3, "area": 100}
+    pd.DataFrame([row(**written), row(**plain)], dtype=object).to_csv(tmp_path / "in.csv", index=False)
+    run(example, tmp_path / "in.csv", tmp_path / "out.parquet")
+    scored = read(tmp_path / "out.parquet")[ANSWERS]
+    answers = fresh.post("/predict/batch", json=[row(**written), row(**plain), row(**plain | {"heating": 1})]).json()
+    wanted = [[answer[name] for name in ANSWERS] for answer in answers]
+    assert wanted[0] == wanted[1] == wanted[2]
+    np.testing.assert_allclose(scored, wanted[:2], rtol=ROUNDING)
+
+
 @pytest.fixture
 def parts(example: Example, tmp_path: Path) -> Path:
     """A folder with two CSV parts and one of Parquet, without an id and with a wrong row in each."""

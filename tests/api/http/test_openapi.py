@@ -1,6 +1,7 @@
 """The OpenAPI document: the real fields, true for the server, with nothing from elsewhere."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,12 @@ from hypothesis import strategies as st
 from api.http.openapi import body_schema
 from api.requests.decoder import Contract
 from api.requests.diagnostics import RefusedError
+from pipeline.contract.cell_text import NUMBER
+from pipeline.contract.schema import Column
 from tests.api.conftest import Client, row, serving
 from tests.api.requests.test_decoder import ANY, LEAVES, NAMES
+from tests.pipeline.contract.test_cells import WORDS
+from tests.tables import make_schema
 
 
 @pytest.fixture(scope="module")
@@ -40,15 +45,19 @@ def test_the_body_has_the_real_fields(document: dict[str, Any]) -> None:
     body = fields(document)["schema"]
     assert body["required"] == ["area m²", "rooms", "distrito"]
     assert body["additionalProperties"] is False
-    assert body["properties"]["area m²"] == {
+    area = body["properties"]["area m²"]
+    assert re.fullmatch(area["pattern"], "-2.5e1 ")  # a number in text
+    assert area == {
+        "pattern": area["pattern"],
         "description": "Living area: a number from 10 to 500 (square metres)",
-        "type": "number",
+        "type": ["number", "string"],
         "minimum": 10,
         "maximum": 500,
     }
-    assert body["properties"]["year"]["type"] == ["integer", "null"]
-    assert body["properties"]["heating"]["enum"] == ["gas", "1", None]
-    assert body["properties"]["garden?"]["enum"] == [True, False, 1, 0, None]
+    year, heating, garden = (body["properties"][name]["anyOf"] for name in ("year", "heating", "garden?"))
+    assert (year[0]["type"], year[1]) == (["integer", "string"], {"type": "null"})
+    assert heating[0]["anyOf"][0] == {"enum": ["gas", "1", 1]}
+    assert garden[0]["anyOf"][0] == {"enum": [True, False, 1, 0]}
     assert "price" not in body["properties"]
 
 
@@ -92,14 +101,69 @@ def test_without_a_model_the_body_is_any_object(tmp_path: Path) -> None:
         assert fields(client.get("/openapi.json").json()) == {"schema": {"type": "object"}}
 
 
-@given(st.dictionaries(NAMES, LEAVES | ANY, max_size=3))
-def test_the_document_and_the_server_agree(contract: Contract, changes: dict[str, Any]) -> None:
-    """A body is a row exactly where the described JSON Schema says so."""
-    body = row() | changes
+EVERY = make_schema(
+    Column("f", "float", missing=("?", "-999"), min=-1000, max=10),
+    Column("g", "int", missing=("-1",), min=0, nullable=True),
+    Column("b", "bool", missing=("unknown",), nullable=True),
+    Column("c", "category", categories=("1", "2.5", "007", "True", "a.b")),
+    Column("o", "category", categories=("NA", "rest"), other="rest", missing=("9",)),
+    Column("p", "category", categories=("x",), other="x", nullable=True),
+    Column("y", "float", role="target"),
+)
+VALID = {"f": 1, "c": "1", "o": "NA"}
+
+
+def assert_agree(contract: Contract, body: dict[str, Any]) -> None:
+    """The decoder takes the body where the document does; bounds hold for a number in text too."""
     try:
         contract.decode(json.dumps(body).encode())
     except RefusedError:
         accepted = False
     else:
         accepted = True
-    assert jsonschema.Draft202012Validator(body_schema(contract.schema)).is_valid(body) is accepted
+    document = jsonschema.Draft202012Validator(body_schema(contract.schema))
+    assert document.is_valid(body) or not accepted
+    numbers = [column.name for column in contract.schema.features if column.dtype in ("float", "int")]
+    texts = {name: body[name] for name in numbers if isinstance(body.get(name), str)}
+    as_numbers = {name: float(text) for name, text in texts.items() if re.fullmatch(NUMBER, text.strip())}
+    assert document.is_valid(body | as_numbers) is accepted
+
+
+@given(st.dictionaries(NAMES, LEAVES | ANY, max_size=3))
+def test_the_document_and_the_server_agree(contract: Contract, changes: dict[str, Any]) -> None:
+    """A body is a row exactly where the described JSON Schema says so, with a number in text taken as the number."""
+    assert_agree(contract, row() | changes)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from("fgbcop"), LEAVES | st.sampled_from([*WORDS, -999, -1, 9, 7, 2.5, "9.0"]), max_size=3
+    )
+)
+def test_they_agree_on_markers_and_other_categories(changes: dict[str, Any]) -> None:
+    """So it is with a column's own markers of missing, and with a category for all others."""
+    assert_agree(Contract(EVERY), VALID | changes)
+
+
+@pytest.mark.parametrize(
+    ("column", "good", "bad"),
+    [
+        (
+            Column("t", "category", role="time"),
+            ["2026-11-30", "2026-11-30T10:05:00Z", "2026-11-30 10:05", None, "NA", ...],
+            ["yesterday", "10:05", "01/02/2026", "2026-02-30", 1764497100, True, []],
+        ),
+        (Column("t", "int", role="time", min=2000), [2026, 2026.0, "2026", None, ...], ["yesterday", 2026.5, 1999]),
+    ],
+)
+def test_a_time_is_checked(column: Column, good: list[Any], bad: list[Any]) -> None:
+    """A time that is sent must be one that cleaning takes, or its labelled row is lost later; it may be absent."""
+    checked = Contract(make_schema(Column("f", "float"), column, Column("y", "float", role="target")))
+    for value in good:
+        body = {"f": 1} if value is ... else {"f": 1, "t": value}
+        assert checked.decode(json.dumps(body).encode()).numbers == [1.0]
+        assert jsonschema.Draft202012Validator(body_schema(checked.schema)).is_valid(body)
+    for value in bad:
+        with pytest.raises(RefusedError) as raised:
+            checked.decode(json.dumps({"f": 1, "t": value}).encode())
+        assert [(mistake.field, mistake.problem) for mistake in raised.value.mistakes] == [("t", "type")]

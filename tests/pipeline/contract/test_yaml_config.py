@@ -30,6 +30,13 @@ def edited(tmp_path: Path, name: str, old: str, new: str) -> Path:
         ("alpha: [0.1, 1, 10, 100]", "alpha: []", "train", "'families': .*length >= 1"),
         ("clean:", "cleen:", "train", r"unknown section 'cleen' \(did you mean 'clean'\?\)"),
         ("evaluate:\n", "evaluate: 3\nx:\n", "evaluate", "unknown section 'x'"),
+        (
+            "alpha: [0.1, 1, 10, 100]",
+            "alpha: 5",
+            "train",
+            r"'families.ridge.alpha': .* 5; .*alpha=\[5\]",
+        ),
+        ("exclude: []", "exclude: B", "features", r"'exclude': expected a list, found 'B'; write exclude: \[B\]"),
         ("  seed: 42", "  seed: 42\n  seed: 43", "train", "the key 'seed' is repeated"),
     ],
 )
@@ -67,6 +74,28 @@ def test_a_section_is_frozen_and_named_by_class_or_name() -> None:
         ("  licence:", "  license:", r"source: unknown key 'license' \(did you mean 'licence'\?\)"),
         ("dtype: bool, ", "dtype: category, ", "column 'CHAS': key 'categories': expected the list"),
         ("dtype: bool, ", "dtype: bool, categories: [a], ", "only for dtype category, found with dtype bool"),
+        (
+            "dtype: bool, ",
+            "dtype: category, categories: [NO, a], ",
+            "'categories': write 'NO' with its quotes",
+        ),
+        (
+            "dtype: bool, ",
+            "dtype: category, categories: [a, 007], ",
+            "write '007' with its quotes; .* as 7",
+        ),
+        ("dtype: bool, ", "dtype: category, categories: [a, ~], ", "write '~' with its quotes; .* as null"),
+        ("dtype: bool, ", "dtype: category, categories: a, ", r"'categories': expected a list, found 'a'; .*\[a\]"),
+        ("dtype: bool, ", "dtype: category, categories: ['1', '1.0'], ", "'categories': the value '1' is listed twice"),
+        ("unit: rooms, ", "missing: [-999], ", "column 'RM': key 'missing': write '-999' with its quotes"),
+        ("unit: rooms, ", "missing: ['?', ' ? '], ", "'missing': the value '[?]' is listed twice"),
+        (
+            "dtype: bool, ",
+            "dtype: category, categories: [a], missing: [a], ",
+            "'a' is one of the categories",
+        ),
+        ("dtype: bool, ", "dtype: category, categories: [a], other: b, ", "'other': expected one of a, found 'b'"),
+        ("unit: rooms, ", "other: a, ", "'other': expected one of the categories, found 'a'"),
         ("RAD: {", "RAD: {role: id, nullable: true, ", "role id must be nullable: false"),
         ("RM: {", "RM: {role: id, ", "role id must be int, or category without"),
         ("CHAS: {", "CHAS: {role: time, ", "role time must be int or float, or category without"),
@@ -86,3 +115,14 @@ def test_an_excluded_feature_stays_known() -> None:
     assert [column.role for column in changed.columns if column.name == "B"] == ["ignore"]
     with pytest.raises(PipelineError, match=r"'LSTA' is no feature .*did you mean 'LSTAT'"):
         changed.excluding(("LSTA",))
+
+
+def test_a_schema_in_utf_16_is_named(tmp_path: Path) -> None:
+    """A redirect of Windows PowerShell writes UTF-16; the message says so. A byte-order mark of UTF-8 is fine."""
+    text = (ROOT / "data/schema.yaml").read_text()
+    path = tmp_path / "schema.yaml"
+    path.write_text(text, encoding="utf-8-sig")
+    assert schema.load(path) == schema.load(ROOT / "data/schema.yaml")
+    path.write_text(text, encoding="utf-16")
+    with pytest.raises(PipelineError, match=r"schema\.yaml is UTF-16, expected UTF-8: save it as UTF-8 .*PowerShell"):
+        schema.load(path)

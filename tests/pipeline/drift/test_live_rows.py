@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import Column
-from pipeline.drift import live_rows, windows
+from pipeline.drift import live_rows, metrics, page, windows
 from stages.drift import compare
 from tests.tables import make_schema
 from tests.weather import DRIFT, WEATHER, timed, weather
@@ -75,6 +75,32 @@ def test_times_are_read_in_any_form() -> None:
     for table, schema in ((rows, WEATHER), (texts, WEATHER), (days, own)):
         timeline = compare(weather(300, 0), table, schema, DRIFT)["timeline"]
         assert [window["alarms"] for window in timeline] == [[], [], ["heat"]]
+
+
+@pytest.mark.parametrize("cell", ["10:05", "01/02/2026", "1764497100", "yesterday"])
+@pytest.mark.parametrize("name", ["prediction_time", "time", "day"])
+def test_an_unreadable_time_is_data_quality(tmp_path: Path, name: str, cell: str) -> None:
+    """A time that cannot be read is `data_quality`, names column and cell, and the rest is judged without time, so that
+    a shift is still found; with few rows too."""
+    schema = make_schema(*WEATHER.columns, Column("day", "category", role="time"))
+    rows = timed(300, 1).rename(columns={"prediction_time": name})
+    rows[name] = rows[name].astype("str").where(rows.index != 7, cell)
+
+    def report(table: pd.DataFrame) -> dict:
+        table.to_csv(tmp_path / "rows.csv", index=False)
+        return compare(weather(400, 0), live_rows.of_folder(tmp_path, schema), schema, DRIFT)
+
+    said = f"{name}: 1 cell cannot be read as a time, such as {cell!r}"
+    found = report(rows)
+    assert (found["verdict"], found["drift_detected"], found["timeline"]) == ("data_quality", True, [])
+    assert [finding[: len(said)] for finding in found["findings"]] == [said]
+    assert "Drift: <b>data quality</b>" in page.render(found)
+    moved = report(rows.assign(heat=rows["heat"] + 5))
+    assert (moved["verdict"], moved["findings"][-1][: len(said)]) == ("shifted", said)
+    few = report(rows.head(10))
+    assert (few["verdict"], few["drift_detected"], few["summary"][: len(said)]) == ("data_quality", True, said)
+    assert "10 live rows, too few" in page.render(few)
+    assert metrics.metrics(few)["findings"] == [few["summary"]]
 
 
 def test_a_column_that_no_file_has_is_missing(tmp_path: Path) -> None:

@@ -34,6 +34,13 @@ def changed(column: str, /, **changes: object) -> Schema:
         (changed("area", min=-1, max=None, nullable=True), []),
         (changed("rooms", dtype="float"), []),
         (changed("street", categories=("x", "s", "n")), []),
+        (changed("street", categories=("n",), other="n"), []),
+        (changed("area", missing=("?",)), ["area may no longer be ?"]),
+        (changed("rooms", missing=("?",)), []),
+        (
+            changed("seller", role="time"),
+            ["seller is now the time, before anything or nothing was accepted for it"],
+        ),
         (changed("area", max=9), ["area must be at most 9, was 10"]),
         (changed("area", min=0.5), ["area must be at least 0.5, was 0"]),
         (changed("area", dtype="int"), ["area is int, was float"]),
@@ -71,11 +78,17 @@ def schemas(draw: st.DrawFn) -> Schema:
             low, high = sorted(draw(st.tuples(*[st.sampled_from([-2.0, 0.0, 0.5, 1.0, 3.0])] * 2)))
             bounds = {"min": draw(st.sampled_from([None, low])), "max": draw(st.sampled_from([None, high]))}
         categories = ("n", "s", "w")[: draw(st.integers(1, 3))] if dtype == "category" else ()
-        columns.append(Column(name, dtype, role, categories=categories, nullable=draw(st.booleans()), **bounds))
+        words = {"missing": draw(st.sampled_from([(), ("?",), ("1", "?")]))}
+        if categories:
+            words["other"] = draw(st.sampled_from(["", categories[0]]))
+        nullable = draw(st.booleans())
+        columns.append(Column(name, dtype, role, categories=categories, nullable=nullable, **bounds, **words))
     return make_schema(*columns)
 
 
-VALUES = st.one_of(st.none(), st.booleans(), st.sampled_from([-2, 0, 1, 2, 3, 0.5, 1.0, -2.0, 1e9, "n", "s", "w", []]))
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.sampled_from([-2, 0, 1, 2, 3, 0.5, 1.0, -2.0, 1e9, "n", "s", "w", "?", "1", "NA", []])
+)
 
 
 @given(schemas(), schemas(), st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES), min_size=8, max_size=8))

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.contract import schema
+from pipeline.contract import cell_text, schema
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import Clean
 from pipeline.contract.schema import Column, Schema
@@ -17,7 +17,7 @@ from pipeline.profiling.column_guess import guess
 from pipeline.profiling.column_profile import profile
 from pipeline.profiling.inferred_schema import infer
 from pipeline.profiling.schema_text import to_yaml
-from pipeline.tables import cell_values, raw_table
+from pipeline.tables import raw_table
 from stages.clean import Cleaned, clean
 from tests.conftest import ROOT
 from tests.describable import PRICES, ROWS, SIZES, table
@@ -57,7 +57,7 @@ NUMBERS = st.one_of(
 KINDS = st.one_of(
     st.just(NUMBERS),
     st.just(st.integers(-5, 5).map(str)),
-    st.just(st.sampled_from([*cell_values.TRUE, *cell_values.FALSE])),
+    st.just(st.sampled_from([*cell_text.TRUE, *cell_text.FALSE])),
     st.lists(st.text(max_size=4), min_size=1, max_size=5).map(st.sampled_from),
     st.just(st.text(max_size=6)),
     st.just(st.dates().map(str)),
@@ -79,7 +79,7 @@ def raw_tables(draw: st.DrawFn) -> pd.DataFrame:
     for name in draw(st.lists(NAMES, max_size=4, unique=True)):
         kind = draw(KINDS)
         if draw(st.booleans()):
-            kind = st.one_of(kind, st.sampled_from(cell_values.MISSING))
+            kind = st.one_of(kind, st.sampled_from(cell_text.MISSING))
         few = draw(st.lists(kind, min_size=1, max_size=ROWS))
         columns[name] = draw(st.permutations(np.resize(np.array(few, dtype=object), ROWS).tolist()))
     prices = [*PRICES[:-2], *draw(st.sampled_from([PRICES[-2:], ["", "NA"], ["5", "null"]]))]
@@ -93,7 +93,7 @@ def raw_tables(draw: st.DrawFn) -> pd.DataFrame:
 def test_any_table_runs_with_its_first_schema(tmp_path_factory: pytest.TempPathFactory, raw: pd.DataFrame) -> None:
     """Whatever its columns hold and are called, only rows without a target are rejected by a table's first schema."""
     _, result = cleaned(raw, "price", tmp_path_factory.mktemp("any"))
-    missing = raw.index[raw["price"].isin(cell_values.MISSING)]
+    missing = raw.index[raw["price"].isin(cell_text.MISSING)]
     assert result.rejected["row"].tolist() == missing.tolist()
     assert set(result.rejected["reason"]) <= {"missing_target"}
 

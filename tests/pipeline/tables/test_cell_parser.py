@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.contract import cell_text
 from pipeline.contract.schema import Column, Schema
-from pipeline.tables import cell_parser, cell_values, row_hash
+from pipeline.tables import cell_parser, row_hash
 
 
 def test_cells_become_typed_values(raw: pd.DataFrame, schema: Schema) -> None:
@@ -65,7 +66,7 @@ def test_the_first_reason_is_listed(raw: pd.DataFrame, schema: Schema) -> None:
 def test_markers_of_missing_are_missing(dtype: str) -> None:
     """`NA`, `NaN`, `null`, empty cells and spaces are missing values of a nullable column, whatever its type."""
     column = Column("x", dtype, nullable=True)  # type: ignore[arg-type]
-    typed, problems = cell_parser.parse(pd.DataFrame({"x": [*cell_values.MISSING, "  ", " NA "]}), (column,))
+    typed, problems = cell_parser.parse(pd.DataFrame({"x": [*cell_text.MISSING, "  ", " NA "]}), (column,))
     assert typed["x"].isna().all()
     assert problems.empty
 
