@@ -19,7 +19,8 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One column. `min` and `max` are inclusive and in `unit`; a category's code is its place in `categories`."""
+    """One column. `min` and `max` are inclusive and in `unit`; a category's code is its place in `categories`.
+    `missing`: the column's own missing markers. `other`: one of `categories`, as which any unlisted text is read."""
 
     name: Text
     dtype: Literal["float", "int", "bool", "category"]
@@ -29,6 +30,8 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     min: float | None = None
     max: float | None = None
     categories: tuple[Text, ...] = ()
+    other: Text | None = None
+    missing: tuple[Text, ...] = ()
     nullable: bool = False
 
 

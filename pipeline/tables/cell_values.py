@@ -26,6 +26,8 @@ def convert(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:
 
     Types: float64, Int64, boolean, category (text where the column lists none), UTC timestamps for a time in text.
     """
+    if column.missing:
+        cells = cells.mask(pd.Series(_text(cells).to_pandas().array, index=cells.index).isin(column.missing))
     if column.dtype == "category":
         return _moments(cells) if column.role == "time" else _categories(cells, column)
     numbers, missing = _numbers(cells, column)
@@ -76,6 +78,9 @@ def _categories(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray
         values = pc.if_else(missing, None, text).to_pandas().astype("str")
         return values.set_axis(cells.index), np.zeros(len(cells), dtype=bool)
     codes = pc.index_in(text, value_set=pa.array(column.categories, pa.string())).fill_null(-1).to_numpy()
+    if column.other:
+        unlisted = (codes < 0) & ~missing.to_numpy(zero_copy_only=False)
+        codes = np.where(unlisted, column.categories.index(column.other), codes)
     known = pd.CategoricalDtype(pd.Index(column.categories, dtype="str"))
     values = pd.Series(pd.Categorical.from_codes(codes, dtype=known), index=cells.index)
     return values, (codes < 0) & ~missing.to_numpy(zero_copy_only=False)
