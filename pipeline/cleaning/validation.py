@@ -9,6 +9,7 @@ from pipeline.cleaning.summary import Summary
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import Clean
 from pipeline.contract.schema import Schema
+from pipeline.contract.wording import titles
 from pipeline.contract.yaml_config import nearest
 from pipeline.tables import splitting
 
@@ -18,7 +19,7 @@ def check_columns(raw: pd.DataFrame, schema: Schema) -> None:
     if missing := [column.name for column in schema.used if column.name not in raw]:
         names = [f"{name}{nearest(name, map(str, raw))}" for name in missing]
         raise PipelineError(
-            f"the raw table has no column {', '.join(names)}; it has {', '.join(map(str, raw.columns))}: "
+            f"the raw table has no column {', '.join(names)}; it has {', '.join(titles(raw.columns))}: "
             "correct its header, or data/schema.yaml"
         )
 

@@ -197,7 +197,7 @@ def test_remarks_name_what_to_look_at() -> None:
     raw.loc[[1, 2], "price"] = ["NA", ">50"]
     said = remarks(raw)
     for name, words in {
-        "lot": "then remove the role: '?' (1 x); first in row 59",
+        "lot": """then remove the role: '?' (1 x): missing: ["?"]; first in row 59""",
         "heating": "nullable, for cells are missing: 1 of 58",
         "rooms": "int with few values; if they are names",
         "owner_id": "named like an id, but not used as one; with role group",
