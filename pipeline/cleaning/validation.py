@@ -54,9 +54,9 @@ def check_folds(summary: Summary, schema: Schema, params: Clean) -> None:
     """Check that the test split and every fold have a row."""
     if empty := sorted(splitting.expected_folds(schema, params.folds) - set(summary.folds)):
         names = ", ".join("the test split" if k == splitting.TEST else f"fold {k}" for k in empty)
+        remedy = "lower clean.folds or raise clean.test_fraction in params.yaml"
         raise PipelineError(
-            f"no row falls into {names}: the table is too small or too uniform; lower clean.folds or raise "
-            "clean.test_fraction in params.yaml"
+            f"no row falls into {names}: the table is too small or too uniform; {summary.warning or remedy}"
         )
 
 

@@ -10,4 +10,4 @@ def counted(number: int, noun: str) -> str:
 
 def titles(names: Iterable[object]) -> list[str]:
     """Return the names of a header for a message; a column without a name is called by its place, counted from 1."""
-    return [str(name) or f"column {place} has no name" for place, name in enumerate(names, 1)]
+    return [str(name) or f"(column {place} has no name)" for place, name in enumerate(names, 1)]

@@ -66,11 +66,8 @@ def _check_names(raw: pd.DataFrame, target: str) -> None:
         raise PipelineError(
             f"the table has no column {target!r} to predict{nearest(target, names)}; it has {', '.join(titles(names))}"
         )
-    if names.count("") > 1:
-        unnamed = "; ".join(title for name, title in zip(names, titles(names), strict=True) if not name)
-        raise PipelineError(f"the header is incomplete: {unnamed}; name or remove them")
     if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise PipelineError(f"the header names {', '.join(repeated)} more than once; rename or remove one")
+        raise PipelineError(f"the header names {', '.join(map(repr, repeated))} more than once; rename or remove one")
     if reserved := [name for name in names if name in RESERVED]:
         raise PipelineError(
             f"the header has {', '.join(reserved)}, reserved for the pipeline's own columns; rename it in the raw file"

@@ -47,20 +47,21 @@ def parts_of_target(numbers: pd.DataFrame, target: str) -> list[str]:
     names = [name for name in scaled if name != target]
     if target not in scaled or not names or len(scaled) < len(names) + 2 * ENOUGH:
         return []
-    y = scaled[target].to_numpy()
-    if _explained(scaled[names].to_numpy(), y) < REPRODUCED:
+    # R of a QR decomposition has the inner products of all columns, in as many rows as there are columns.
+    triangle = np.asarray(np.linalg.qr(scaled[[*names, target]].to_numpy(), mode="r"))
+    columns, y = pd.DataFrame(triangle[:, :-1], columns=names), triangle[:, -1]
+    if _explained(columns, y) < REPRODUCED:
         return []
-    limit = (1 - REPRODUCED) * float(y @ y)
-    model = OrthogonalMatchingPursuit(tol=limit, fit_intercept=False).fit(scaled[names].to_numpy(), y)
+    model = OrthogonalMatchingPursuit(tol=(1 - REPRODUCED) * float(y @ y), fit_intercept=False).fit(columns, y)
     found = [name for name, weight in zip(names, np.atleast_1d(model.coef_), strict=True) if weight]
     for name in reversed(found):  # what was taken early may not be needed any more
         others = [other for other in found if other != name]
-        if others and _explained(scaled[others].to_numpy(), y) >= REPRODUCED:
+        if others and _explained(columns[others], y) >= REPRODUCED:
             found = others
     return found
 
 
-def _explained(columns: np.ndarray, y: np.ndarray) -> float:
+def _explained(columns: pd.DataFrame, y: np.ndarray) -> float:
     """Return R² of the least-squares fit of `y` [rows] by the columns [rows, columns]; all have mean 0."""
-    weights = np.linalg.lstsq(columns, y, rcond=None)[0]
-    return 1.0 - float(np.square(y - columns @ weights).sum() / np.square(y).sum())
+    weights = np.linalg.lstsq(columns.to_numpy(), y, rcond=None)[0]
+    return 1.0 - float(np.square(y - columns.to_numpy() @ weights).sum() / np.square(y).sum())

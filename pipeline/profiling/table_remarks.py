@@ -9,7 +9,7 @@ from pipeline.contract.wording import counted
 from pipeline.profiling.column_guess import is_named_id
 from pipeline.profiling.column_profile import WORDS, missing_texts
 from pipeline.profiling.remarks import Remark, shown
-from pipeline.tables import splitting
+from pipeline.tables import distinct_rows
 
 _TIME_NAMES = ("year", "date", "timestamp")
 
@@ -66,12 +66,13 @@ def missing_cells(raw: pd.DataFrame, table: pd.DataFrame, inferred: Schema) -> I
 
 def few_rows(table: pd.DataFrame, inferred: Schema) -> Iterator[Remark]:
     """Yield a warning where a typed table has few different rows of features."""
-    if inferred.features and (warning := splitting.few_keys(len(splitting.distinct_keys(table, inferred)), len(table))):
+    different = distinct_rows.distinct(table, inferred) if inferred.features else ()
+    if warning := distinct_rows.warning(len(different), len(table)):
         yield Remark(warning)
 
 
 def placeholders(inferred: Schema) -> Iterator[Remark]:
     """Yield remarks on what only a person can know."""
-    if any(column.min is not None or column.max is not None for column in inferred.used):
+    if any(column.min is not None or column.max is not None for column in inferred.features):
         yield Remark("min and max are guesses, a quarter of the range beyond the data; rows outside are rejected")
     yield Remark("unit, description and source are yours to fill in: reports and the API show them to people")

@@ -6,7 +6,6 @@ import io
 import re
 
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.wording import titles
 from pipeline.tables.sources import Source
 
 START = 2**22  # bytes at the beginning of a file, which must hold its header
@@ -37,8 +36,8 @@ def header(start: bytes, source: Source) -> list[str]:
             raise PipelineError(f"{source} is separated by {word}, expected commas: save it again with commas")
     plain = [name.strip() for name in names]
     if plain.count("") > 1:
-        unnamed = "; ".join(title for name, title in zip(plain, titles(plain), strict=True) if not name)
-        raise PipelineError(f"{source}: the header is incomplete: {unnamed}; name or remove them")
+        unnamed = ", ".join(str(place) for place, name in enumerate(plain, 1) if not name)
+        raise PipelineError(f"{source}: columns {unnamed} have no name; name or remove them")
     if repeated := ", ".join(sorted({repr(name) for name in plain if plain.count(name) > 1})):
         raise PipelineError(f"{source}: the header names {repeated} more than once; rename or remove one")
     return names

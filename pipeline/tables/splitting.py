@@ -11,7 +11,6 @@ from pipeline.contract.schema import Schema
 from pipeline.tables import row_hash
 
 TEST = -1  # the `fold` of a row of the test split
-MANY = 100  # different rows of features: of fewer, a test split of a fifth holds less than 20
 
 # Salts, so that the test split and the folds are unrelated.
 _SPLIT, _FOLD = np.uint64(0x5B1D), np.uint64(0xF01D)
@@ -95,26 +94,6 @@ def assign(table: pd.DataFrame, schema: Schema, test_fraction: float, folds: int
 def expected_folds(schema: Schema, folds: int) -> set[int]:
     """Return the values of `assign` for a table in which every fold has a row."""
     return {TEST, *range(folds + 1 if schema.with_role("time") else folds)}
-
-
-def distinct_keys(table: pd.DataFrame, schema: Schema) -> frozenset[int]:
-    """Return the hashes of the distinct rows of features, MANY of them at most.
-
-    Empty where a time, group, id or given split decides the split instead.
-    """
-    if any(schema.with_role(role) for role in ("time", "group", "id", "split")):
-        return frozenset()
-    return frozenset(np.unique(_key(table, schema))[:MANY].tolist())
-
-
-def few_keys(distinct: int, rows: int) -> str:
-    """Return a warning where few `distinct` rows of features are split, else an empty text."""
-    if not 0 < distinct < min(MANY, rows / 2):
-        return ""
-    return (
-        f"only {distinct} different rows of features in {rows:,} rows: equal rows stay together, so the test split and "
-        "each fold hold a handful of them; add a column that numbers the rows, and give it role id"
-    )
 
 
 def splits(fold: np.ndarray, schema: Schema) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -224,7 +224,7 @@ def test_remarks_name_what_to_look_at() -> None:
         (table().head(0), "price", "a header and no rows"),
         (table()[["price"]], "price", "no column can be a feature"),
         (table(a=["x"])[["a", "price"]], "price", r"no column can be a feature \(a: role ignore: the same value"),
-        (pd.DataFrame([["1", "2", "3"]], columns=["a", "a", "y"]), "y", "names a more than once"),
+        (pd.DataFrame([["1", "2", "3"]], columns=["a", "a", "y"]), "y", "names 'a' more than once"),
     ],
 )
 def test_a_table_that_cannot_be_described_is_an_error(raw: pd.DataFrame, target: str, said: str) -> None:
