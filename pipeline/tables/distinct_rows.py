@@ -28,6 +28,19 @@ def merged(*parts: frozenset[int]) -> frozenset[int]:
     return frozenset(sorted(frozenset[int]().union(*parts))[:MANY])
 
 
+def independent_share(table: pd.DataFrame, schema: Schema) -> float:
+    """Return the share of the rows [n] that are independent: with counts c of the different rows, n / sum of c squared.
+
+    Where the features decide the split, equal rows are drawn together, and as much is known as from n squared / sum of
+    c squared rows drawn one by one (Kish 1965). It is 1 where another column decides the split, or no row repeats.
+    """
+    present = tuple(column for column in schema.features if column.name in table)
+    if not decide_split(schema) or not present or table.empty:
+        return 1.0
+    _, counts = np.unique(row_hash.hash_rows(table, present), return_counts=True)
+    return float(len(table) / np.square(counts).sum())
+
+
 def warning(count: int, rows: int) -> str:
     """Return a warning where a table of so many `rows` has few different ones, by their `count`, else an empty text."""
     if not 0 < count < min(MANY, rows / 2):
