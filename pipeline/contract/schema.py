@@ -30,7 +30,7 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     min: float | None = None
     max: float | None = None
     categories: tuple[Text, ...] = ()
-    other: Text | None = None
+    other: str = ""
     missing: tuple[Text, ...] = ()
     nullable: bool = False
 

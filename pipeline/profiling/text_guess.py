@@ -97,7 +97,7 @@ def guess_text(feature: Column, profile: Profile) -> Guess:
 
 def as_category(feature: Column, profile: Profile) -> Column:
     """Return the column as a category of its texts, or of the most frequent of them and OTHER."""
-    counts, other = profile.counts, None
+    counts, other = profile.counts, ""
     names = set(counts.index)
     if len(names) > MOST_CATEGORIES:
         names, other = {*counts.index[counts >= RARE][: MOST_CATEGORIES - 1], OTHER}, OTHER
