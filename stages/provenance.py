@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.contract import errors, paths, schema
 from pipeline.contract.schema import Source as Origin
+from pipeline.contract.wording import counted, titles
 from pipeline.tables import atomic_files, csv_reader, parquet, raw_table, sources
 from pipeline.tables.sources import Source
 
@@ -58,7 +59,7 @@ def page(parts: list[dict[str, Any]], source: Origin) -> str:
         lines += ["## What to know", "", *(f"- {note}" for note in source.notes), ""]
     lines += ["## Files", "", "| file | rows | columns | bytes | sha256 |", "|---|---|---|---|---|"]
     lines += [f"| {p['path']} | {p['rows']} | {len(p['columns'])} | {p['bytes']} | `{p['sha256']}` |" for p in parts]
-    lines += ["", f"Columns: {', '.join(parts[0]['columns'])}.", ""]
+    lines += ["", f"Columns: {', '.join(titles(parts[0]['columns']))}.", ""]
     lines += ["Written by `dvc repro provenance`; edit `source` in `data/schema.yaml` instead of this page.", ""]
     return "\n".join(lines)
 
@@ -68,7 +69,8 @@ def main() -> None:
     atomic_files.write_json(paths.PROVENANCE, {"parts": parts})
     atomic_files.write_text(paths.PROVENANCE_PAGE, page(parts, schema.load().source))
     for part in parts:
-        print(f"{part['path']}: {part['rows']} rows, {len(part['columns'])} columns, sha256 {part['sha256'][:12]}")
+        size = f"{counted(part['rows'], 'row')}, {counted(len(part['columns']), 'column')}"
+        print(f"{part['path']}: {size}, sha256 {part['sha256'][:12]}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pipeline.contract.dvc_records import project_name
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.onnx_model import Model
 from pipeline.contract.paths import CHAMPION, MODEL
+from pipeline.contract.wording import counted
 
 # Uvicorn's own logger: the served model stands among the lines of the start.
 log = logging.getLogger("uvicorn.error")
@@ -121,7 +122,7 @@ def load(path: Path, settings: Settings) -> Served:
 def summary(served: Served) -> str:
     """Return one line: path, family, number of features, md5."""
     description = served.model.description
-    return f"{served.path}: {description.family}, {len(description.features)} features, md5 {served.md5}"
+    return f"{served.path}: {description.family}, {counted(len(description.features), 'feature')}, md5 {served.md5}"
 
 
 def _candidates(settings: Settings) -> list[Path]:

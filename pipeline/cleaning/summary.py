@@ -19,7 +19,8 @@ class Summary:
 
     `rows`: all; `missing`: missing cells of usable rows by column; `reasons`, `rejected`: rejected rows by reason and
     by column; `examples`: the first rejected rows of each column; `folds`: usable rows by fold, once they have one;
-    `moments`: until then, the results of `splitting.moments` for the parts; `distinct`: of `distinct_rows.distinct`.
+    `moments`: until then, the results of `splitting.moments` for the parts; `distinct`: of
+    `distinct_rows.distinct`, once rows have a fold.
     """
 
     rows: int
@@ -77,7 +78,7 @@ def summarise(table: pd.DataFrame, rejected: pd.DataFrame, schema: Schema) -> Su
         examples=_firsts(rejected[["row", "column", "reason", "value"]]),
         folds=Counter(table["fold"].value_counts().to_dict()) if has_folds else Counter(),
         moments=() if has_folds else (splitting.moments(table, schema),),
-        distinct=distinct_rows.distinct(table, schema),
+        distinct=distinct_rows.distinct(table, schema) if has_folds else frozenset(),
     )
 
 

@@ -10,6 +10,7 @@ import jinja2
 
 from pipeline.contract.onnx_model import Description
 from pipeline.contract.schema import Column
+from pipeline.contract.wording import counted
 from pipeline.evaluation import markdown
 from pipeline.evaluation.bootstrap import Interval
 from pipeline.evaluation.permutation_importance import Importance
@@ -30,6 +31,7 @@ TEMPLATES.filters |= {
     "number": markdown.number,
     "interval": markdown.interval,
     "percent": "{:.0%}".format,
+    "counted": counted,
 }
 
 

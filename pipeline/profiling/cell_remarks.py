@@ -30,8 +30,8 @@ def of_column(profile: Profile, column: Column) -> Iterator[Remark]:
 
 def _codes(profile: Profile) -> Iterator[Remark]:
     """Remark on policy numbers, postcodes and the like, which are no quantities."""
-    digits = profile.numbers.abs().map("{:.0f}".format).str.len()
-    is_long = digits.min() == digits.max() >= _CODE_DIGITS
+    fewest, most = (len(f"{abs(end):.0f}") for end in (profile.numbers.min(), profile.numbers.max()))
+    is_long = fewest == most >= _CODE_DIGITS and profile.numbers.min() > 0
     enough = max(_ENOUGH, _CODE_SHARE * len(profile.numbers))
     if profile.is_whole and is_long and profile.numbers.nunique() >= enough:
         topic = "hardly a number twice, all with as many digits; if they are ids or codes, use role ignore (or role id)"

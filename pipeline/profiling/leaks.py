@@ -1,5 +1,6 @@
 """Remarks on features that give the target away: one that nearly is the target, or several that make it up."""
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -32,7 +33,7 @@ def leaks(table: pd.DataFrame, inferred: Schema) -> Iterator[Remark]:
             alone.append(name)
             topic = "nearly the target itself (correlation); if it is not known when predicting, give it role ignore"
             yield Remark(topic, name, f"{r:.4f}")
-    if parts := [] if alone else parts_of_target(numbers, inferred.target.name):
+    if parts := parts_of_target(numbers.drop(columns=alone), inferred.target.name):
         topic = "together they make up the target (a linear model of them); are they known when predicting? If not, "
         yield Remark(f"{topic}give them role ignore", " + ".join(parts), f"R² at least {REPRODUCED}")
 
@@ -52,8 +53,12 @@ def parts_of_target(numbers: pd.DataFrame, target: str) -> list[str]:
     columns, y = pd.DataFrame(triangle[:, :-1], columns=names), triangle[:, -1]
     if _explained(columns, y) < REPRODUCED:
         return []
-    model = OrthogonalMatchingPursuit(tol=(1 - REPRODUCED) * float(y @ y), fit_intercept=False).fit(columns, y)
-    found = [name for name, weight in zip(names, np.atleast_1d(model.coef_), strict=True) if weight]
+    model = OrthogonalMatchingPursuit(tol=(1 - REPRODUCED) * float(y @ y), fit_intercept=False)
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # it stops where columns depend on others
+        weights = np.atleast_1d(model.fit(columns, y).coef_)
+    found = [name for name, weight in zip(names, weights, strict=True) if weight]
+    if not found or _explained(columns[found], y) < REPRODUCED:
+        found = names
     for name in reversed(found):  # what was taken early may not be needed any more
         others = [other for other in found if other != name]
         if others and _explained(columns[others], y) >= REPRODUCED:

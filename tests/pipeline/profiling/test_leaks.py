@@ -45,3 +45,12 @@ def test_a_wide_table_is_searched() -> None:
     wide = pd.DataFrame(RANDOM.normal(size=(20_000, 300))).rename(columns=str)
     wide["y"] = wide[["3", "50", "299"]].sum(axis=1)
     assert parts_of_target(wide, "y") == ["3", "50", "299"]
+
+
+def test_parts_are_found_beside_a_copy_of_the_target() -> None:
+    """A feature that is the target in another unit has its own remark, and the parts have theirs."""
+    table = rentals()
+    table.insert(0, "dozens", (table["count"] / 12).round(4))
+    said = {remark.name: remark.topic for remark in infer(table.astype(str), "count").remarks}
+    assert "nearly the target itself" in said["dozens"]
+    assert "make up the target" in said["casual + registered"]
