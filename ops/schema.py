@@ -1,6 +1,6 @@
 """Infer a first schema for a new table, or check and describe the schema there is.
 
-python -m ops.schema infer houses.csv --target price > data/schema.yaml
+python -m ops.schema infer houses.csv --target price --output data/schema.yaml
 python -m ops.schema check
 """
 
@@ -14,28 +14,34 @@ import pandas as pd
 from pipeline.cleaning import validation
 from pipeline.contract import errors, paths, schema
 from pipeline.contract.errors import PipelineError
+from pipeline.contract.wording import counted, titles
 from pipeline.profiling.inferred_schema import infer
 from pipeline.profiling.schema_text import describe, to_yaml
-from pipeline.tables import raw_table, sources
+from pipeline.tables import atomic_files, raw_table, sources
 
 WIDTH = 118  # characters of a line that is printed
 
 
-def print_inferred(file: Path, target: str | None) -> None:
-    """Print the YAML of an inferred schema, and on stderr what a person should check in it."""
+def print_inferred(file: Path, target: str | None, output: Path | None = None) -> None:
+    """Print the YAML of an inferred schema, or replace the file `output` by it; print on stderr what a person should
+    check in it."""
     if not file.exists():
         raise PipelineError(f"{file} is missing: name a .csv or .parquet file, or a folder of such files")
     if not sources.table_files(file) and not file.is_dir():
         raise PipelineError(f"{file} is neither a .csv nor a .parquet file: convert it, or rename it if it is one")
     if not target:
-        names = ", ".join(raw_table.column_names(sources.list_sources(file)[0]))
+        names = ", ".join(titles(raw_table.column_names(sources.list_sources(file)[0])))
         raise PipelineError(f"which column is to be predicted? Add --target NAME; {file} has {names}")
     raw = raw_table.read(file)
     inferred, remarks = infer(raw, target)
-    print(to_yaml(inferred), end="")
+    if output:
+        atomic_files.write_text(output, to_yaml(inferred))
+    else:
+        print(to_yaml(inferred), end="")
     ignored = len(inferred.columns) - len(inferred.used)
-    counts = f"{len(inferred.features)} features{f', {ignored} ignored' if ignored else ''}, target {target}"
-    print(f"{file}: {len(raw):,} rows, {raw.shape[1]} columns: {counts}. Check:", file=sys.stderr)
+    size = f"{counted(len(raw), 'row')}, {counted(raw.shape[1], 'column')}"
+    counts = f"{counted(len(inferred.features), 'feature')}{f', {ignored} ignored' if ignored else ''}, target {target}"
+    print(f"{file}: {size}: {counts}. Check:", file=sys.stderr)
     topics: dict[str, list[str]] = {}
     for remark in remarks:
         named = f"{remark.name} ({remark.detail})" if remark.detail else remark.name
@@ -53,14 +59,16 @@ def check(path: Path) -> None:
         raw_table.check_same_columns(headers, files)
         validation.check_columns(pd.DataFrame(columns=headers[0]), checked)
         known = {column.name for column in checked.columns}
-        extra = [_wrapped(name) for name in headers[0] if name not in known]
+        named = zip(headers[0], titles(headers[0]), strict=True)
+        extra = [_wrapped(title) for name, title in named if name not in known]
         compared = [
             f"{paths.RAW} has all of these columns{' and others, which nothing reads:' if extra else ''}",
             *extra,
         ]
     else:
         compared = [f"there is no {paths.RAW} here to compare it with"]
-    print(f"{path} is valid: {len(checked.columns)} columns, {len(checked.features)} features\n")
+    size = f"{counted(len(checked.columns), 'column')}, {counted(len(checked.features), 'feature')}"
+    print(f"{path} is valid: {size}\n")
     print(*describe(checked), "", *compared, sep="\n")
 
 
@@ -77,12 +85,15 @@ def main() -> None:
     inferring = commands.add_parser("infer", help=about, description=about)
     inferring.add_argument("file", type=Path, help="a .csv or .parquet file, or a folder of such files")
     inferring.add_argument("--target", metavar="NAME", help="the column to predict; it must hold numbers")
+    inferring.add_argument(
+        "--output", type=Path, metavar="FILE", help=f"write the schema here, such as {paths.SCHEMA}; default: print it"
+    )
     about = f"check and describe a schema, and compare it with the headers of the files in {paths.RAW}"
     checking = commands.add_parser("check", help=about, description=about)
     checking.add_argument("path", type=Path, nargs="?", default=paths.SCHEMA, help="default: %(default)s")
     arguments = parser.parse_args()
     if arguments.command == "infer":
-        print_inferred(arguments.file, arguments.target)
+        print_inferred(arguments.file, arguments.target, arguments.output)
     else:
         check(arguments.path)
 

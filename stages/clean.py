@@ -95,6 +95,8 @@ def save(counted: Summary, schema: Schema) -> None:
     print(" ".join(f"{name}={count}" for name, count in counted.counts.items() if count))
     if about["extra_columns"]:
         print(f"not in data/schema.yaml, and not used: {', '.join(about['extra_columns'])}")
+    if counted.warning:
+        print(f"warning: {counted.warning}")
 
 
 def main() -> None:

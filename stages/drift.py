@@ -15,7 +15,7 @@ from pipeline.contract.params import Drift
 from pipeline.contract.params import load as load_params
 from pipeline.contract.schema import Schema
 from pipeline.contract.schema import load as load_schema
-from pipeline.drift import live_rows, metrics, page, report, windows
+from pipeline.drift import comparable_rows, live_rows, metrics, page, report, windows
 from pipeline.drift.decision import decide
 from pipeline.drift.live_rows import Live
 from pipeline.drift.reference import prepare
@@ -44,14 +44,17 @@ def compare(
     `predict`: predicts live rows; without it their column `prediction` counts, if there is one.
     """
     rows = live if isinstance(live, Live) else live_rows.of_table(live)
+    kept = comparable_rows.comparable(rows, reference, schema)
     known = [column.name for column in schema.features if column.name in reference]
     names = [name for name in known if name in rows.columns]
-    prepared = prepare(reference, names, schema, importance)
     predict = predict if names else None  # nothing to predict from
-    found = windows.read(rows, prepared.anchors, schema, params.window_rows, params.min_rows, predict)
+    prepared = prepare(reference, names, schema, importance, predict)
+    found = windows.read(kept or rows, prepared.anchors, schema, params.window_rows, params.min_rows, predict)
     if not found.windows or not names:
-        return report.insufficient(found, len(reference), known, params)
-    return report.build(prepared, found, decide(prepared, found, schema, params), params)
+        about = report.insufficient(found, len(reference), known, params)
+    else:
+        about = report.build(prepared, found, decide(prepared, found, schema, params), params)
+    return {**about, "summary": about["summary"] + comparable_rows.NOTE} if kept else about
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.contract import errors, paths, schema
 from pipeline.contract.schema import Source as Origin
-from pipeline.contract.wording import counted
+from pipeline.contract.wording import counted, titles
 from pipeline.tables import atomic_files, csv_reader, parquet, raw_table, sources
 from pipeline.tables.sources import Source
 
@@ -59,7 +59,7 @@ def page(parts: list[dict[str, Any]], source: Origin) -> str:
         lines += ["## What to know", "", *(f"- {note}" for note in source.notes), ""]
     lines += ["## Files", "", "| file | rows | columns | bytes | sha256 |", "|---|---|---|---|---|"]
     lines += [f"| {p['path']} | {p['rows']} | {len(p['columns'])} | {p['bytes']} | `{p['sha256']}` |" for p in parts]
-    lines += ["", f"Columns: {', '.join(parts[0]['columns'])}.", ""]
+    lines += ["", f"Columns: {', '.join(titles(parts[0]['columns']))}.", ""]
     lines += ["Written by `dvc repro provenance`; edit `source` in `data/schema.yaml` instead of this page.", ""]
     return "\n".join(lines)
 

@@ -98,12 +98,11 @@ def fields(description: Description) -> list[Field]:
 
 
 def mostly_missing(description: Description) -> set[str]:
-    """Return the features without a value in more than half of the training rows among the golden rows.
-
-    The training rows come first; the row after them has no value at all.
-    """
+    """Return the features without a value in more than half of the training rows that the model file has: its
+    background, or without one the first golden rows, after which comes a row without any value."""
     golden = description.golden.features if description.golden else []
-    rows = list(itertools.takewhile(lambda row: any(value is not None for value in row), golden))
+    first = itertools.takewhile(lambda row: any(value is not None for value in row), golden)
+    rows = description.background or list(first)
     counts = [sum(value is None for value in column) for column in zip(*rows, strict=True)]
     return {name for name, count in zip(description.features, counts, strict=bool(rows)) if 2 * count > len(rows)}
 

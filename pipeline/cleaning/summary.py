@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from pipeline.contract.schema import Schema
-from pipeline.tables import cell_parser, splitting
+from pipeline.contract.wording import titles
+from pipeline.tables import cell_parser, distinct_rows, splitting
 
 EXAMPLES = 3  # rejected rows of each column and reason that are shown
 
@@ -18,7 +19,8 @@ class Summary:
 
     `rows`: all; `missing`: missing cells of usable rows by column; `reasons`, `rejected`: rejected rows by reason and
     by column; `examples`: the first rejected rows of each column; `folds`: usable rows by fold, once they have one;
-    `moments`: until then, the results of `splitting.moments` for the parts.
+    `moments`: until then, the results of `splitting.moments` for the parts; `distinct`: of
+    `distinct_rows.distinct`, once rows have a fold.
     """
 
     rows: int
@@ -28,6 +30,7 @@ class Summary:
     examples: pd.DataFrame
     folds: Counter[int]
     moments: tuple[pd.DataFrame, ...]
+    distinct: frozenset[int]
 
     @property
     def usable(self) -> int:
@@ -50,6 +53,11 @@ class Summary:
             **{f"rejected_{reason}": self.reasons[reason] for reason in cell_parser.REASONS},
         }
 
+    @property
+    def warning(self) -> str:
+        """What is wrong with the table as a whole, or an empty text."""
+        return distinct_rows.warning(len(self.distinct), self.usable)
+
     def __add__(self, later: "Summary") -> "Summary":
         """Return the summary of both parts; the rows of `later` follow."""
         return Summary(
@@ -60,6 +68,7 @@ class Summary:
             _firsts(pd.concat([self.examples, later.examples], ignore_index=True)),
             self.folds + later.folds,
             self.moments + later.moments,
+            distinct_rows.merged(self.distinct, later.distinct),
         )
 
 
@@ -74,6 +83,7 @@ def summarise(table: pd.DataFrame, rejected: pd.DataFrame, schema: Schema) -> Su
         examples=_firsts(rejected[["row", "column", "reason", "value"]]),
         folds=Counter(table["fold"].value_counts().to_dict()) if has_folds else Counter(),
         moments=() if has_folds else (splitting.moments(table, schema),),
+        distinct=distinct_rows.distinct(table, schema) if has_folds else frozenset(),
     )
 
 
@@ -82,7 +92,8 @@ def report(summary: Summary, schema: Schema, names: list[str]) -> dict[str, Any]
     of the raw table's columns (`names`) that the schema does not have."""
     used, known = [column.name for column in schema.used], {column.name for column in schema.columns}
     columns = {name: {"missing": summary.missing[name], "rejected": summary.rejected[name]} for name in used}
-    return {"columns": columns, "extra_columns": [name for name in names if name not in known]}
+    extra = [title for name, title in zip(names, titles(names), strict=True) if name not in known]
+    return {"columns": columns, "extra_columns": extra}
 
 
 def _firsts(rejected: pd.DataFrame) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from pipeline.contract import wording
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import Clean
 from pipeline.contract.schema import Schema
+from pipeline.contract.wording import titles
 from pipeline.contract.yaml_config import nearest
 from pipeline.tables import splitting
 
@@ -19,7 +20,7 @@ def check_columns(raw: pd.DataFrame, schema: Schema) -> None:
     if missing := [column.name for column in schema.used if column.name not in raw]:
         names = [f"{name}{nearest(name, map(str, raw))}" for name in missing]
         raise PipelineError(
-            f"the raw table has no column {', '.join(names)}; it has {', '.join(map(str, raw.columns))}: "
+            f"the raw table has no column {', '.join(names)}; it has {', '.join(titles(raw.columns))}: "
             "correct its header, or data/schema.yaml"
         )
 
@@ -56,9 +57,9 @@ def check_folds(summary: Summary, schema: Schema, params: Clean) -> None:
     """Check that the test split and every fold have a row."""
     if empty := sorted(splitting.expected_folds(schema, params.folds) - set(summary.folds)):
         names = ", ".join("the test split" if k == splitting.TEST else f"fold {k}" for k in empty)
+        remedy = "lower clean.folds or raise clean.test_fraction in params.yaml"
         raise PipelineError(
-            f"no row falls into {names}: the table is too small or too uniform; lower clean.folds or raise "
-            "clean.test_fraction in params.yaml"
+            f"no row falls into {names}: the table is too small or too uniform; {summary.warning or remedy}"
         )
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from pipeline.contract.schema import Schema
 from pipeline.drift import sketch
 from pipeline.drift.encoding import to_numbers
-from pipeline.drift.sketch import Anchor, Sketch
+from pipeline.drift.sketch import Anchor, Predict, Sketch
 
 COLUMNS = 30  # of the matrices that compare features together: bounds time
 
@@ -45,12 +45,29 @@ class Reference:
         return pd.DataFrame(columns, index=rows.index).iloc[:, :COLUMNS]
 
 
-def prepare(table: pd.DataFrame, names: list[str], schema: Schema, importance: dict[str, float] | None) -> Reference:
-    """Prepare the features `names` of the reference."""
+def prepare(
+    table: pd.DataFrame,
+    names: list[str],
+    schema: Schema,
+    importance: dict[str, float] | None,
+    predict: Predict | None = None,
+) -> Reference:
+    """Prepare the features `names` of the reference.
+
+    Its predictions are out-of-fold ones: by a model that has not seen the row, as live rows are predicted. But a live
+    row may equal a reference row that repeats, and `predict` gives both the same prediction, while the models of the
+    folds differ. So rows that repeat are predicted by `predict`.
+    """
     columns = [column for column in schema.features if column.name in names]
     anchors = tuple(sketch.anchor(table[column.name], column) for column in columns)
     numbers = {column.name: to_numbers(table[column.name], column)[0] for column in columns}
     known = [name for name in ("prediction", "residual") if name in table]
     numbers |= {name: table[name].to_numpy(float, na_value=np.nan) for name in known}
+    if predict is not None and "prediction" in numbers:
+        repeats = table.duplicated(names, keep=False).to_numpy()
+        if repeats.any():
+            rows = pd.DataFrame({name: numbers[name][repeats] for name in names})
+            numbers["prediction"] = numbers["prediction"].copy()
+            numbers["prediction"][repeats] = predict(rows)
     own = sketch.take(table, np.arange(len(table)), anchors, schema)
     return Reference(anchors, own, pd.DataFrame(numbers), importance)

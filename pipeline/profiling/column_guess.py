@@ -9,7 +9,7 @@ from pipeline.contract.schema import Column
 from pipeline.profiling.column_profile import Profile
 from pipeline.profiling.numeric_bounds import as_number
 from pipeline.profiling.remarks import Guess, shown
-from pipeline.profiling.text_guess import BY_ID, as_category, guess_number_in_text, guess_text, is_few
+from pipeline.profiling.text_guess import BY_ID, as_category, guess_number_in_text, guess_text, is_category
 
 # Whole numbers with at most this many distinct values may be codes of categories.
 FEW_NUMBERS = 12
@@ -32,9 +32,10 @@ def guess(profile: Profile) -> Guess:
     if profile.text.empty:
         return Guess(nothing, "role ignore: no value in any row that has a target")
     found = _id(nothing, profile) or _typed(replace(nothing, role="feature"), profile)
-    if len(profile.counts) == 1:
+    if len(profile.counts) == 1 and len(found.column.categories) < 2:
         column = replace(found.column, role="ignore")
-        return Guess(column, "role ignore: the same value in every row", f"always {shown(profile.text.iloc[0])}")
+        topic = "role ignore: the same value in every row that has one"
+        return Guess(column, topic, f"always {shown(profile.text.iloc[0])}")
     return found
 
 
@@ -55,7 +56,10 @@ def _id(column: Column, profile: Profile) -> Guess | None:
 
 def _typed(feature: Column, profile: Profile) -> Guess:
     """Guess the dtype: the first that fits of bool, number, time, badly written number, category and text."""
-    if len(profile.counts) <= len(TRUE + FALSE) and profile.fits(replace(feature, dtype="bool")):
+    # A column of `yes` and `None` has two values, neither of which is a missing cell.
+    is_one_of_two = len(profile.counts) == 1 and len(profile.with_word().counts) == 2
+    is_short = len(profile.counts) <= len(TRUE + FALSE) and not is_one_of_two
+    if is_short and profile.fits(replace(feature, dtype="bool")):
         return Guess(replace(feature, dtype="bool"))
     # Digits that no float64 holds exactly are codes.
     if profile.strays.empty and (profile.is_whole or not profile.is_digits):
@@ -63,15 +67,15 @@ def _typed(feature: Column, profile: Profile) -> Guess:
     moments = Column(feature.name, "category", role="time")
     if _ISO.match(profile.text.iloc[0]) and profile.fits(moments):
         return _time(replace(moments, role="ignore", nullable=profile.has_missing), profile)
-    return guess_number_in_text(feature, profile) or guess_text(feature, profile)
+    return guess_number_in_text(feature, profile) or guess_text(feature, profile.with_word())
 
 
 def _number(feature: Column, profile: Profile) -> Guess:
     column, counts = as_number(feature, profile), profile.counts
     if column.dtype == "int" and (codes := [text for text in counts.index if _LEADING_ZERO.match(text)]):
         topic = "int, although a leading 0 means codes; consider role ignore"
-        if is_few(profile):
-            column = as_category(feature, counts)
+        if is_category(profile):
+            column = as_category(feature, profile.with_word())
             topic = "category: a leading 0 means codes; use int if these are quantities"
         return Guess(column, topic, f"such as {shown(codes[0])}")
     if column.dtype == "int" and len(counts) <= FEW_NUMBERS:

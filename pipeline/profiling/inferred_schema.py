@@ -7,11 +7,13 @@ from msgspec.structs import replace
 
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import RESERVED, Column, Schema, Source
+from pipeline.contract.wording import titles
 from pipeline.contract.yaml_config import nearest
 from pipeline.profiling import table_remarks
+from pipeline.profiling.cell_remarks import of_column
 from pipeline.profiling.column_guess import guess, is_named_id
-from pipeline.profiling.column_profile import profile
-from pipeline.profiling.numeric_bounds import as_number
+from pipeline.profiling.column_profile import Profile, profile
+from pipeline.profiling.leaks import leaks
 from pipeline.profiling.remarks import Guess, Remark, shown
 from pipeline.profiling.text_guess import MOSTLY
 from pipeline.tables import cell_parser
@@ -38,16 +40,18 @@ def infer(raw: pd.DataFrame, target: str) -> Inferred:
     # A column without a name cannot be in a schema; a remark says so.
     profiles = [profile(usable[name]) for name in raw if name]
     required = replace(as_target, nullable=False)
-    guesses = [Guess(as_number(required, each)) if each.name == target else guess(each) for each in profiles]
+    guesses = [Guess(_as_target(required, each)) if each.name == target else guess(each) for each in profiles]
     guesses = _one_of_each(guesses)
     inferred = Schema(version=1, source=UNKNOWN, columns=tuple(found.column for found in guesses))
     table, _ = cell_parser.parse(usable, inferred.used)
     remarks = [
         *table_remarks.target_cells(typed[target], problems),
         *(Remark(found.topic, found.column.name, found.detail) for found in guesses if found.topic),
+        *(remark for each, found in zip(profiles, guesses, strict=True) for remark in of_column(each, found.column)),
         *table_remarks.names(usable, inferred),
-        *table_remarks.leaks(table, inferred),
-        *table_remarks.missing_cells(table, inferred),
+        *leaks(table, inferred),
+        *table_remarks.missing_cells(usable, table, inferred),
+        *table_remarks.few_rows(table, inferred),
         *table_remarks.placeholders(inferred),
     ]
     if not inferred.features:
@@ -60,14 +64,20 @@ def _check_names(raw: pd.DataFrame, target: str) -> None:
     names = [str(name) for name in raw]
     if target not in names:
         raise PipelineError(
-            f"the table has no column {target!r} to predict{nearest(target, names)}; it has {', '.join(names)}"
+            f"the table has no column {target!r} to predict{nearest(target, names)}; it has {', '.join(titles(names))}"
         )
     if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise PipelineError(f"the header names {', '.join(repeated)} more than once; rename or remove one")
+        raise PipelineError(f"the header names {', '.join(map(repr, repeated))} more than once; rename or remove one")
     if reserved := [name for name in names if name in RESERVED]:
         raise PipelineError(
             f"the header has {', '.join(reserved)}, reserved for the pipeline's own columns; rename it in the raw file"
         )
+
+
+def _as_target(column: Column, profile: Profile) -> Column:
+    """Return the target with min 0 where nothing is negative; no other bound is known, and predictions obey bounds."""
+    is_positive = bool((profile.numbers >= 0).all())
+    return replace(column, dtype="int" if profile.is_whole else "float", min=0.0 if is_positive else None)
 
 
 def _check_target(values: pd.Series, problems: pd.DataFrame) -> None:

@@ -1,5 +1,6 @@
 """Guesses at columns, and remarks on what a person should check in them."""
 
+import json
 from typing import NamedTuple
 
 from pipeline.contract.schema import Column
@@ -25,6 +26,11 @@ class Remark(NamedTuple):
 def shown(text: str, longest: int = 40) -> str:
     """Return a cell in quotes, cut where it is long."""
     return repr(text if len(text) <= longest else text[:longest] + "…")
+
+
+def quoted(text: str) -> str:
+    """Return a text as YAML has it in quotes."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def some(texts: list[str]) -> str:

@@ -69,6 +69,10 @@ def _keys(column: Column) -> dict[str, Any]:
             keys[key] = int(bound) if bound.is_integer() and abs(bound) < 1e15 else bound
     if column.categories:
         keys["categories"] = list(column.categories)
+    if column.other:
+        keys["other"] = column.other
+    if column.missing:
+        keys["missing"] = list(column.missing)
     if column.nullable:
         keys["nullable"] = True
     return keys if column.role == "feature" else keys | {"role": column.role}

@@ -1,18 +1,16 @@
-"""Remarks on a table: its target, its names, its missing cells, and leaks of the target."""
+"""Remarks on a table: its target, its names, its missing cells, and how few different rows it has."""
 
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 
 from pipeline.contract.schema import Schema
+from pipeline.contract.wording import counted
 from pipeline.profiling.column_guess import is_named_id
+from pipeline.profiling.column_profile import WORDS, missing_texts
 from pipeline.profiling.remarks import Remark, shown
+from pipeline.tables import distinct_rows
 
-# From this correlation on, a feature is more likely the target in other words than a cause of it.
-LEAK = 0.999
-# Fewer rows may correlate by chance.
-ENOUGH = 10
 _TIME_NAMES = ("year", "date", "timestamp")
 
 
@@ -26,6 +24,10 @@ def target_cells(values: pd.Series, problems: pd.DataFrame) -> Iterator[Remark]:
         yield Remark(f"target no number; {end}", str(values.name), f"{len(problems)} of {rows} rows: {examples}")
     if values.nunique() == 1:
         yield Remark("target always the same: there is nothing to predict", str(values.name))
+    if values.nunique() == 2:
+        low, high = sorted(values.dropna().unique())
+        topic = "target of two values: this is regression, and will predict the share of the higher one"
+        yield Remark(topic, str(values.name), f"{low:g} and {high:g}")
 
 
 def names(raw: pd.DataFrame, inferred: Schema) -> Iterator[Remark]:
@@ -44,30 +46,33 @@ def names(raw: pd.DataFrame, inferred: Schema) -> Iterator[Remark]:
             yield Remark(topic, column.name, column.dtype)
 
 
-def leaks(table: pd.DataFrame, inferred: Schema) -> Iterator[Remark]:
-    """Yield remarks on numeric features of a typed table that correlate almost perfectly with the target."""
-    target = table[inferred.target.name].astype(float)
-    for column in inferred.features:
-        if column.dtype == "category":
-            continue
-        # NaN for too few rows, for a constant, and where a sum overflows.
-        with np.errstate(all="ignore"):
-            r = table[column.name].astype(float).corr(target, min_periods=ENOUGH)
-        if abs(r) >= LEAK:
-            topic = "nearly the target itself (correlation); if it is not known when predicting, give it role ignore"
-            yield Remark(topic, column.name, f"{r:.4f}")
+def missing_cells(raw: pd.DataFrame, table: pd.DataFrame, inferred: Schema) -> Iterator[Remark]:
+    """Yield a remark on each feature with missing cells, and on each with NA, N/A or None as a category.
 
-
-def missing_cells(table: pd.DataFrame, inferred: Schema) -> Iterator[Remark]:
-    """Yield a remark on each feature of a typed table with missing cells."""
+    `table` is `raw`, typed.
+    """
     for column in inferred.features:
+        is_missing = table[column.name].isna()
         if column.nullable:
-            count = table[column.name].isna().sum()
-            yield Remark("nullable, for cells are missing", column.name, f"{count} of {len(table)}")
+            texts = missing_texts(raw.loc[is_missing, column.name])
+            words = [f"{counted(n, 'cell')} {shown(text)} read as missing" for text, n in texts.items() if text]
+            detail = "; ".join([f"{is_missing.sum():,} of {len(table):,}", *words])
+            yield Remark("nullable, for cells are missing", column.name, detail)
+        for word in sorted(set(column.categories) & set(WORDS)):
+            topic = "a word is a category here; if it means missing, take it out of categories, and add nullable: true"
+            cells = counted(int((table[column.name] == word).sum()), "cell")
+            yield Remark(topic, column.name, f"{cells} {shown(word)}")
+
+
+def few_rows(table: pd.DataFrame, inferred: Schema) -> Iterator[Remark]:
+    """Yield a warning where a typed table has few different rows of features."""
+    different = distinct_rows.distinct(table, inferred) if inferred.features else ()
+    if warning := distinct_rows.warning(len(different), len(table)):
+        yield Remark(warning)
 
 
 def placeholders(inferred: Schema) -> Iterator[Remark]:
     """Yield remarks on what only a person can know."""
-    if any(column.min is not None or column.max is not None for column in inferred.used):
+    if any(column.min is not None or column.max is not None for column in inferred.features):
         yield Remark("min and max are guesses, a quarter of the range beyond the data; rows outside are rejected")
     yield Remark("unit, description and source are yours to fill in: reports and the API show them to people")

@@ -31,6 +31,9 @@ def header(start: bytes, source: Source) -> list[str]:
         if len(names) == 1 and separator in names[0]:
             raise PipelineError(f"{source} is separated by {word}, expected commas: save it again with commas")
     plain = [name.strip() for name in names]
+    if plain.count("") > 1:
+        unnamed = ", ".join(str(place) for place, name in enumerate(plain, 1) if not name)
+        raise PipelineError(f"{source}: columns {unnamed} have no name; name or remove them")
     if repeated := ", ".join(sorted({repr(name) for name in plain if plain.count(name) > 1})):
         raise PipelineError(f"{source}: the header names {repeated} more than once; rename or remove one")
     return names

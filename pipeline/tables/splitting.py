@@ -91,6 +91,12 @@ def assign(table: pd.DataFrame, schema: Schema, test_fraction: float, folds: int
     return pd.Series(fold, index=table.index, name="fold")
 
 
+def place(table: pd.DataFrame, schema: Schema) -> np.ndarray:
+    """Return float64 [rows] in [0, 1); where a hash decides, `assign` puts rows below `test_fraction` into the test
+    split."""
+    return row_hash.unit(_key(table, schema), _SPLIT)
+
+
 def expected_folds(schema: Schema, folds: int) -> set[int]:
     """Return the values of `assign` for a table in which every fold has a row."""
     return {TEST, *range(folds + 1 if schema.with_role("time") else folds)}

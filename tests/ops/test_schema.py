@@ -139,3 +139,38 @@ def test_check_reads_headers_only(folder: Path, capsys: pytest.CaptureFixture[st
     rows = "1,2\n" * 2**20
     Path("data/raw/a.csv").write_text(f"size,price\n{rows}3\n")
     assert checked(capsys)[-1] == "data/raw has all of these columns"
+
+
+def test_output_is_replaced_whole_or_not_at_all(folder: Path) -> None:
+    """`--output FILE` replaces the file where the table can be described, and leaves it alone where it cannot."""
+    paths.SCHEMA.write_text("the old schema")
+    table(only=["1.5", "2"]).drop(columns="size").to_csv("table.csv", index=False)
+    with pytest.raises(PipelineError, match="no column 'prise'"):
+        print_inferred(Path("table.csv"), "prise", paths.SCHEMA)
+    assert paths.SCHEMA.read_text() == "the old schema"
+    print_inferred(Path("table.csv"), "price", paths.SCHEMA)
+    assert schema.load(paths.SCHEMA).target.name == "price"
+    assert [path.name for path in paths.SCHEMA.parent.iterdir() if path.is_file()] == ["schema.yaml"]
+
+
+def test_one_is_not_plural(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One feature is `1 feature`, in `infer` and in `check`."""
+    table().to_csv("data/raw/table.csv", index=False)
+    print_inferred(paths.RAW, "price", paths.SCHEMA)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "60 rows, 2 columns: 1 feature, target price" in said.err
+    assert checked(capsys)[0] == "data/schema.yaml is valid: 2 columns, 1 feature"
+
+
+def test_a_column_without_a_name_is_shown_by_its_place(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Columns without a name are called by their place in every message that lists a header."""
+    table(**{"": ["1", "2"]}).to_csv("data/raw/table.csv", index=False)
+    print_inferred(paths.RAW, "price", paths.SCHEMA)
+    assert "column 2" in capsys.readouterr().err
+    assert checked(capsys)[-1] == "- (column 2 has no name)"
+    with pytest.raises(PipelineError, match=r"data/raw has size, \(column 2 has no name\), price"):
+        print_inferred(paths.RAW, "")
+    Path("data/raw/table.csv").write_text("a,,\n1,2,3\n")
+    with pytest.raises(PipelineError, match="columns 2, 3 have no name"):
+        print_inferred(paths.RAW, "a")

@@ -128,6 +128,9 @@ def test_a_field_is_empty_where_most_training_rows_have_no_value(example: Exampl
     golden = msgspec.structs.replace(about.golden, features=[*rows, [None] * width, [None] * width])
     found = page.fields(msgspec.structs.replace(about, golden=golden))
     assert [field.value == "" for field in found] == [False] * (width - 1) + [True]
+    background = [[None, *[1.0] * (width - 1)]] * 33 + [[1.0] * width] * 31
+    found = page.fields(msgspec.structs.replace(about, golden=golden, background=background))
+    assert [field.value == "" for field in found] == [True] + [False] * (width - 1)
     few = msgspec.structs.replace(golden, features=[*rows[2:], [None] * width])
     assert all(field.value for field in page.fields(msgspec.structs.replace(about, golden=few)))
 

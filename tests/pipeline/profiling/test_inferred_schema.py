@@ -197,7 +197,7 @@ def test_remarks_name_what_to_look_at() -> None:
     raw.loc[[1, 2], "price"] = ["NA", ">50"]
     said = remarks(raw)
     for name, words in {
-        "lot": "then remove the role: '?' (1 x); first in row 59",
+        "lot": """then remove the role: '?' (1 x): missing: ["?"]; first in row 59""",
         "heating": "nullable, for cells are missing: 1 of 58",
         "rooms": "int with few values; if they are names",
         "owner_id": "named like an id, but not used as one; with role group",
@@ -224,7 +224,7 @@ def test_remarks_name_what_to_look_at() -> None:
         (table().head(0), "price", "a header and no rows"),
         (table()[["price"]], "price", "no column can be a feature"),
         (table(a=["x"])[["a", "price"]], "price", r"no column can be a feature \(a: role ignore: the same value"),
-        (pd.DataFrame([["1", "2", "3"]], columns=["a", "a", "y"]), "y", "names a more than once"),
+        (pd.DataFrame([["1", "2", "3"]], columns=["a", "a", "y"]), "y", "names 'a' more than once"),
     ],
 )
 def test_a_table_that_cannot_be_described_is_an_error(raw: pd.DataFrame, target: str, said: str) -> None:
