@@ -87,8 +87,8 @@ def moments(live: Live, column: Column) -> Moments:
             count += int(strange.sum())
     if len({part.dtype for part in parts}) > 1:
         raise PipelineError(f"column {column.name} of the live rows holds numbers in some files and dates in others")
-    cells = counted(count, "cell")
-    fault = f"{column.name}: {cells} cannot be read as a time, such as {example!r}; all rows are judged without it"
+    unread = f"{counted(count, 'cell')} cannot be read as a time, such as {example!r}"
+    fault = f"{column.name}: {unread}; all rows are judged without it"
     return Moments(np.concatenate(parts) if parts else np.empty(0), fault if count else "")
 
 
