@@ -27,13 +27,18 @@ def append(entry: dict[str, Any], path: Path = paths.HISTORY) -> None:
 
 def read(path: Path = paths.HISTORY) -> list[dict[str, Any]]:
     """Return the lines, oldest first. Raises PipelineError that names a line that is no JSON object."""
+    return parse(path.read_text(encoding="utf-8") if path.exists() else "", str(path))
+
+
+def parse(text: str, where: str) -> list[dict[str, Any]]:
+    """Return the lines of a history's text; `where` names it in errors, which are those of `read`."""
     entries: list[dict[str, Any]] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines() if path.exists() else [], 1):
+    for number, line in enumerate(text.splitlines(), 1):
         try:
             entries.append(msgspec.json.decode(line, type=dict))
         except msgspec.DecodeError:
             raise PipelineError(
-                f"{path}, line {number}: expected one JSON object, found {line[:60]!r}; remove it"
+                f"{where}, line {number}: expected one JSON object, found {line[:60]!r}; remove it"
             ) from None
     return entries
 

@@ -37,7 +37,7 @@ def promote(force: bool) -> str:
         )
     content = MODEL.read_bytes()
     signature = signing.sign(content)
-    version = versions.following(list(versions.registered()))
+    version = versions.following([*versions.registered(), *_recorded_versions()])
     git.commit(challenger.made_of(), f"Make the model that becomes {versions.tag(version)}")
     record = ChampionRecord(md5, git.commit_of("HEAD"), version)
     line = {"promoted": md5, "version": version, "forced": not permitted}
@@ -88,6 +88,12 @@ def complete() -> None:
         if not champion_record.is_installed(record) and (content := champion_at("HEAD")) is not None:
             champion_record.install(content, record)
         versions.publish(record.version, git.commit_of("HEAD"))
+
+
+def _recorded_versions() -> list[str]:
+    """Return the versions that HEAD's history has promoted: a clone may lack their tags."""
+    committed = history.parse(git.show("HEAD", HISTORY) or "", f"HEAD:{HISTORY}")
+    return [entry["version"] for entry in committed if "promoted" in entry and entry.get("version")]
 
 
 def _release(

@@ -94,6 +94,13 @@ def test_a_champion_without_a_version_becomes_the_first(reproduced: Project) -> 
     assert "there is no version before this one" in reproduced.ops("registry", "rollback", code=1).stderr
 
 
+def test_a_clone_without_tags_gives_no_version_twice(challenged: Project) -> None:
+    """Where the tags of earlier versions were not fetched, the next version follows those of the committed history."""
+    git(challenged, "tag", "--delete", *git(challenged, "tag").split())
+    assert "housing@v1.1.0" in challenged.ops("registry", "promote", "--force").stdout
+    assert changes(challenged) == ["promoted v1.0.0", "promoted v1.1.0"]
+
+
 def test_rollback_returns_to_the_version_before(released: Project) -> None:
     """The file, its record, the history and the stage go back, with one commit; from DVC's remote where the cache is
     empty. A second rollback has nothing before it, `--to` goes where it is told, and the next version is a new one."""
