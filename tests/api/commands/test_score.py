@@ -215,7 +215,7 @@ def test_memory_does_not_grow_with_the_rows(example: Example, tmp_path: Path, su
         many.to_parquet(source) if suffix == ".parquet" else many.to_csv(source, index=False)
         command = [sys.executable, "-c", PEAK, str(source), str(tmp_path / "out.parquet"), "--model", str(example.path)]
         done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
-        assert f"{times * 200_000} rows" in done.stderr
+        assert f"{times * 200_000:,} rows" in done.stderr
         peaks.append(json.loads(done.stdout))
     print(f"{suffix}: {peaks[0]:.0f} MB, {peaks[1]:.0f} MB")
     assert peaks[1] < peaks[0] + 60, peaks
