@@ -55,7 +55,7 @@ class Summary:
 
     @property
     def warning(self) -> str:
-        """What is wrong with the table as a whole, or an empty text."""
+        """A warning about the table as a whole, or an empty text."""
         return distinct_rows.warning(len(self.distinct), self.usable)
 
     def __add__(self, later: "Summary") -> "Summary":

@@ -1,4 +1,4 @@
-"""Whether a champion can be judged on today's test rows at all, and what to do where it cannot."""
+"""The check that a champion can be judged on today's test rows, and the way out where it cannot."""
 
 import tempfile
 from pathlib import Path
