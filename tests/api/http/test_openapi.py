@@ -16,7 +16,7 @@ from api.requests.diagnostics import RefusedError
 from pipeline.contract.cell_text import NUMBER
 from pipeline.contract.schema import Column
 from tests.api.conftest import Client, row, serving
-from tests.api.requests.test_decoder import ANY, LEAVES, NAMES
+from tests.api.requests.test_readers_agree import ANY, LEAVES, NAMES
 from tests.pipeline.contract.test_cells import WORDS
 from tests.tables import make_schema
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from api.http import page
+from api.http import form_fields
 from pipeline.contract.onnx_model import Model
 from pipeline.tables.atomic_files import digest
 from tests.api.conftest import Client, Example, serving
@@ -126,13 +126,13 @@ def test_a_field_is_empty_where_most_training_rows_have_no_value(example: Exampl
     width = len(about.columns)
     rows = [[None if k == width - 1 else 1.0 for k in range(width)]] * 3 + [[1.0] * width] * 2
     golden = msgspec.structs.replace(about.golden, features=[*rows, [None] * width, [None] * width])
-    found = page.fields(msgspec.structs.replace(about, golden=golden))
+    found = form_fields.fields(msgspec.structs.replace(about, golden=golden))
     assert [field.value == "" for field in found] == [False] * (width - 1) + [True]
     background = [[None, *[1.0] * (width - 1)]] * 33 + [[1.0] * width] * 31
-    found = page.fields(msgspec.structs.replace(about, golden=golden, background=background))
+    found = form_fields.fields(msgspec.structs.replace(about, golden=golden, background=background))
     assert [field.value == "" for field in found] == [True] + [False] * (width - 1)
     few = msgspec.structs.replace(golden, features=[*rows[2:], [None] * width])
-    assert all(field.value for field in page.fields(msgspec.structs.replace(about, golden=few)))
+    assert all(field.value for field in form_fields.fields(msgspec.structs.replace(about, golden=few)))
 
 
 def test_a_split_without_an_interval_is_shown(

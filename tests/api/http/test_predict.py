@@ -15,7 +15,7 @@ from pipeline.tables.atomic_files import digest
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.tables.splitting import TEST
 from tests.api.conftest import JSON, Client, Example, logged, row, serving
-from tests.api.requests.test_decoder import ANY, JUNK, LEAVES, NAMES
+from tests.api.requests.test_readers_agree import ANY, JUNK, LEAVES, NAMES
 from tests.conftest import ROOT
 
 DOCUMENTED = {200, 400, 413, 415, 422}

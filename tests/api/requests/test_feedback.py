@@ -16,7 +16,7 @@ from api.requests.diagnostics import RefusedError
 from api.requests.feedback import decode
 from tests.api.conftest import JSON, Client, row
 from tests.api.http.test_predict import assert_problem
-from tests.api.requests.test_decoder import ANY, LEAVES
+from tests.api.requests.test_readers_agree import ANY, LEAVES
 
 
 def give(client: Client, key: Any, actual: float) -> dict[str, Any]:

@@ -1,0 +1,71 @@
+"""The fields of the form for one prediction: one a feature, with its typical value and what is allowed."""
+
+import itertools
+from typing import Any
+
+import msgspec
+
+from api.http import openapi
+from api.requests.values import to_json
+from pipeline.contract.number_text import plain
+from pipeline.contract.onnx_model import Description
+from pipeline.contract.schema import Column
+
+
+class Field(msgspec.Struct, frozen=True):
+    """One feature in the form: `value` is its typical value, `options` are pairs of JSON and label."""
+
+    column: Column
+    value: str
+    allowed: str
+    options: tuple[tuple[str, str], ...]
+
+
+def fields(description: Description) -> list[Field]:
+    """Return the features in the model's order, with the values of a typical row: none where most rows have none."""
+    absent = mostly_missing(description)
+    return [_field(c, None if c.name in absent else _typical(c, description)) for c in description.columns]
+
+
+def mostly_missing(description: Description) -> set[str]:
+    """Return the features without a value in more than half of the training rows that the model file has: its
+    background, or without one the first golden rows, after which comes a row without any value."""
+    golden = description.golden.features if description.golden else []
+    first = itertools.takewhile(lambda row: any(value is not None for value in row), golden)
+    rows = description.background or list(first)
+    counts = [sum(value is None for value in column) for column in zip(*rows, strict=True)]
+    return {name for name, count in zip(description.features, counts, strict=bool(rows)) if 2 * count > len(rows)}
+
+
+def _field(column: Column, typical: Any) -> Field:
+    if column.dtype == "category":
+        options = tuple((_json(category), category) for category in column.categories)
+    elif column.dtype == "bool":
+        options = (("true", "yes"), ("false", "no"))
+    else:
+        return Field(column, "" if typical is None else plain(typical), _allowed(column), ())
+    unit = "" if column.dtype == "bool" else column.unit
+    return Field(column, "" if typical is None else _json(typical), unit, options)
+
+
+def _typical(column: Column, description: Description) -> Any:
+    if column.name in description.imputed:
+        return to_json(description.imputed[column.name], column)
+    return openapi.example(description).get(column.name)
+
+
+def _allowed(column: Column) -> str:
+    """Return the allowed values for people: `0 to 100 percent`."""
+    low, high = ("" if bound is None else plain(bound) for bound in (column.min, column.max))
+    if low and high:
+        text = f"{low} to {high}"
+    elif low or high:
+        text = f"at least {low}" if low else f"at most {high}"
+    else:
+        text = "any number" if column.dtype == "float" else "any whole number"
+        return f"{text} ({column.unit})" if column.unit else text
+    return f"{text} {column.unit}".strip()
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
