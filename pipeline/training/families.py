@@ -18,7 +18,7 @@ from pipeline.training import shared_trees
 from pipeline.training.in_parts.boosting import Boosting
 from pipeline.training.in_parts.learner import Learner
 from pipeline.training.in_parts.linear import Linear
-from pipeline.training.preprocessing import prepare
+from pipeline.training.preprocessing import Inputs, prepare
 from pipeline.training.shared_trees import Sharing
 from pipeline.training.target import on_range
 
@@ -27,8 +27,7 @@ class Family(NamedTuple):
     """A kind of model. The first two fields are all that most families need.
 
     `model`: the estimator's "module:class", imported at its first use: xgboost alone takes longer than a linear fit.
-    `scale`: standardise the features, and compute in double precision where it is served. Trees must not have it: they
-    compute in float32, in which their thresholds differ behind a scaler.
+    `inputs`: how the features are prepared, and in which precision the served model computes (`preprocessing.Inputs`).
     `settings`: of the estimator, where they differ from its defaults; a grid may name them too.
     `refine`: settings that the search tries once more with the best of the grid, unless the grid names them.
     `sharing`: settings that the search need not fit one by one.
@@ -37,7 +36,7 @@ class Family(NamedTuple):
     """
 
     model: str
-    scale: bool
+    inputs: Inputs
     settings: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
     refine: dict[str, Any] = {}  # noqa: RUF012
     sharing: Sharing = shared_trees.NO_SHARING
@@ -46,17 +45,17 @@ class Family(NamedTuple):
 
 
 FAMILIES = {
-    "linear": Family("sklearn.linear_model:LinearRegression", scale=True, in_parts=Linear),
-    "ridge": Family("sklearn.linear_model:Ridge", scale=True, in_parts=Linear),
+    "linear": Family("sklearn.linear_model:LinearRegression", inputs="scaled", in_parts=Linear),
+    "ridge": Family("sklearn.linear_model:Ridge", inputs="scaled", in_parts=Linear),
     "random_forest": Family(
         "sklearn.ensemble:RandomForestRegressor",
-        scale=False,
+        inputs="trees",
         sharing=shared_trees.FOREST,
         limit=shared_trees.limit_leaves,
     ),
     "xgboost": Family(
         "xgboost:XGBRegressor",
-        scale=False,
+        inputs="trees",
         # One thread: the search runs fits side by side. 64 bins take 0.6 of the time of 256 on a small table, and cost
         # accuracy only where a feature has a heavy tail; hence `refine` (docs/decisions/0013-bins.md).
         settings={"n_jobs": 1, "max_bin": 64},
@@ -104,7 +103,7 @@ def numeric_pipeline(
         )
     ours = {name: value for name, value in (("random_state", seed), ("device", device)) if name in known}
     model.set_params(**{**ours, **settings})
-    preparation = prepare(schema.features, kind.scale, indicators)
+    preparation = prepare(schema.features, kind.inputs, indicators)
     return Pipeline([("prepare", preparation), ("model", on_range(model, schema.target))])
 
 

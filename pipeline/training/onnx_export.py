@@ -64,7 +64,7 @@ def served_form(
     matrix = to_matrix(table, schema.features)
     residuals = table[schema.target.name].to_numpy(float) - record.out_of_fold
     half = half_width(record.out_of_fold, residuals, level)
-    graph = to_onnx(pipeline[1:], matrix.shape[1], half, families.get(record.family).scale)
+    graph = to_onnx(pipeline[1:], matrix.shape[1], half, families.get(record.family).inputs != "trees")
     preparation, names = pipeline.named_steps["prepare"], [each.name for each in matrix_columns(schema.features)]
     description = Description(
         format=FORMAT,

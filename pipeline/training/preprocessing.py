@@ -1,6 +1,6 @@
 """Imputation, scaling and encoding of features, as steps of the pipeline: so they learn from training rows only."""
 
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -16,6 +16,11 @@ from pipeline.training.offsets import Offset
 
 UNENCODED = ("numbers", "booleans")  # the transformers that keep one column for each feature
 IMPUTED = (*UNENCODED, "categories")  # those whose first step replaces missing values
+
+
+# `scaled`: standardised, and computed in double precision where the model is served. `trees`: neither, because trees
+# compute in float32, in which their thresholds differ behind a scaler.
+Inputs = Literal["scaled", "trees"]
 
 
 class Unencoded(NamedTuple):
@@ -44,17 +49,17 @@ def by_kind(columns: tuple[Column, ...]) -> dict[str, list[int]]:
     return {kind: [position for position, each in enumerate(kinds) if each == kind] for kind in IMPUTED}
 
 
-def prepare(columns: tuple[Column, ...], scale: bool, indicators: tuple[int, ...]) -> ColumnTransformer:
+def prepare(columns: tuple[Column, ...], inputs: Inputs, indicators: tuple[int, ...]) -> ColumnTransformer:
     """Return the unfitted preparation of a matrix with these columns.
 
     Missing numbers become the median; missing booleans and categories become the most frequent value. Categories are
-    one-hot encoded. Numbers are scaled, or else lose an offset where float32 has too few digits for them.
+    one-hot encoded. Numbers are scaled, or for trees lose an offset where float32 has too few digits for them.
     Each position in `indicators` adds a column that is 1 where its value is missing.
     A feature without any value in a fold is 0 there (`keep_empty_features`), so that every fold has the same columns.
     """
     at = by_kind(columns)
     mode = SimpleImputer(strategy="most_frequent", keep_empty_features=True)
-    scaler = [StandardScaler()] if scale else []
+    scaler = [StandardScaler()] if inputs == "scaled" else []
     codes = [list(range(len(columns[position].categories))) for position in at["categories"]]
     median = SimpleImputer(strategy="median", keep_empty_features=True)
     transformers = [
