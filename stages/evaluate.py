@@ -16,7 +16,7 @@ from pipeline.contract.params import Evaluate
 from pipeline.evaluation import bootstrap, metrics, model_card, permutation_importance, plots, slices
 from pipeline.evaluation.model_card import Evaluation
 from pipeline.evaluation.permutation_importance import Importance
-from pipeline.tables import atomic_files, plot_data, sampling
+from pipeline.tables import atomic_files, digits, plot_data, sampling
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.tables.plot_data import PlotData
 
@@ -44,7 +44,10 @@ def judge(model: Model, test: pd.DataFrame, predictions: np.ndarray, limits: Eva
         "n_test": len(actual),
     }
     return Evaluation(
-        figures, intervals, slices.measure(test, about.schema, predictions, limits), permute(model, test, limits)
+        digits.significant(figures),
+        digits.significant(intervals),
+        slices.measure(test, about.schema, predictions, limits),
+        permute(model, test, limits),
     )
 
 

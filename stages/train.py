@@ -25,7 +25,7 @@ from pipeline.contract.schema import load as load_schema
 from pipeline.contract.wording import counted
 from pipeline.distributed import executor
 from pipeline.distributed.executor import Executor
-from pipeline.tables import atomic_files, parquet, splitting
+from pipeline.tables import atomic_files, digits, parquet, splitting
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training import families, onnx_export, parity, preprocessing, search
 from pipeline.training.in_parts import fitting, out_of_fold
@@ -101,7 +101,8 @@ def in_parts(run: Executor, schema: Schema, params: Train, limits: Select, famil
     served = onnx_export.served_form(pipeline, record, sample, schema, training, params.interval_level, limits)
     gap = out_of_fold.largest_gap(parts, pipeline, served.content)
     parity.check_gap(gap, family, training.target_std, limits)
-    return pipeline, record, served._replace(max_abs_diff=max(gap, served.max_abs_diff))
+    of_all = digits.power_of_ten_above(gap, training.target_std)
+    return pipeline, record, served._replace(max_abs_diff=max(of_all, served.max_abs_diff))
 
 
 def save(pipeline: Pipeline, record: FitRecord, served: Served) -> None:
@@ -114,7 +115,6 @@ def save(pipeline: Pipeline, record: FitRecord, served: Served) -> None:
         "settings": record.settings,
         "missing_indicators": len(record.indicators),
         "onnx_max_abs_diff": served.max_abs_diff,
-        # To the kilobyte: the metadata's numbers have last digits, and so a length, that processors differ in.
         "model_mb": round(len(served.content) / 1e6, 3),
     }
     atomic_files.write_json(paths.TRAIN_METRICS / f"{record.family}.json", metrics)

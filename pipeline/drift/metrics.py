@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.drift import alarms
+from pipeline.tables import digits
 
 LISTED = 20  # features and findings
 
@@ -15,7 +16,7 @@ def metrics(report: dict[str, Any]) -> dict[str, Any]:
     loss = report.get("expected_loss") or {}
     effects = {name: f["values"]["effect"] for name, f in report["features"].items() if "values" in f}
     largest = max(effects, key=lambda name: abs(effects[name]), default=None)
-    return {
+    figures = {
         **{key: report[key] for key in ("verdict", "drift_detected", "retrain", "n_reference", "n_live", "n_untimed")},
         "n_moved": len(report.get("moved", [])),
         "largest_shift": largest,
@@ -26,6 +27,7 @@ def metrics(report: dict[str, Any]) -> dict[str, Any]:
         "moved": report.get("moved", [])[:LISTED],
         "findings": report.get("findings", [])[:LISTED] or [report["summary"]],
     }
+    return dict(digits.significant(figures))
 
 
 def plot_data(report: dict[str, Any]) -> pd.DataFrame:

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.tables import digits
+
 PARTS = 5  # of the predictions, from low to high; more parts follow the noise (docs/decisions/0009-intervals.md)
 ROWS_PER_PART = 50
 FLOOR = 0.2  # of the mean residual; added everywhere, so that no part has a width near zero
@@ -34,8 +36,9 @@ def half_width(predictions: np.ndarray, residuals: np.ndarray, level: float) -> 
     by_prediction = np.argsort(predictions, kind="stable")
     parts = np.array_split(by_prediction, min(PARTS, max(1, len(sizes) // ROWS_PER_PART)))
     # Two parts have the same knot where a model predicts the same for many rows: the first one stays.
-    knots, first = np.unique([predictions[part].mean() for part in parts], return_index=True)
+    means = np.array([predictions[part].mean() for part in parts])
+    knots, first = np.unique(digits.rounded(means, predictions.std()), return_index=True)
     local = np.array([sizes[part].mean() for part in parts])[first] + FLOOR * sizes.mean()
     scores = np.sort(sizes / np.interp(predictions, knots, local))
     rank = int(np.ceil((len(scores) + 1) * level))
-    return HalfWidth(knots, local * scores[min(rank, len(scores)) - 1])
+    return HalfWidth(knots, digits.rounded(local * scores[min(rank, len(scores)) - 1], sizes.max()))

@@ -45,8 +45,8 @@ class Family(NamedTuple):
 
 
 FAMILIES = {
-    "linear": Family("sklearn.linear_model:LinearRegression", inputs="scaled", in_parts=Linear),
-    "ridge": Family("sklearn.linear_model:Ridge", inputs="scaled", in_parts=Linear),
+    "linear": Family("pipeline.training.linear_models:LinearRegression", inputs="scaled", in_parts=Linear),
+    "ridge": Family("pipeline.training.linear_models:Ridge", inputs="scaled", in_parts=Linear),
     "random_forest": Family(
         "sklearn.ensemble:RandomForestRegressor",
         inputs="trees",

@@ -7,13 +7,21 @@ import onnx
 from onnx import helper
 from skl2onnx import convert_sklearn, update_registered_converter
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+from skl2onnx.common.shape_calculator import calculate_linear_regressor_output_shapes
+from skl2onnx.operator_converters.linear_regressor import convert_sklearn_linear_regressor
 from sklearn.pipeline import Pipeline
 
 from pipeline.contract.onnx_model import INPUT, OUTPUTS
-from pipeline.training import onnx_steps
+from pipeline.training import linear_models, onnx_steps
 from pipeline.training.conformal import HalfWidth
 
 OPSET = {"": 17, "ai.onnx.ml": 3}
+
+# skl2onnx looks a model up by its class, and does not know ours.
+for _model in (linear_models.LinearRegression, linear_models.Ridge):
+    update_registered_converter(
+        _model, "SklearnLinearRegressor", calculate_linear_regressor_output_shapes, convert_sklearn_linear_regressor
+    )
 
 
 def to_onnx(pipeline: Pipeline, n_columns: int, half: HalfWidth, double: bool) -> onnx.ModelProto:
@@ -50,7 +58,6 @@ def _register_xgboost() -> None:
     if "xgboost" not in sys.modules:
         return
     from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost
-    from skl2onnx.common.shape_calculator import calculate_linear_regressor_output_shapes
     from xgboost import XGBRegressor
 
     update_registered_converter(

@@ -24,6 +24,7 @@ from pipeline.contract.onnx_model import (
 )
 from pipeline.contract.params import Select
 from pipeline.contract.schema import Schema
+from pipeline.tables import digits
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training import families, parity
 from pipeline.training.conformal import half_width
@@ -35,7 +36,8 @@ GOLDEN_ROWS = 5  # training rows among the golden rows, beside the extremes
 
 
 class Served(NamedTuple):
-    """The bytes of a model file, and the largest gap between its predictions and the fit's, in the target's unit."""
+    """The bytes of a model file, and the largest gap between its predictions and the fit's, in the target's unit and up
+    to the next power of ten, because its digits are the processor's."""
 
     content: bytes
     max_abs_diff: float
@@ -43,7 +45,7 @@ class Served(NamedTuple):
 
 def describe_training(target: np.ndarray, sha256: str, cv_rmse: float) -> Training:
     """Describe the training rows with this target; `sha256` is that of their file."""
-    return Training(len(target), sha256, float(np.median(target)), float(target.std()), cv_rmse)
+    return Training(len(target), sha256, float(np.median(target)), digits.significant(float(target.std())), cv_rmse)
 
 
 def served_form(
@@ -83,14 +85,14 @@ def served_form(
     at_thresholds = parity.at_thresholds(matrix, graph, unencoded_columns(preparation))
     gap = parity.largest_gap(model, pipeline[1:], [extremes, at_thresholds, matrix])
     parity.check_gap(gap, record.family, training.target_std, limits)
-    golden = _golden(model, np.vstack([matrix[:GOLDEN_ROWS], extremes]), limits.onnx_tolerance * training.target_std)
+    golden = _golden(model, np.vstack([matrix[:GOLDEN_ROWS], extremes]), training.target_std, limits)
     content = _file(graph, msgspec.structs.replace(description, golden=golden))
     if len(content) > limits.max_model_mb * 1e6:
         raise PipelineError(
             f"{record.family}: the model file has {len(content) / 1e6:.1f} MB, more than select.max_model_mb = "
             f"{limits.max_model_mb:g}: fewer or smaller trees in train.families, or raise the limit"
         )
-    return Served(content, gap)
+    return Served(content, digits.power_of_ten_above(gap, training.target_std))
 
 
 def with_rows(content: bytes, background: pd.DataFrame, comparables: pd.DataFrame | None) -> bytes:
@@ -118,8 +120,9 @@ def _file(graph: onnx.ModelProto, description: Description) -> bytes:
     return content
 
 
-def _golden(model: Model, rows: np.ndarray, tolerance: float) -> Golden:
-    return Golden(_rows(rows), model.predict(rows).tolist(), tolerance)
+def _golden(model: Model, rows: np.ndarray, target_std: float, limits: Select) -> Golden:
+    outputs = digits.rounded(model.predict(rows), target_std)
+    return Golden(_rows(rows), outputs.tolist(), limits.onnx_tolerance * target_std)
 
 
 def _rows(matrix: np.ndarray) -> MatrixRows:

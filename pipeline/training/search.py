@@ -11,6 +11,7 @@ from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import Train
 from pipeline.contract.schema import Schema
 from pipeline.distributed.executor import Executor
+from pipeline.tables import digits
 from pipeline.training import families
 from pipeline.training.cross_validation import Hyperparameters, Split, cross_validate
 
@@ -56,6 +57,7 @@ def grid_search(
             families.numeric_pipeline, schema, family, params.seed, indicators=indicators, device=params.device
         )
         found = cross_validate(each, make, sharing, matrix, target, splits, family, run)
+        found = digits.rounded(found, target.std())
         out_of_fold.update(zip((repr((settings, indicators)) for settings in each), found, strict=True))
         with np.errstate(over="ignore", invalid="ignore"):  # of models that diverged
             return [float(np.square(predictions[held] - target[held]).mean()) for predictions in found]
@@ -67,6 +69,7 @@ def grid_search(
     cv_rmse = float(np.sqrt(squared.mean()))
     # The standard error of a root of a mean, by the delta method.
     error = float(squared.std(ddof=1) / np.sqrt(len(squared)) / (2 * cv_rmse)) if cv_rmse else 0.0
+    cv_rmse, error = digits.significant((cv_rmse, error))
     return FitRecord(family, settings, cv_rmse, error, predictions, tried, indicators, diverged)
 
 

@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.onnx_model import Training
 from pipeline.contract.params import Train
+from pipeline.tables import digits
 from pipeline.training import families, preprocessing, search
 from pipeline.training.cross_validation import Hyperparameters
 from pipeline.training.in_parts import column_statistics, out_of_fold
@@ -58,7 +59,8 @@ def fit(parts: TrainingParts, params: Train, family: str, sha256: str, folder: P
     settings, indicators, tried, diverged = chosen
     models = kept.get(repr((settings, indicators))) or [learner.fit([settings], indicators, n)[0] for n in splits]
     (model,) = learner.fit([settings], indicators, len(splits))
-    cv_rmse, cv_rmse_se, target_std, sample = out_of_fold.hold_out(parts, statistics, models, folder)
+    *figures, sample = out_of_fold.hold_out(parts, statistics, models, folder)
+    cv_rmse, cv_rmse_se, target_std = digits.significant(figures)
     predictions = sample["prediction"].to_numpy(float)
     record = FitRecord(family, settings, cv_rmse, cv_rmse_se, predictions, tried, indicators, diverged)
     training = Training(statistics.rows, sha256, statistics.target_median, target_std, cv_rmse)
