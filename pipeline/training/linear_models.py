@@ -14,7 +14,7 @@ class LinearRegression(linear_model.LinearRegression):
 
     def fit(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None) -> Self:  # noqa: N803
         super().fit(X, y, sample_weight)
-        _round(self)
+        round_fit(self)
         return self
 
 
@@ -23,11 +23,12 @@ class Ridge(linear_model.Ridge):
 
     def fit(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None) -> Self:  # noqa: N803
         super().fit(X, y, sample_weight)
-        _round(self)
+        round_fit(self)
         return self
 
 
-def _round(model: Any) -> None:
+def round_fit(model: Any) -> None:
+    """Round what a fitted model has learned."""
     # A coefficient's error is a share of the largest one; the features have one scale.
     largest = np.abs(model.coef_).max(initial=0)
     model.coef_ = digits.rounded(model.coef_, largest)

@@ -28,23 +28,24 @@ class TableStatistics(NamedTuple):
     imputed: np.ndarray
     offsets: np.ndarray
     target_median: float
+    target_std: float
 
 
 def gather(run: Executor, files: list[Path], schema: Schema) -> TableStatistics:
     """Compute the statistics of the table in these files."""
     found = run.map(_of_column, [*schema.features, schema.target], "train: columns", files, schema)
-    rows, splits, missing, typical, offsets = zip(*found, strict=True)
+    rows, splits, missing, typical, offsets, stds = zip(*found, strict=True)
     # A feature that has no value is 0, as in pipeline/training/preprocessing.py.
     imputed = np.nan_to_num(np.column_stack(typical[:-1]))
-    missing_features, target_median = np.array(missing[:-1]), float(typical[-1][-1])
-    return TableStatistics(rows[0], splits[0], missing_features, imputed, np.column_stack(offsets), target_median)
+    target = float(typical[-1][-1]), float(stds[-1])
+    return TableStatistics(rows[0], splits[0], np.array(missing[:-1]), imputed, np.column_stack(offsets), *target)
 
 
 def _of_column(
     column: Column, files: list[Path], schema: Schema
-) -> tuple[int, list[Split], int, np.ndarray, np.ndarray]:
+) -> tuple[int, list[Split], int, np.ndarray, np.ndarray, float]:
     """Return the rows, splits and missing values, what is typical [splits + 1] (the median, or the most frequent code
-    of a bool or category; NaN without a value) and the offset [splits + 1]."""
+    of a bool or category; NaN without a value), the offset [splits + 1] and the standard deviation."""
     values, folds = [], []
     for file in files:
         frame = parquet.read(file, [column.name, "fold"])
@@ -55,7 +56,8 @@ def _of_column(
     middle = _most_frequent if column.dtype in ("bool", "category") else np.median
     each = [value[known & np.isin(fold, members)] for members in training_folds(splits)]
     typical = np.array([middle(some) if len(some) else np.nan for some in each])
-    return len(value), splits, int((~known).sum()), typical, np.array([offset(some) for some in each])
+    offsets = np.array([offset(some) for some in each])
+    return len(value), splits, int((~known).sum()), typical, offsets, float(value.std())
 
 
 def training_folds(splits: list[Split]) -> list[np.ndarray]:

@@ -59,8 +59,8 @@ def fit(parts: TrainingParts, params: Train, family: str, sha256: str, folder: P
     settings, indicators, tried, diverged = chosen
     models = kept.get(repr((settings, indicators))) or [learner.fit([settings], indicators, n)[0] for n in splits]
     (model,) = learner.fit([settings], indicators, len(splits))
-    *figures, sample = out_of_fold.hold_out(parts, statistics, models, folder)
-    cv_rmse, cv_rmse_se, target_std = digits.significant(figures)
+    *errors, sample = out_of_fold.hold_out(parts, statistics, models, folder)
+    cv_rmse, cv_rmse_se, target_std = digits.significant((*errors, statistics.target_std))
     predictions = sample["prediction"].to_numpy(float)
     record = FitRecord(family, settings, cv_rmse, cv_rmse_se, predictions, tried, indicators, diverged)
     training = Training(statistics.rows, sha256, statistics.target_median, target_std, cv_rmse)

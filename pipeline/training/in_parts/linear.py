@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from pipeline.contract.errors import PipelineError
-from pipeline.training import preprocessing
+from pipeline.training import linear_models, preprocessing
 from pipeline.training.cross_validation import Hyperparameters
 from pipeline.training.in_parts import least_squares
 from pipeline.training.in_parts.column_statistics import training_folds
@@ -34,6 +34,7 @@ class Linear(Learner):
             model = pipeline[-1].regressor_
             for name in attributes.keys() & vars(model):  # Ridge has fewer
                 setattr(model, name, attributes[name])
+            linear_models.round_fit(model)
         return pipelines
 
     @cached_property

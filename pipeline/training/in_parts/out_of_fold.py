@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from pipeline.contract.onnx_model import Model
-from pipeline.tables import parquet, sampling
+from pipeline.tables import digits, parquet, sampling
 from pipeline.training.in_parts.column_statistics import Split, TableStatistics
 from pipeline.training.in_parts.learner import PartRows, TrainingParts
 
@@ -20,24 +20,24 @@ def squared_errors(parts: TrainingParts, splits: list[Split], models: list[list[
 
 def hold_out(
     parts: TrainingParts, statistics: TableStatistics, models: list[Pipeline], folder: Path
-) -> tuple[float, float, float, pd.DataFrame]:
+) -> tuple[float, float, pd.DataFrame]:
     """Predict every held row by the model of its split, and write `row`, `prediction` and `residual` to a new folder, a
     file a part.
 
-    Return the cross-validated RMSE, its standard error, the target's standard deviation, and a sample of the training
-    rows with `prediction` and `residual`.
+    Return the cross-validated RMSE, its standard error, and a sample of the training rows with `prediction` and
+    `residual`.
     """
     folder.mkdir(parents=True)
     found = parts.map(_hold_out, "train: out-of-fold", statistics, models, folder.resolve())
     counts, sums, samples = zip(*found, strict=True)
     held = sum(counts)
-    squared, fourth, distance, spread = np.sum(sums, axis=0) / [held, held, statistics.rows, statistics.rows]
+    squared, fourth = np.sum(sums, axis=0) / held
     sample = pd.concat(samples, ignore_index=True)
     sample = sample.iloc[sampling.sample(sample["row"], sampling.MAX_JUDGED_ROWS)].sort_values("row", ignore_index=True)
     cv_rmse = float(squared) ** 0.5
     # As in pipeline.training.search: the variance of the squared errors, and the delta method.
     error = (max(float(fourth - squared**2), 0.0) / (held - 1)) ** 0.5 / (2 * cv_rmse) if cv_rmse else 0.0
-    return cv_rmse, error, float(spread - distance**2) ** 0.5, sample
+    return cv_rmse, error, sample
 
 
 def largest_gap(parts: TrainingParts, pipeline: Pipeline, content: bytes) -> float:
@@ -61,18 +61,17 @@ def _squared_errors(rows: PartRows, splits: list[Split], models: list[list[Pipel
 def _hold_out(
     rows: PartRows, statistics: TableStatistics, models: list[Pipeline], folder: Path
 ) -> tuple[int, np.ndarray, pd.DataFrame]:
-    """Return the number of held rows; the sums of their squared errors, of the squares of these, of the target's
-    distances from its median, and of the squares of these; and the part's rows of the table's sample, with `prediction`
-    and `residual`."""
+    """Return the number of held rows; the sums of their squared errors and of the squares of these; and the part's rows
+    of the table's sample, with `prediction` and `residual`."""
     prediction = np.full(len(rows.target), np.nan)
     for (_, held), model in zip(statistics.splits, models, strict=True):
         if (here := np.isin(rows.fold, held)).any():
             prediction[here] = model.predict(rows.matrix[here])
+    prediction = digits.rounded(prediction, statistics.target_std)
     table = rows.table.drop(columns="fold").assign(prediction=prediction, residual=rows.target - prediction)
     parquet.write(table[["row", "prediction", "residual"]], folder / rows.name)
     squared = np.square(table["residual"].dropna().to_numpy())
-    distance = rows.target - statistics.target_median
-    sums = np.array([values.sum() for values in (squared, np.square(squared), distance, np.square(distance))])
+    sums = np.array([squared.sum(), np.square(squared).sum()])
     return len(squared), sums, table.iloc[sampling.sample(table["row"], _share(len(table), statistics.rows))]
 
 
