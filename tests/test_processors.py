@@ -11,7 +11,8 @@ from numpy._core import _multiarray_umath as numpy_core
 
 from tests.conftest import ROOT, Project
 
-# Kernels of OpenBLAS, the instructions that each needs, and a number of threads.
+# Names of OpenBLAS's kernels, the instructions that each needs, and a number of threads. In NumPy's and SciPy's builds
+# Zen has the kernels of Haswell, so that these two differ in the threads alone.
 KERNELS = {"Nehalem": ("SSE42", 1), "Haswell": ("AVX2", 2), "Zen": ("AVX2", 1), "SkylakeX": ("AVX512_SKX", 2)}
 OLDEST = "Nehalem"
 SHOW = """
@@ -40,7 +41,7 @@ def on(kernel: str, project: Project) -> Project:
         made.env["NPY_DISABLE_CPU_FEATURES"] = " ".join(numpy_core.__cpu_dispatch__)
         made.env["GLIBC_TUNABLES"] = "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX512F"
     shown = made.run(sys.executable, "-W", "error", "-c", SHOW).stdout.split("\n")
-    assert shown[0] == str({kernel})
+    assert shown[0] == str({"Haswell" if kernel == "Zen" else kernel})
     assert kernel != OLDEST or shown[1] == "False"
     return made
 
