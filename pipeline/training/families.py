@@ -18,6 +18,7 @@ from pipeline.training import shared_trees
 from pipeline.training.in_parts.boosting import Boosting
 from pipeline.training.in_parts.learner import Learner
 from pipeline.training.in_parts.linear import Linear
+from pipeline.training.in_parts.sampled import Sampled
 from pipeline.training.preprocessing import Inputs, prepare
 from pipeline.training.shared_trees import Sharing
 from pipeline.training.target import on_range
@@ -63,6 +64,7 @@ FAMILIES = {
         sharing=shared_trees.ROUNDS,
         in_parts=Boosting,
     ),
+    "gaussian_process": Family("pipeline.training.gaussian_process:GaussianProcess", inputs="normal", in_parts=Sampled),
 }
 
 
@@ -104,7 +106,7 @@ def numeric_pipeline(
     ours = {name: value for name, value in (("random_state", seed), ("device", device)) if name in known}
     model.set_params(**{**ours, **settings})
     preparation = prepare(schema.features, kind.inputs, indicators)
-    return Pipeline([("prepare", preparation), ("model", on_range(model, schema.target))])
+    return Pipeline([("prepare", preparation), ("model", on_range(model, schema.target, kind.inputs == "trees"))])
 
 
 def check_device(model: Any) -> None:

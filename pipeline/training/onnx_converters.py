@@ -1,6 +1,7 @@
 """Conversion of a fitted pipeline and its interval to an ONNX graph."""
 
 import sys
+from typing import Any
 
 import numpy as np
 import onnx
@@ -14,8 +15,10 @@ from sklearn.pipeline import Pipeline
 from pipeline.contract.onnx_model import INPUT, OUTPUTS
 from pipeline.training import linear_models, onnx_steps
 from pipeline.training.conformal import HalfWidth
+from pipeline.training.gaussian_process import GaussianProcess
 
 OPSET = {"": 17, "ai.onnx.ml": 3}
+IR_VERSION = 8  # of ONNX's file format, the one that came with this OPSET
 
 # skl2onnx looks a model up by its class, and does not know ours.
 for _model in (linear_models.LinearRegression, linear_models.Ridge):
@@ -31,14 +34,12 @@ def to_onnx(pipeline: Pipeline, n_columns: int, half: HalfWidth, double: bool) -
     `double`: the model itself computes in double precision, too. Trees do not: they were fitted to float32.
     Names inside the graph are fixed, so that the same fit gives the same bytes.
     """
-    _register_xgboost()
     fitted, target = pipeline[:-1], pipeline[-1]
     before, prepared = onnx_steps.preparation(fitted[0], INPUT)
-    kind = DoubleTensorType if double else FloatTensorType
     if not double:
         prepared = before.cast(prepared, onnx.TensorProto.FLOAT)
     width = fitted.transform(np.zeros((1, n_columns))).shape[1]
-    model = convert_sklearn(target.regressor_, "model", [(prepared, kind([None, width]))], target_opset=OPSET)
+    model = _model(target.regressor_, prepared, width, double)
     graph = model.graph
     after = onnx_steps.answers(graph.output[0].name, target.transformer_, half)
     nodes = [*before.nodes, *graph.node, *after.nodes]
@@ -51,6 +52,18 @@ def to_onnx(pipeline: Pipeline, n_columns: int, half: HalfWidth, double: bool) -
     model.opset_import.extend(helper.make_opsetid(*each) for each in OPSET.items())
     onnx.checker.check_model(model)
     return model
+
+
+def _model(fitted: Any, prepared: str, width: int, double: bool) -> onnx.ModelProto:
+    """Return the graph of a fitted model alone, from `prepared` [rows, width] to its one output."""
+    if isinstance(fitted, GaussianProcess):
+        steps = onnx_steps.gaussian_process(fitted, prepared)
+        output = helper.make_tensor_value_info(steps.nodes[-1].output[0], onnx.TensorProto.DOUBLE, [None, 1])
+        graph = helper.make_graph(steps.nodes, "model", [], [output], steps.constants)
+        return helper.make_model(graph, ir_version=IR_VERSION)
+    _register_xgboost()
+    kind = DoubleTensorType if double else FloatTensorType
+    return convert_sklearn(fitted, "model", [(prepared, kind([None, width]))], target_opset=OPSET)
 
 
 def _register_xgboost() -> None:

@@ -1,4 +1,5 @@
-"""The steps of an ONNX graph around its model: the preparation of the features before it, the answers behind it.
+"""The steps of an ONNX graph around its model: the preparation of the features before it, the answers behind it; and
+those of a model that no library converts well.
 
 They compute in double precision, and do what the fitted pipeline does with the same numbers in the same order.
 """
@@ -11,6 +12,7 @@ from onnx import helper, numpy_helper
 from sklearn.compose import ColumnTransformer
 
 from pipeline.training.conformal import HalfWidth
+from pipeline.training.gaussian_process import GaussianProcess
 from pipeline.training.preprocessing import imputed_values, unencoded_columns
 from pipeline.training.target import TargetRange
 
@@ -51,6 +53,9 @@ def preparation(fitted: ColumnTransformer, features: str) -> tuple[Steps, str]:
     unencoded = unencoded_columns(fitted)
     if len(unencoded.positions):
         block = _columns(steps, known, unencoded.positions)
+        if (skewed := unencoded.unit > 0).any():
+            shares = steps.add("Div", steps.add("Relu", block), np.where(skewed, unencoded.unit, 1.0)[None])
+            block = steps.add("Where", skewed[None], steps.add("Log", steps.add("Add", shares, 1.0)), block)
         if unencoded.centre.any():
             block = steps.add("Sub", block, unencoded.centre[None])
         if (unencoded.scale != 1).any():
@@ -65,6 +70,26 @@ def preparation(fitted: ColumnTransformer, features: str) -> tuple[Steps, str]:
         elif kind == "missing":
             blocks.append(steps.cast(_columns(steps, missing, positions), onnx.TensorProto.DOUBLE))
     return steps, steps.add("Concat", *blocks, axis=1) if len(blocks) > 1 else blocks[0]
+
+
+def gaussian_process(model: GaussianProcess, prepared: str) -> Steps:
+    """Return the steps from prepared features to a fit's prediction [rows, 1]: the last output.
+
+    The runtime computes once, as it loads the file, what depends on constants alone.
+    """
+    steps = Steps("process")
+    points = steps.add("Cast", model.points_.T, to=onnx.TensorProto.DOUBLE)
+    rows = steps.add("Mul", prepared, model.inverse_lengths_[None])
+    # |row - point|^2 is |row|^2 + |point|^2 - 2 row point; rounding may leave less than 0.
+    product = steps.add("MatMul", rows, steps.add("Mul", points, -2.0))
+    sizes = [steps.add("ReduceSumSquare", each, axes=[axis]) for each, axis in ((rows, 1), (points, 0))]
+    squared = steps.add("Relu", steps.add("Add", steps.add("Add", product, sizes[1]), sizes[0]))
+    distance = steps.add("Sqrt", squared)
+    kernel = steps.add("Mul", steps.add("Add", distance, 1.0), steps.add("Exp", steps.add("Neg", distance)))
+    mean = steps.add("Add", steps.add("MatMul", kernel, model.weights_[:, None]), float(model.centre_))
+    if model.log_target:
+        steps.add("Exp", mean)
+    return steps
 
 
 def answers(raw: str, target: TargetRange, half: HalfWidth) -> Steps:

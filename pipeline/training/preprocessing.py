@@ -12,21 +12,25 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from pipeline.contract.columns import matrix_columns
 from pipeline.contract.schema import Column
 from pipeline.tables.feature_matrix import to_matrix
+from pipeline.training.normalising import Normalise
 from pipeline.training.offsets import Offset
 
 UNENCODED = ("numbers", "booleans")  # the transformers that keep one column for each feature
 IMPUTED = (*UNENCODED, "categories")  # those whose first step replaces missing values
 
 
-# `scaled`: standardised, and computed in double precision where the model is served. `trees`: neither, because trees
-# compute in float32, in which their thresholds differ behind a scaler.
-Inputs = Literal["scaled", "trees"]
+# `scaled`: standardised, and computed in double precision where the model is served. `normal`: as scaled, after the
+# logarithm of skewed numbers. `trees`: none of it, because trees compute in float32, in which their thresholds differ
+# behind a scaler.
+Inputs = Literal["scaled", "normal", "trees"]
 
 
 class Unencoded(NamedTuple):
-    """The matrix columns that stay one column each: the position of each, what it loses, and what it is divided by."""
+    """The matrix columns that stay one column each: the position of each, the unit for its logarithm (0 where none is
+    taken), what it then loses, and what it is divided by."""
 
     positions: list[int]
+    unit: np.ndarray
     centre: np.ndarray
     scale: np.ndarray
 
@@ -59,7 +63,7 @@ def prepare(columns: tuple[Column, ...], inputs: Inputs, indicators: tuple[int, 
     """
     at = by_kind(columns)
     mode = SimpleImputer(strategy="most_frequent", keep_empty_features=True)
-    scaler = [StandardScaler()] if inputs == "scaled" else []
+    scaler = {"scaled": [StandardScaler()], "normal": [Normalise()], "trees": []}[inputs]
     codes = [list(range(len(columns[position].categories))) for position in at["categories"]]
     median = SimpleImputer(strategy="median", keep_empty_features=True)
     transformers = [
@@ -88,14 +92,15 @@ def imputed_values(preparation: ColumnTransformer) -> np.ndarray:
 def unencoded_columns(preparation: ColumnTransformer) -> Unencoded:
     """Return what a fitted preparation makes of the numbers and booleans: its first columns."""
     positions: list[int] = []
-    centre, scale = [np.empty(0)], [np.empty(0)]
+    unit, centre, scale = [np.empty(0)], [np.empty(0)], [np.empty(0)]
     for kind, steps, places in preparation.transformers_:
         if kind in UNENCODED:
             positions += places
             last, nothing = steps[-1], np.zeros(len(places))
+            unit.append(getattr(last, "unit_", nothing))
             centre.append(getattr(last, "mean_", getattr(last, "offset_", nothing)))
             scale.append(getattr(last, "scale_", nothing + 1))
-    return Unencoded(positions, np.concatenate(centre), np.concatenate(scale))
+    return Unencoded(positions, np.concatenate(unit), np.concatenate(centre), np.concatenate(scale))
 
 
 def teach(

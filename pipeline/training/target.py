@@ -1,4 +1,5 @@
-"""The target as a model learns it: as the distance from an offset; a prediction stays inside the schema's bounds."""
+"""The target as a model learns it, for trees as the distance from an offset; a prediction stays inside the schema's
+bounds."""
 
 from typing import Any, Self
 
@@ -11,14 +12,18 @@ from pipeline.training.offsets import offset
 
 
 class TargetRange(TransformerMixin, BaseEstimator):
-    """Subtract a learned offset from target values; add it to predictions and limit them to `low` and `high`."""
+    """Subtract an offset from target values; add it to predictions and limit them to `low` and `high`.
 
-    def __init__(self, low: float = -np.inf, high: float = np.inf) -> None:
+    `learns_offset`: it is that of float32 (`offsets.offset`); else it is 0.
+    """
+
+    def __init__(self, low: float = -np.inf, high: float = np.inf, learns_offset: bool = True) -> None:
         self.low = low
         self.high = high
+        self.learns_offset = learns_offset
 
     def fit(self, values: np.ndarray, y: Any = None) -> Self:
-        self.offset_ = offset(values)
+        self.offset_ = offset(values) if self.learns_offset else 0.0
         return self
 
     def transform(self, values: np.ndarray) -> np.ndarray:
@@ -31,8 +36,8 @@ class TargetRange(TransformerMixin, BaseEstimator):
         return np.where(np.isfinite(values), np.clip(values, self.low, self.high), values)
 
 
-def on_range(model: Any, target: Column) -> TransformedTargetRegressor:
+def on_range(model: Any, target: Column, learns_offset: bool) -> TransformedTargetRegressor:
     """Return the unfitted model that learns this target by way of TargetRange."""
     low = -np.inf if target.min is None else target.min
     high = np.inf if target.max is None else target.max
-    return TransformedTargetRegressor(model, transformer=TargetRange(low, high), check_inverse=False)
+    return TransformedTargetRegressor(model, transformer=TargetRange(low, high, learns_offset), check_inverse=False)

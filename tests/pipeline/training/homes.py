@@ -21,6 +21,7 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
     "ridge": {"alpha": [0.1, 10.0]},
     "random_forest": {"n_estimators": [5], "min_samples_leaf": [1, 30]},
     "xgboost": {"n_estimators": [20], "max_depth": [3]},
+    "gaussian_process": {"log_target": [False, True]},
 }
 PARAMS = Train(seed=1, interval_level=0.8, max_leaves=100_000, device="cpu", families=GRIDS)
 LIMITS = Select(

@@ -125,6 +125,15 @@ def test_workers_give_what_one_process_gives(client: Client, in_a_folder: Path) 
 
 
 @pytest.mark.slow
+def test_workers_sample_what_one_process_samples(client: Client, in_a_folder: Path) -> None:
+    """A Gaussian process learns from the very same rows with two workers as in this process."""
+    parts = cut(training_rows(1000, 0.05), in_a_folder / "table", 5)
+    family = "gaussian_process"
+    here, there = (trained(run, parts, family, n) for n, run in (("a", Executor()), ("b", Executor(client))))
+    assert joblib.hash(there.pipeline) == joblib.hash(here.pipeline)
+
+
+@pytest.mark.slow
 def test_trees_in_parts_are_as_good(client: Client, table: pd.DataFrame, in_a_folder: Path) -> None:
     """The mean cross-validated RMSE of four searches of xgboost in parts is within 4 % of the spread that seeds have in
     memory; single ones differ more, for each run draws its rows on other workers."""
