@@ -11,7 +11,7 @@ from pipeline.contract.errors import PipelineError
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.tables.splitting import TEST
 from pipeline.training import families
-from pipeline.training.search import combinations
+from pipeline.training.space import combinations
 from stages.train import fit
 from tests.pipeline.training.homes import GRIDS, HOMES, PARAMS, homes, serve, with_grid
 

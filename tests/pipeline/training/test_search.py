@@ -10,11 +10,9 @@ from threadpoolctl import threadpool_info
 from pipeline.contract import params
 from pipeline.contract.errors import PipelineError
 from pipeline.distributed.executor import Executor
-from pipeline.tables import splitting
-from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training import families, shared_trees
-from pipeline.training.cross_validation import cross_validate
-from pipeline.training.search import combinations
+from pipeline.training.cross_validation import Rows, cross_validate
+from pipeline.training.space import combinations
 from stages.train import fit
 from tests.conftest import ROOT
 from tests.pipeline.training.homes import HOMES, PARAMS, homes, with_grid
@@ -55,26 +53,15 @@ def test_a_setting_that_diverges_loses() -> None:
 )
 def test_shared_fits_change_nothing(family: str, grid: dict) -> None:
     """Settings that share a fit get the predictions, to the last bit, that a fit of their own gives."""
-    _, training = homes()
-    matrix, target = to_matrix(training, HOMES.features), training["price"].to_numpy(float)
+    rows = Rows.of(homes()[1], HOMES)
     tried = combinations(grid)
-    splits = splitting.splits(training["fold"].to_numpy(), HOMES)
     make = partial(families.numeric_pipeline, HOMES, family, 1)
     shared, alone = (
-        cross_validate(tried, make, sharing, matrix, target, splits, family, Executor())
+        cross_validate(tried, make, sharing, rows, family, Executor())
         for sharing in (families.get(family).sharing, shared_trees.NO_SHARING)
     )
     assert len({part.tobytes() for part in alone}) == len(tried)
     assert np.array_equal(shared, alone)
-
-
-@pytest.mark.parametrize(("grid", "bins"), [({}, 256), ({"max_bin": [64]}, 64)])
-def test_a_heavy_tail_gets_more_bins(grid: dict, bins: int) -> None:
-    """xgboost gets more bins where few cost accuracy; a grid that names their number decides."""
-    params = with_grid("xgboost", {"n_estimators": [50], **grid})
-    pipeline, record = fit(homes(missing=0)[0], HOMES, params, "xgboost")
-    assert pipeline[-1].regressor_.max_bin == bins
-    assert record.settings == {"n_estimators": 50, "max_bin": bins}
 
 
 def test_forests_stay_servable_as_rows_grow() -> None:
@@ -87,7 +74,7 @@ def test_forests_stay_servable_as_rows_grow() -> None:
     assert max(tree.get_n_leaves() for tree in pipeline[-1].regressor_.estimators_) == 10
     assert "max_leaf_nodes" not in fit(table, HOMES, PARAMS, "random_forest")[1].settings
     own = {"n_estimators": [5], "max_leaf_nodes": [50]}
-    assert shared_trees.limit_leaves(own, 1_000, 100) == own
+    assert shared_trees.bound_forest(own, 1_000, few) == {}
 
 
 def test_a_fit_uses_one_blas_thread(monkeypatch: pytest.MonkeyPatch) -> None:
