@@ -1,6 +1,5 @@
 """The parameters in `params.yaml`; each section is a frozen, typed structure."""
 
-import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, overload
 
@@ -15,7 +14,7 @@ Seed = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-Values = Annotated[list[Any], msgspec.Meta(min_length=1)]
+Grid = dict[str, Annotated[list[Any], msgspec.Meta(min_length=1)]]
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,25 +22,6 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 T = TypeVar("T", bound=Section)
-
-
-class Range(Section, frozen=True):
-    """A range that values of a setting are drawn from, evenly, or with `log` evenly in the logarithm.
-
-    Both ends belong to it; where both are integers, so are the values.
-    """
-
-    low: int | float
-    high: int | float
-    log: bool = False
-
-    def __post_init__(self) -> None:
-        lowest = 0 if self.log else -math.inf
-        if not lowest < self.low < self.high < math.inf:
-            raise ValueError("expected finite low below high, and above 0 with log")
-
-
-Grid = dict[str, Values | Range]
 
 
 class Engine(Section, frozen=True):
@@ -65,7 +45,7 @@ class Train(Section, frozen=True):
     seed: Seed
     interval_level: Share
     search_rows: Count
-    draws: Count
+    max_settings: Count
     max_leaves: Annotated[int, msgspec.Meta(ge=2)]
     device: Literal["cpu", "cuda"]
     families: dict[str, Grid]

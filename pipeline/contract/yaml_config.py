@@ -5,8 +5,7 @@ import difflib
 import re
 from collections.abc import Hashable, Iterable, Iterator
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 import yaml
@@ -87,8 +86,18 @@ def build(kind: type[T], content: Any, where: str) -> T:
             if field.required:
                 raise PipelineError(f"{where}: the key {name!r} is missing; add it")
             continue
-        for key, value, wanted in _entries(name, content[name], field.type):
-            _check(key, value, wanted, where)
+        for key, single in _single(content[name], field.type, name):
+            last = key.rpartition(".")[2]
+            raise PipelineError(
+                f"{where}: key {key!r}: expected a list, found {single!r}; write {last}: [{single}] in the file, or "
+                f"{last}=[{single}] with dvc exp run -S"
+            )
+        try:
+            msgspec.convert(content[name], field.type)
+        except msgspec.ValidationError as error:
+            raise PipelineError(
+                f"{where}: key {name!r}: {_expected(field.type, error)}, found {content[name]!r}"
+            ) from None
     return msgspec.convert(content, kind)
 
 
@@ -99,33 +108,15 @@ def nearest(word: Any, known: Iterable[str]) -> str:
     return f" (did you mean {names[match[0]]!r}?)" if match else ""
 
 
-def _entries(key: str, value: Any, kind: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the key, the value and the type of each entry: of a mapping to one type, those of its values."""
-    if get_origin(kind) is dict and isinstance(value, dict):
-        for name, each in value.items():
-            yield from _entries(f"{key}.{name}", each, get_args(kind)[1])
-    else:
-        yield key, value, kind
-
-
-def _check(key: str, value: Any, kind: Any, where: str) -> None:
-    if isinstance(value, str | int | float) and _takes_a_list(kind):
-        last = key.rpartition(".")[2]
-        raise PipelineError(
-            f"{where}: key {key!r}: expected a list, found {value!r}; write {last}: [{value}] in the file, or "
-            f"{last}=[{value}] with dvc exp run -S"
-        )
-    try:
-        msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise PipelineError(f"{where}: key {key!r}: {_expected(kind, error)}, found {value!r}") from None
-
-
-def _takes_a_list(kind: Any) -> bool:
-    """Return True for the type of a list, or of one of several things, the first of which is a list."""
-    while get_origin(kind) in (Annotated, UnionType, Union):
+def _single(value: Any, kind: Any, key: str) -> Iterator[tuple[str, Any]]:
+    """Yield the key and the value of each single value, or text, that stands where a list is expected."""
+    while get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
-    return get_origin(kind) in (list, tuple)
+    if get_origin(kind) in (list, tuple) and isinstance(value, str | int | float):
+        yield key, value
+    elif get_origin(kind) is dict and isinstance(value, dict):
+        for name, each in value.items():
+            yield from _single(each, get_args(kind)[1], f"{key}.{name}")
 
 
 def _expected(kind: Any, error: msgspec.ValidationError) -> str:

@@ -1,10 +1,11 @@
 """The search for a family's best settings, by cross-validation inside the training split.
 
-Budgets are numbers of rows and trees, never seconds, so that a search chooses the same on every machine: all settings
-compete on at most `train.search_rows` rows, and first with few trees; each time the best third goes on with more
+Budgets are numbers of rows and trees, never seconds, so that a search chooses the same on every machine: settings
+compete on at most `train.search_rows` rows, and first with few trees, after which the best third goes on with more
 (successive halving: Jamieson and Talwalkar 2016). The winner's out-of-fold predictions come from all rows.
 """
 
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from pipeline.contract.params import Train
 from pipeline.contract.schema import Schema
 from pipeline.distributed.executor import Executor
 from pipeline.training import families, shared_trees, space
-from pipeline.training.cross_validation import Hyperparameters, MakePipeline, Rows, cross_validate
+from pipeline.training.cross_validation import Hyperparameters, Rows, cross_validate
 
 FEW = 3  # settings that compete with all their trees at once
 
@@ -39,105 +40,109 @@ class FitRecord(NamedTuple):
     diverged: tuple[Hyperparameters, ...] = ()
 
 
-class Choice(NamedTuple):
-    """The best settings on the rows that were searched, and their out-of-fold predictions; else as in FitRecord.
-
-    `sizes`: the best settings with each number of trees that competed to the end.
-    """
-
-    settings: Hyperparameters
-    indicators: tuple[int, ...]
-    out_of_fold: np.ndarray
-    sizes: list[Hyperparameters]
-    tried: int
-    diverged: tuple[Hyperparameters, ...]
-
-
 def search(rows: Rows, sample: Rows | None, schema: Schema, params: Train, family: str, run: Executor) -> FitRecord:
-    """Return the family's best settings, by the squared error over all held rows together.
+    """Return the family's settings with the lowest squared error over all held rows together, the first of equals.
 
-    `sample`: the rows that settings compete on, where these are not all `rows`. The number of trees is then chosen
-    again on all rows, which costs no fit.
-    Raises PipelineError for an unknown family or setting, and where every setting diverged.
-    """
-    kind = families.get(family)
-    with progress_bar(family) as bar:
-        chosen = choose(sample or rows, schema, params, family, run, bar)
-        settings, predictions = chosen.settings, chosen.out_of_fold
-        if sample:
-            bounds = kind.bounds(params.families[family], len(rows.target), params)
-            sizes = [{**each, **bounds} for each in chosen.sizes]
-            make = _maker(schema, params, family, chosen.indicators)
-            found = cross_validate(sizes, make, kind.sharing, rows, family, run, bar)
-            best = _best(rows.squared_errors(found).mean(axis=-1), sizes, family)
-            settings, predictions = sizes[best], found[best]
-    squared = rows.squared_errors(predictions)
-    cv_rmse = float(np.sqrt(squared.mean()))
-    # The standard error of a root of a mean, by the delta method.
-    error = float(squared.std(ddof=1) / np.sqrt(len(squared)) / (2 * cv_rmse)) if cv_rmse else 0.0
-    return FitRecord(family, settings, cv_rmse, error, predictions, chosen.tried, chosen.indicators, chosen.diverged)
-
-
-def choose(rows: Rows, schema: Schema, params: Train, family: str, run: Executor, bar: tqdm) -> Choice:
-    """Return the family's settings with the lowest error on these rows, the first of equals.
-
-    A missing indicator for each feature with missing values is tried last, and stays where it lowers that error.
+    `sample`: the rows that settings compete on, where these are not all `rows`. Of those that differ in the number of
+    trees alone, which costs no fit, all rows then decide. A missing indicator for each feature with missing values is
+    tried with the best, and stays where it lowers the error.
     Raises PipelineError for an unknown family or setting, and where every setting diverged.
     """
     kind, grid = families.get(family), params.families[family]
-    bounds = kind.bounds(grid, len(rows.target), params)
-    tried = [{**each, **bounds} for each in space.candidates(grid, params.draws, params.seed, kind.sharing.names)]
-    left, diverged = tried, []
+    tried = space.candidates(grid, params.max_settings, params.seed, kind.sharing.names)
+    with _progress_bar(family) as bar:
+        compete = _Competition(schema, params, family, run, bar)
+        left = _finalists(compete, sample or rows, tried, only_one=sample is not None)
+        predictions, errors = compete(rows, left)
+        best = int(np.argmin(errors))
+        indicators: tuple[int, ...] = ()
+        settings, out_of_fold = {**left[best], **compete.bounds(rows)}, predictions[best]
+        if with_missing := tuple(np.flatnonzero(np.isnan(rows.matrix).any(axis=0)).tolist()):
+            (predicted,), (error,) = compete(rows, [left[best]], with_missing)
+            if error < errors[best]:
+                out_of_fold, indicators = predicted, with_missing
+        bar.update(bar.total - bar.n)
+    squared = rows.squared_errors(out_of_fold)
+    cv_rmse = float(np.sqrt(squared.mean()))
+    # The standard error of a root of a mean, by the delta method.
+    se = float(squared.std(ddof=1) / np.sqrt(len(squared)) / (2 * cv_rmse)) if cv_rmse else 0.0
+    return FitRecord(family, settings, cv_rmse, se, out_of_fold, len(tried), indicators, tuple(compete.diverged))
 
-    def compete(settings: list[Hyperparameters], indicators: tuple[int, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
-        bar.set_postfix_str(f"{len(settings)} of {len(tried)} settings")
-        make = _maker(schema, params, family, indicators)
-        predictions = cross_validate(settings, make, kind.sharing, rows, family, run, bar)
-        return predictions, rows.squared_errors(predictions).mean(axis=-1)
 
-    for trees in kind.rungs:
+@dataclass
+class _Competition:
+    """Cross-validation of settings of one family; those that lose because an error is not finite are `diverged`."""
+
+    schema: Schema
+    params: Train
+    family: str
+    run: Executor
+    bar: tqdm
+    diverged: list[Hyperparameters] = field(default_factory=list)
+
+    def __call__(
+        self,
+        rows: Rows,
+        settings: list[Hyperparameters],
+        indicators: tuple[int, ...] = (),
+        trees: int | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return out-of-fold predictions [settings, rows], and mean squared errors [settings], infinite for diverged
+        ones. `trees`: at most so many.
+
+        Raises PipelineError where all settings diverge.
+        """
+        self.bar.set_postfix_str(f"{len(settings)} settings on {len(rows.target)} rows")
+        tried = [{**shared_trees.begun(each, trees), **self.bounds(rows)} for each in settings]
+        seed, device = self.params.seed, self.params.device
+        make = partial(families.numeric_pipeline, self.schema, self.family, seed, indicators=indicators, device=device)
+        sharing = families.get(self.family).sharing
+        predictions = cross_validate(tried, make, sharing, rows, self.family, self.run, self.bar)
+        errors = rows.squared_errors(predictions).mean(axis=-1)
+        finite = np.isfinite(errors)
+        if not finite.any() and not indicators:
+            raise PipelineError(
+                f"params.yaml: train.families.{self.family}: no setting can be used, for each one predicts values that "
+                f"are not finite in cross-validation: {', '.join(map(str, settings))}; try others, such as a lower "
+                "learning rate"
+            )
+        self.diverged += [settings[each] for each in np.flatnonzero(~finite)]
+        return predictions, np.where(finite, errors, np.inf)
+
+    def bounds(self, rows: Rows) -> Hyperparameters:
+        """Return the settings that keep a model of so many rows within its limits."""
+        return families.get(self.family).bounds(self.params.families[self.family], len(rows.target), self.params)
+
+
+def _finalists(
+    compete: _Competition, rows: Rows, tried: list[Hyperparameters], only_one: bool
+) -> list[Hyperparameters]:
+    """Return the settings that are left after the competitions with few trees; with `only_one` those of the lowest
+    error, which differ in the number of trees alone."""
+    left, errors = tried, None
+    for trees in families.get(compete.family).rungs:
         begun = [shared_trees.begun(each, trees) for each in left]
         if begun == left or len({repr(each) for each in begun}) <= FEW:
-            continue
-        _, errors = compete(begun)
-        diverged += [each for each, error in zip(left, errors, strict=True) if not np.isfinite(error)]
-        left = _best_third(left, errors)
-    predictions, errors = compete(left)
-    diverged += [each for each, error in zip(left, errors, strict=True) if not np.isfinite(error)]
-    best = _best(errors, left, family)
-    settings, out_of_fold = left[best], predictions[best]
-    indicators: tuple[int, ...] = ()
-    if with_missing := tuple(np.flatnonzero(np.isnan(rows.matrix).any(axis=0)).tolist()):
-        (predicted,), (error,) = compete([settings], with_missing)
-        if error < errors[best]:
-            out_of_fold, indicators = predicted, with_missing
-    sizes = [each for each in left if shared_trees.begun(each, 1) == shared_trees.begun(settings, 1)]
-    return Choice(settings, indicators, out_of_fold, sizes, len(tried), tuple(diverged))
+            break
+        _, errors = compete(rows, left, trees=trees)
+        levels = np.unique(errors)
+        left, errors = _up_to(levels[(len(levels) - 1) // 3], left, errors)
+    if only_one and len(left) > 1:
+        if errors is None:
+            _, errors = compete(rows, left)
+        left, _ = _up_to(errors.min(), left, errors)
+    return left
 
 
-def progress_bar(family: str) -> tqdm:
-    """Return a bar for the steps of a search: those of the rungs, all trees, missing indicators, all rows."""
-    steps = len(families.get(family).rungs) + 3
+def _up_to(
+    highest: float, settings: list[Hyperparameters], errors: np.ndarray
+) -> tuple[list[Hyperparameters], np.ndarray]:
+    """Return the settings whose errors are at most so high, and these errors."""
+    kept = np.flatnonzero(errors <= highest)
+    return [settings[each] for each in kept], errors[kept]
+
+
+def _progress_bar(family: str) -> tqdm:
+    """Return a bar whose steps are the competitions: those with few trees, the last, indicators, and all rows."""
     form = "{desc}: {percentage:3.0f}%|{bar}| {postfix} [{elapsed}<{remaining}]"
-    return tqdm(desc=family, total=steps, bar_format=form, disable=None)
-
-
-def _maker(schema: Schema, params: Train, family: str, indicators: tuple[int, ...]) -> MakePipeline:
-    return partial(families.numeric_pipeline, schema, family, params.seed, indicators=indicators, device=params.device)
-
-
-def _best_third(settings: list[Hyperparameters], errors: np.ndarray) -> list[Hyperparameters]:
-    """Return the settings whose errors are in the lowest third of the distinct ones; all where none is finite."""
-    levels = np.unique(errors[np.isfinite(errors)])
-    worst = levels[: -(-len(levels) // 3)].max(initial=-np.inf) if len(levels) else np.inf
-    return [each for each, error in zip(settings, errors, strict=True) if error <= worst]
-
-
-def _best(errors: np.ndarray, settings: list[Hyperparameters], family: str) -> int:
-    """Return the position of the lowest error, the first of equals."""
-    if not np.isfinite(errors).any():
-        raise PipelineError(
-            f"params.yaml: train.families.{family}: no setting can be used, for each one predicts values that are not "
-            f"finite in cross-validation: {', '.join(map(str, settings))}; try others, such as a lower learning rate"
-        )
-    return int(np.argmin(np.where(np.isfinite(errors), errors, np.inf)))
+    return tqdm(desc=family, total=len(families.get(family).rungs) + 3, bar_format=form, disable=None)

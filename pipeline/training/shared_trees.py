@@ -13,7 +13,7 @@ import numpy as np
 from sklearn import config_context
 from sklearn.base import clone
 
-from pipeline.contract.params import Grid, Range, Train
+from pipeline.contract.params import Grid, Train
 
 TREES, RATE = "n_estimators", "learning_rate"  # settings by their names in scikit-learn and XGBoost
 FASTEST = 0.3  # learning rate, XGBoost's own default
@@ -88,14 +88,14 @@ ROUNDS = Sharing((TREES,), _fit_most_rounds)
 FOREST = Sharing((TREES, "max_depth"), _fit_largest_forest)
 
 
-def begun(settings: dict[str, Any], trees: int) -> dict[str, Any]:
-    """Return the settings of a cheap look at an ensemble: with at most that many trees.
+def begun(settings: dict[str, Any], trees: int | None) -> dict[str, Any]:
+    """Return the settings of a cheap look at an ensemble: with at most that many trees (None: all).
 
     A boosted one learns as much faster, up to a rate of FASTEST, as it has fewer trees, so that slow learners are not
     judged half-way.
     """
     size = settings.get(TREES)
-    if type(size) is not int or size <= trees:
+    if trees is None or type(size) is not int or size <= trees:
         return settings
     rate = settings.get(RATE)
     faster = {} if rate is None else {RATE: max(rate, min(FASTEST, rate * size / trees))}
@@ -108,9 +108,8 @@ def bound_forest(grid: Grid, rows: int, params: Train) -> dict[str, Any]:
     Together its trees have at most `train.max_leaves` leaves. Each tree draws at most `train.search_rows` rows.
     What the grid names is left alone.
     """
-    sizes = grid.get(TREES, [100])
-    trees = sizes.high if isinstance(sizes, Range) else max((n for n in sizes if isinstance(n, int)), default=1)
-    leaves = max(2, params.max_leaves // max(int(trees), 1))
+    trees = max((n for n in grid.get(TREES, [100]) if isinstance(n, int)), default=1)
+    leaves = max(2, params.max_leaves // max(trees, 1))
     bounds: dict[str, Any] = {}
     if rows > leaves:
         bounds["max_leaf_nodes"] = leaves

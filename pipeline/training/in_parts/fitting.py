@@ -46,14 +46,11 @@ def fit(parts: TrainingParts, params: Train, family: str, sha256: str, folder: P
     parts.run.map(families.check_device, [make({})[-1].regressor], "train: device")
     table = parts.files[0].parent
     sample = parquet.read(table, numbers=sampling.sample_numbers(table, params.search_rows))
-    with search.progress_bar(family) as bar:
-        chosen = search.choose(Rows.of(sample, parts.schema), parts.schema, params, family, parts.run, bar)
+    record = search.search(Rows.of(sample, parts.schema), None, parts.schema, params, family, parts.run)
     learner = kind.in_parts(family, parts, statistics, make)
-    *models, model = [learner.fit(chosen.settings, chosen.indicators, n) for n in range(len(statistics.splits) + 1)]
+    *models, model = [learner.fit(record.settings, record.indicators, n) for n in range(len(statistics.splits) + 1)]
     cv_rmse, cv_rmse_se, target_std, sample = out_of_fold.hold_out(parts, statistics, models, folder)
     predictions = sample["prediction"].to_numpy(float)
-    record = FitRecord(
-        family, chosen.settings, cv_rmse, cv_rmse_se, predictions, chosen.tried, chosen.indicators, chosen.diverged
-    )
+    record = record._replace(cv_rmse=cv_rmse, cv_rmse_se=cv_rmse_se, out_of_fold=predictions)
     training = Training(statistics.rows, sha256, statistics.target_median, target_std, cv_rmse)
     return Fitted(preprocessing.from_table(model, columns), record, sample, training)

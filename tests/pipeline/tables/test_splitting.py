@@ -86,7 +86,7 @@ def test_folds_go_forward_in_time() -> None:
         assert table.loc[train, "sold"].max() < table.loc[held, "sold"].min()
     families = {"linear": {}}
     params = Train(
-        seed=0, interval_level=0.9, search_rows=1000, draws=1, max_leaves=1000, device="cpu", families=families
+        seed=0, interval_level=0.9, search_rows=1000, max_settings=24, max_leaves=1000, device="cpu", families=families
     )
     _, record = fit(table, schema, params, "linear")
     training = table[table["fold"] != splitting.TEST]
