@@ -113,6 +113,6 @@ def bound_forest(grid: Grid, rows: int, params: Train) -> dict[str, Any]:
     bounds: dict[str, Any] = {}
     if rows > leaves:
         bounds["max_leaf_nodes"] = leaves
-    if rows > params.search_rows:
+    if rows > params.search_rows and grid.get("bootstrap", [True]) == [True]:  # without, each tree has all rows
         bounds["max_samples"] = round(params.search_rows / rows, 4)
     return {name: value for name, value in bounds.items() if name not in grid}

@@ -86,6 +86,21 @@ def test_a_wrong_family_or_setting_is_named(grids: dict, family: str, said: str)
         fit(homes()[0], HOMES, msgspec.structs.replace(PARAMS, families=grids), family)
 
 
+def test_trees_see_codes() -> None:
+    """Trees get one column for each feature, with the code of a category in it; linear models one for each category."""
+    whole = homes(missing=0)[0]
+    matrix = to_matrix(whole, HOMES.features)
+    widths = {family: fit(whole, HOMES, PARAMS, family)[0][1].transform(matrix).shape[1] for family in GRIDS}
+    assert widths == {"linear": 7, "ridge": 7, "random_forest": 5, "xgboost": 5}
+    table, training = homes()
+    matrix = to_matrix(training, HOMES.features)
+    street = fit(table, HOMES, PARAMS, "xgboost")[0][1].transform(matrix)[:, 4]
+    codes = matrix[:, HOMES.features.index(next(c for c in HOMES.features if c.name == "street"))]
+    known = ~np.isnan(codes)
+    assert np.array_equal(street[known], codes[known])
+    assert (street[~known] == np.bincount(codes[known].astype(int)).argmax()).all()
+
+
 def test_an_unknown_category_is_refused() -> None:
     """A fitted pipeline refuses a category that its schema does not have, instead of imputing it."""
     table, _ = homes()
