@@ -25,9 +25,9 @@ from pipeline.contract.schema import load as load_schema
 from pipeline.contract.wording import counted
 from pipeline.distributed import executor
 from pipeline.distributed.executor import Executor
-from pipeline.tables import atomic_files, digits, parquet, splitting
-from pipeline.tables.feature_matrix import to_matrix
+from pipeline.tables import atomic_files, digits, parquet, sampling, splitting
 from pipeline.training import families, onnx_export, parity, preprocessing, search
+from pipeline.training.cross_validation import Rows
 from pipeline.training.in_parts import fitting, out_of_fold
 from pipeline.training.in_parts.learner import TrainingParts
 from pipeline.training.onnx_export import Served
@@ -53,14 +53,14 @@ def fit(
     make = partial(families.numeric_pipeline, schema, family, params.seed, device=params.device)
     families.check_device(make({})[-1].regressor)
     training = table[table["fold"] != splitting.TEST]
-    matrix = to_matrix(training, schema.features)
-    target = training[schema.target.name].to_numpy(float)
-    splits = splitting.splits(training["fold"].to_numpy(), schema)
-    record = search.grid_search(matrix, target, splits, schema, params, family, run or Executor())
+    rows, sample = Rows.of(training, schema), None
+    if len(training) > params.search_rows:
+        sample = Rows.of(training.iloc[sampling.sample(training["row"], params.search_rows)], schema)
+    record = search.search(rows, sample, schema, params, family, run or Executor())
     model = make(record.settings, record.indicators)
     # As in the search: in this process, and one BLAS thread, so that the number of cores changes no digit.
     with joblib.parallel_config("sequential"), threadpool_limits(1):
-        model.fit(matrix, target)
+        model.fit(rows.matrix, rows.target)
     return preprocessing.from_table(model, schema.features), record
 
 

@@ -44,6 +44,8 @@ class Clean(Section, frozen=True):
 class Train(Section, frozen=True):
     seed: Seed
     interval_level: Share
+    search_rows: Count
+    max_settings: Count
     max_leaves: Annotated[int, msgspec.Meta(ge=2)]
     device: Literal["cpu", "cuda"]
     families: dict[str, Grid]

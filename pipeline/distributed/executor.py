@@ -32,9 +32,16 @@ class Executor:
         self.client = client
 
     def map(
-        self, function: Callable[..., Result], items: Iterable[Item], label: str, *shared: Any, threads: int = 1
+        self,
+        function: Callable[..., Result],
+        items: Iterable[Item],
+        label: str,
+        *shared: Any,
+        threads: int = 1,
+        bar: tqdm | None = None,
     ) -> list[Result]:
-        """Return `function(item, *shared)` of each item in their order, under a progress bar with the label.
+        """Return `function(item, *shared)` of each item in their order, under a progress bar with the label, or with a
+        `bar` that goes forward by 1 over all items.
 
         `threads`: how many items this process works on at a time, -1 for one a core; workers take one each.
         The first failure is raised as it is.
@@ -45,10 +52,11 @@ class Executor:
             # Threads: fitting releases Python's lock, and a process would first have to import what this one has.
             parallel = joblib.Parallel(threads, prefer="threads", return_as="generator")
             results = parallel(joblib.delayed(function)(item, *shared) for item in todo)
-            return list(tqdm(results, label, len(todo), disable=None))
-        with named_failures(self.client), tqdm(desc=label, total=len(todo), disable=None) as progress:
+            with _progress(bar, label, len(todo)) as done:
+                return [(result, done())[0] for result in results]
+        with named_failures(self.client), _progress(bar, label, len(todo)) as done:
             # Not joblib's Dask backend: it scatters `shared`, and waits for ever where workers die meanwhile.
-            return _map_on_workers(self.client, function, todo, shared, label, progress)
+            return _map_on_workers(self.client, function, todo, shared, label, done)
 
     def fold(
         self, function: Callable[[Item], Result], items: Sequence[Item], add: Callable[[Result, Result], Result]
@@ -66,6 +74,16 @@ class Executor:
         with named_failures(self.client):
             total: Result = self.client.compute(results.fold(add, split_every=NEIGHBOURS)).result()
         return total
+
+
+@contextmanager
+def _progress(bar: tqdm | None, label: str, items: int) -> Iterator[Callable[[], object]]:
+    """Yield what is called after each item; a bar of its own ends with the block."""
+    if bar is not None:
+        yield lambda: bar.update(1 / items)
+        return
+    with tqdm(desc=label, total=items, disable=None) as own:
+        yield own.update
 
 
 def in_this_folder(function: Callable[..., Result]) -> Callable[..., Result]:
@@ -97,7 +115,12 @@ def start(engine: params.Engine) -> Iterator[Executor]:
 
 
 def _map_on_workers(
-    client: Any, function: Callable[..., Result], items: list[Item], shared: Sequence[Any], label: str, progress: tqdm
+    client: Any,
+    function: Callable[..., Result],
+    items: list[Item],
+    shared: Sequence[Any],
+    label: str,
+    done: Callable[[], object],
 ) -> list[Result]:
     from dask.distributed import as_completed
 
@@ -111,7 +134,7 @@ def _map_on_workers(
         for future in as_completed(futures):
             if future.status != "finished":
                 future.result()
-            progress.update()
+            done()
         results: list[Result] = client.gather(futures)
         return results
     except BaseException:

@@ -2,15 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import joblib
 import numpy as np
+import pandas as pd
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
+from tqdm import tqdm
 
 from pipeline.contract.errors import PipelineError
+from pipeline.contract.schema import Schema
 from pipeline.distributed.executor import Executor
+from pipeline.tables import splitting
+from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training.shared_trees import Sharing
 
 Hyperparameters = dict[str, Any]
@@ -18,29 +23,51 @@ Split = tuple[np.ndarray, np.ndarray]  # the positions of the rows to train on, 
 MakePipeline = Callable[[Hyperparameters], Pipeline]
 
 
+class Rows(NamedTuple):
+    """Training rows: the feature `matrix` [rows, columns], the `target` [rows], the splits of a cross-validation."""
+
+    matrix: np.ndarray
+    target: np.ndarray
+    splits: list[Split]
+
+    @classmethod
+    def of(cls, training: pd.DataFrame, schema: Schema) -> Self:
+        """Return the rows of a typed table without rows of the test split."""
+        target = training[schema.target.name].to_numpy(float)
+        splits = splitting.splits(training["fold"].to_numpy(), schema)
+        return cls(to_matrix(training, schema.features), target, splits)
+
+    def squared_errors(self, predictions: np.ndarray) -> np.ndarray:
+        """Return the squared errors [..., held rows] of predictions [..., rows]; with a time column no split holds the
+        first block."""
+        held = np.sort(np.concatenate([positions for _, positions in self.splits]))
+        with np.errstate(over="ignore", invalid="ignore"):  # of models that diverged
+            errors: np.ndarray = np.square(predictions[..., held] - self.target[held])
+        return errors
+
+
 def cross_validate(
     tried: list[Hyperparameters],
     make: MakePipeline,
     sharing: Sharing,
-    matrix: np.ndarray,
-    target: np.ndarray,
-    splits: list[Split],
+    rows: Rows,
     family: str,
     run: Executor,
+    bar: tqdm | None = None,
 ) -> np.ndarray:
     """Return out-of-fold predictions [settings, rows]; NaN where no split holds the row.
 
-    `make(settings)` makes an unfitted pipeline of the family.
+    `make(settings)` makes an unfitted pipeline of the family. `bar`: as of `Executor.map`.
     Raises PipelineError that names settings which the model refuses.
     """
-    fits = [(group, split) for group in sharing.groups(tried) for split in range(len(splits))]
+    fits = [(group, split) for group in sharing.groups(tried) for split in range(len(rows.splits))]
     tasks = [([tried[position] for position in group], split) for group, split in fits]
     # One BLAS thread in each fit: they occupy the cores already.
     with threadpool_limits(1):
-        found = run.map(_predict, tasks, f"{family}: fits", make, sharing, matrix, target, splits, family, threads=-1)
-    predictions = np.full((len(tried), len(target)), np.nan)
+        found = run.map(_predict, tasks, f"{family}: fits", make, sharing, rows, family, threads=-1, bar=bar)
+    predictions = np.full((len(tried), len(rows.target)), np.nan)
     for (group, split), values in zip(fits, found, strict=True):
-        predictions[np.ix_(np.array(group), splits[split][1])] = values
+        predictions[np.ix_(np.array(group), rows.splits[split][1])] = values
     return predictions
 
 
@@ -48,14 +75,13 @@ def _predict(
     task: tuple[list[Hyperparameters], int],
     make: MakePipeline,
     sharing: Sharing,
-    matrix: np.ndarray,
-    target: np.ndarray,
-    splits: list[Split],
+    rows: Rows,
     family: str,
 ) -> np.ndarray:
     """Return the predictions [settings, held rows] of one split."""
     group, split = task
-    train, held = splits[split]
+    matrix, target = rows.matrix, rows.target
+    train, held = rows.splits[split]
     # Sequential: the fits run side by side already.
     with named_refusal(family, group[0]), joblib.parallel_config("sequential"):
         pipelines = [make(settings) for settings in group]

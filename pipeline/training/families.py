@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.params import Grid
+from pipeline.contract.params import Grid, Train
 from pipeline.contract.schema import Schema
 from pipeline.contract.yaml_config import nearest
 from pipeline.training import shared_trees
@@ -30,18 +30,18 @@ class Family(NamedTuple):
     `model`: the estimator's "module:class", imported at its first use: xgboost alone takes longer than a linear fit.
     `inputs`: how the features are prepared, and in which precision the served model computes (`preprocessing.Inputs`).
     `settings`: of the estimator, where they differ from its defaults; a grid may name them too.
-    `refine`: settings that the search tries once more with the best of the grid, unless the grid names them.
     `sharing`: settings that the search need not fit one by one.
-    `limit(grid, rows, max_leaves)` bounds models that grow with the rows.
+    `rungs`: numbers of trees with which settings compete before they do with all.
+    `bounds(grid, rows, params)`: settings to add, for models that grow with the rows.
     `in_parts` fits tables beyond memory; None where the family needs its rows in memory.
     """
 
     model: str
     inputs: Inputs
     settings: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
-    refine: dict[str, Any] = {}  # noqa: RUF012
     sharing: Sharing = shared_trees.NO_SHARING
-    limit: Callable[[Grid, int, int], Grid] = lambda grid, rows, max_leaves: grid
+    rungs: tuple[int, ...] = ()
+    bounds: Callable[[Grid, int, Train], dict[str, Any]] = lambda grid, rows, params: {}
     in_parts: type[Learner] | None = None
 
 
@@ -52,16 +52,15 @@ FAMILIES = {
         "sklearn.ensemble:RandomForestRegressor",
         inputs="trees",
         sharing=shared_trees.FOREST,
-        limit=shared_trees.limit_leaves,
+        rungs=(50,),
+        bounds=shared_trees.bound_forest,
     ),
     "xgboost": Family(
         "xgboost:XGBRegressor",
         inputs="trees",
-        # One thread: the search runs fits side by side. 64 bins take 0.6 of the time of 256 on a small table, and cost
-        # accuracy only where a feature has a heavy tail; hence `refine` (docs/decisions/0013-bins.md).
-        settings={"n_jobs": 1, "max_bin": 64},
-        refine={"max_bin": 256},
+        settings={"n_jobs": 1},  # the search runs fits side by side
         sharing=shared_trees.ROUNDS,
+        rungs=(100, 300),
         in_parts=Boosting,
     ),
     "gaussian_process": Family("pipeline.training.gaussian_process:GaussianProcess", inputs="normal", in_parts=Sampled),

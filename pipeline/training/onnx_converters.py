@@ -21,9 +21,9 @@ OPSET = {"": 17, "ai.onnx.ml": 3}
 IR_VERSION = 8  # of ONNX's file format, the one that came with this OPSET
 
 # skl2onnx looks a model up by its class, and does not know ours.
-for _model in (linear_models.LinearRegression, linear_models.Ridge):
+for _class in (linear_models.LinearRegression, linear_models.Ridge):
     update_registered_converter(
-        _model, "SklearnLinearRegressor", calculate_linear_regressor_output_shapes, convert_sklearn_linear_regressor
+        _class, "SklearnLinearRegressor", calculate_linear_regressor_output_shapes, convert_sklearn_linear_regressor
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 from sklearn.compose import ColumnTransformer
+from sklearn.preprocessing import OneHotEncoder
 
 from pipeline.training.conformal import HalfWidth
 from pipeline.training.gaussian_process import GaussianProcess
@@ -62,7 +63,7 @@ def preparation(fitted: ColumnTransformer, features: str) -> tuple[Steps, str]:
             block = steps.add("Div", block, unencoded.scale[None])
         blocks.append(block)
     for kind, step, positions in fitted.transformers_:
-        if kind == "categories":
+        if kind == "categories" and isinstance(step[-1], OneHotEncoder):
             codes = step[-1].categories_
             each = _columns(steps, known, np.repeat(positions, [len(some) for some in codes]))
             is_one = steps.add("Equal", each, np.concatenate(codes).astype(float)[None])

@@ -15,13 +15,13 @@ from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training.normalising import Normalise
 from pipeline.training.offsets import Offset
 
-UNENCODED = ("numbers", "booleans")  # the transformers that keep one column for each feature
-IMPUTED = (*UNENCODED, "categories")  # those whose first step replaces missing values
+SCALED = ("numbers", "booleans")  # the transformers that may scale
+IMPUTED = (*SCALED, "categories")  # those whose first step replaces missing values
 
 
-# `scaled`: standardised, and computed in double precision where the model is served. `normal`: as scaled, after the
-# logarithm of skewed numbers. `trees`: none of it, because trees compute in float32, in which their thresholds differ
-# behind a scaler.
+# `scaled`: standardised and one-hot encoded, and computed in double precision where the model is served. `normal`: as
+# scaled, after the logarithm of skewed numbers. `trees`: none of these, because trees compute in float32, in which
+# their thresholds differ behind a scaler, and split codes as well.
 Inputs = Literal["scaled", "normal", "trees"]
 
 
@@ -56,8 +56,9 @@ def by_kind(columns: tuple[Column, ...]) -> dict[str, list[int]]:
 def prepare(columns: tuple[Column, ...], inputs: Inputs, indicators: tuple[int, ...]) -> ColumnTransformer:
     """Return the unfitted preparation of a matrix with these columns.
 
-    Missing numbers become the median; missing booleans and categories become the most frequent value. Categories are
-    one-hot encoded. Numbers are scaled, or for trees lose an offset where float32 has too few digits for them.
+    Missing numbers become the median; missing booleans and categories become the most frequent value. Numbers are
+    scaled and categories one-hot encoded. For trees, numbers lose an offset where float32 has too few digits for them,
+    and categories stay codes: as accurate within noise, in 60 % of the time with 80 columns (docs/decisions/0017).
     Each position in `indicators` adds a column that is 1 where its value is missing.
     A feature without any value in a fold is 0 there (`keep_empty_features`), so that every fold has the same columns.
     """
@@ -65,11 +66,12 @@ def prepare(columns: tuple[Column, ...], inputs: Inputs, indicators: tuple[int, 
     mode = SimpleImputer(strategy="most_frequent", keep_empty_features=True)
     scaler = {"scaled": [StandardScaler()], "normal": [Normalise()], "trees": []}[inputs]
     codes = [list(range(len(columns[position].categories))) for position in at["categories"]]
+    encoder = [] if inputs == "trees" else [OneHotEncoder(categories=codes, sparse_output=False)]
     median = SimpleImputer(strategy="median", keep_empty_features=True)
     transformers = [
         ("numbers", make_pipeline(median, *(scaler or [Offset()])), at["numbers"]),
         ("booleans", make_pipeline(mode, *scaler), at["booleans"]),
-        ("categories", make_pipeline(mode, OneHotEncoder(categories=codes, sparse_output=False)), at["categories"]),
+        ("categories", make_pipeline(mode, *encoder), at["categories"]),
         ("missing", IsMissing(), list(indicators)),
     ]
     return ColumnTransformer([each for each in transformers if each[-1]])
@@ -90,11 +92,11 @@ def imputed_values(preparation: ColumnTransformer) -> np.ndarray:
 
 
 def unencoded_columns(preparation: ColumnTransformer) -> Unencoded:
-    """Return what a fitted preparation makes of the numbers and booleans: its first columns."""
+    """Return what a fitted preparation makes of the features that it does not one-hot encode: its first columns."""
     positions: list[int] = []
     unit, centre, scale = [np.empty(0)], [np.empty(0)], [np.empty(0)]
     for kind, steps, places in preparation.transformers_:
-        if kind in UNENCODED:
+        if kind in IMPUTED and not isinstance(steps[-1], OneHotEncoder):
             positions += places
             last, nothing = steps[-1], np.zeros(len(places))
             unit.append(getattr(last, "unit_", nothing))
@@ -118,7 +120,7 @@ def teach(
             continue
         steps = preparation.named_transformers_[kind]
         steps[0].statistics_ = imputed[positions].astype(float)
-        if mean is not None and variance is not None and kind in UNENCODED:
+        if mean is not None and variance is not None and kind in SCALED:
             mine = slice(start, start := start + len(positions))
             deviation = np.sqrt(variance[mine])
             steps[1].mean_, steps[1].var_ = mean[mine], variance[mine]

@@ -1,23 +1,30 @@
-"""Grid search of one family by cross-validation inside the training split."""
+"""The search for a family's best settings, by cross-validation inside the training split.
 
-import itertools
-from collections.abc import Callable, Sequence
+Budgets are numbers of rows and trees, never seconds, so that a search chooses the same on every machine: settings
+compete on at most `train.search_rows` rows, and first with few trees, after which the best third goes on with more
+(successive halving: Jamieson and Talwalkar 2016). The winner's out-of-fold predictions come from all rows.
+"""
+
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import Train
 from pipeline.contract.schema import Schema
 from pipeline.distributed.executor import Executor
 from pipeline.tables import digits
-from pipeline.training import families
-from pipeline.training.cross_validation import Hyperparameters, Split, cross_validate
+from pipeline.training import families, shared_trees, space
+from pipeline.training.cross_validation import Hyperparameters, Rows, cross_validate
+
+FEW = 3  # settings that compete with all their trees at once
 
 
 class FitRecord(NamedTuple):
-    """The record of a grid search. RMSE and its standard error are in the target's unit.
+    """The record of a search. RMSE and its standard error are in the target's unit.
 
     `out_of_fold` [training rows]: predictions by models that saw none of the row's fold; NaN where no fold holds it.
     `tried` counts the settings. `indicators`: positions of the features with a missing indicator.
@@ -34,81 +41,111 @@ class FitRecord(NamedTuple):
     diverged: tuple[Hyperparameters, ...] = ()
 
 
-def grid_search(
-    matrix: np.ndarray,
-    target: np.ndarray,
-    splits: list[Split],
-    schema: Schema,
-    params: Train,
-    family: str,
-    run: Executor,
-) -> FitRecord:
-    """Return the family's best settings, by the squared error over all held rows together.
+def search(rows: Rows, sample: Rows | None, schema: Schema, params: Train, family: str, run: Executor) -> FitRecord:
+    """Return the family's settings with the lowest squared error over all held rows together, the first of equals.
 
+    `sample`: the rows that settings compete on, where these are not all `rows`. Of those that differ in the number of
+    trees alone, which costs no fit, all rows then decide. A missing indicator for each feature with missing values is
+    tried with the best, and stays where it lowers the error.
     Raises PipelineError for an unknown family or setting, and where every setting diverged.
     """
-    sharing = families.get(family).sharing
-    # With a time column no fold holds the first block.
-    held = np.sort(np.concatenate([rows for _, rows in splits]))
-    out_of_fold: dict[str, np.ndarray] = {}
-
-    def squared_errors(each: list[Hyperparameters], indicators: tuple[int, ...]) -> list[float]:
-        make = partial(
-            families.numeric_pipeline, schema, family, params.seed, indicators=indicators, device=params.device
-        )
-        found = cross_validate(each, make, sharing, matrix, target, splits, family, run)
-        found = digits.rounded(found, target.std())
-        out_of_fold.update(zip((repr((settings, indicators)) for settings in each), found, strict=True))
-        with np.errstate(over="ignore", invalid="ignore"):  # of models that diverged
-            return [float(np.square(predictions[held] - target[held]).mean()) for predictions in found]
-
-    with_missing = tuple(np.flatnonzero(np.isnan(matrix).any(axis=0)).tolist())
-    settings, indicators, tried, diverged = choose(family, params, len(target), with_missing, squared_errors)
-    predictions = out_of_fold[repr((settings, indicators))]
-    squared = np.square(predictions[held] - target[held])
+    kind, grid = families.get(family), params.families[family]
+    tried = space.candidates(grid, params.max_settings, params.seed, kind.sharing.names)
+    with _progress_bar(family) as bar:
+        compete = _Competition(schema, params, family, run, bar)
+        left = _finalists(compete, sample or rows, tried, only_one=sample is not None)
+        predictions, errors = compete(rows, left)
+        best = int(np.argmin(errors))
+        indicators: tuple[int, ...] = ()
+        settings, out_of_fold = {**left[best], **compete.bounds(rows)}, predictions[best]
+        if with_missing := tuple(np.flatnonzero(np.isnan(rows.matrix).any(axis=0)).tolist()):
+            (predicted,), (error,) = compete(rows, [left[best]], with_missing)
+            if error < errors[best]:
+                out_of_fold, indicators = predicted, with_missing
+        bar.update(bar.total - bar.n)
+    squared = rows.squared_errors(out_of_fold)
     cv_rmse = float(np.sqrt(squared.mean()))
     # The standard error of a root of a mean, by the delta method.
-    error = float(squared.std(ddof=1) / np.sqrt(len(squared)) / (2 * cv_rmse)) if cv_rmse else 0.0
-    cv_rmse, error = digits.significant((cv_rmse, error))
-    return FitRecord(family, settings, cv_rmse, error, predictions, tried, indicators, diverged)
+    se = float(squared.std(ddof=1) / np.sqrt(len(squared)) / (2 * cv_rmse)) if cv_rmse else 0.0
+    cv_rmse, se = digits.significant((cv_rmse, se))
+    return FitRecord(family, settings, cv_rmse, se, out_of_fold, len(tried), indicators, tuple(compete.diverged))
 
 
-def combinations(grid: dict[str, list[Any]]) -> list[Hyperparameters]:
-    """Return every combination of a grid's values; the last name changes fastest."""
-    return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+@dataclass
+class _Competition:
+    """Cross-validation of settings of one family; those that lose because an error is not finite are `diverged`."""
+
+    schema: Schema
+    params: Train
+    family: str
+    run: Executor
+    bar: tqdm
+    diverged: list[Hyperparameters] = field(default_factory=list)
+
+    def __call__(
+        self,
+        rows: Rows,
+        settings: list[Hyperparameters],
+        indicators: tuple[int, ...] = (),
+        trees: int | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return out-of-fold predictions [settings, rows], and mean squared errors [settings], infinite for diverged
+        ones. `trees`: at most so many.
+
+        Raises PipelineError where all settings diverge.
+        """
+        self.bar.set_postfix_str(f"{len(settings)} settings on {len(rows.target)} rows")
+        tried = [{**shared_trees.begun(each, trees), **self.bounds(rows)} for each in settings]
+        seed, device = self.params.seed, self.params.device
+        make = partial(families.numeric_pipeline, self.schema, self.family, seed, indicators=indicators, device=device)
+        sharing = families.get(self.family).sharing
+        predictions = cross_validate(tried, make, sharing, rows, self.family, self.run, self.bar)
+        predictions = digits.rounded(predictions, rows.target.std())
+        errors = rows.squared_errors(predictions).mean(axis=-1)
+        finite = np.isfinite(errors)
+        if not finite.any() and not indicators:
+            raise PipelineError(
+                f"params.yaml: train.families.{self.family}: no setting can be used, for each one predicts values that "
+                f"are not finite in cross-validation: {', '.join(map(str, settings))}; try others, such as a lower "
+                "learning rate"
+            )
+        self.diverged += [settings[each] for each in np.flatnonzero(~finite)]
+        return predictions, np.where(finite, errors, np.inf)
+
+    def bounds(self, rows: Rows) -> Hyperparameters:
+        """Return the settings that keep a model of so many rows within its limits."""
+        return families.get(self.family).bounds(self.params.families[self.family], len(rows.target), self.params)
 
 
-def choose(
-    family: str,
-    params: Train,
-    rows: int,
-    with_missing: tuple[int, ...],
-    squared_errors: Callable[[list[Hyperparameters], tuple[int, ...]], Sequence[float]],
-) -> tuple[Hyperparameters, tuple[int, ...], int, tuple[Hyperparameters, ...]]:
-    """Return the settings of the family's grid with the lowest error (the first of equals), the positions of the
-    features that get a missing indicator, the number of settings, and those that diverged.
+def _finalists(
+    compete: _Competition, rows: Rows, tried: list[Hyperparameters], only_one: bool
+) -> list[Hyperparameters]:
+    """Return the settings that are left after the competitions with few trees; with `only_one` those of the lowest
+    error, which differ in the number of trees alone."""
+    left, errors = tried, None
+    for trees in families.get(compete.family).rungs:
+        begun = [shared_trees.begun(each, trees) for each in left]
+        if begun == left or len({repr(each) for each in begun}) <= FEW:
+            break
+        _, errors = compete(rows, left, trees=trees)
+        levels = np.unique(errors)
+        left, errors = _up_to(levels[(len(levels) - 1) // 3], left, errors)
+    if only_one and len(left) > 1:
+        if errors is None:
+            _, errors = compete(rows, left)
+        left, _ = _up_to(errors.min(), left, errors)
+    return left
 
-    `squared_errors(settings, indicators)` cross-validates each of the settings; one whose error is not finite loses.
-    Two more trials follow, and stay where they lower the error: the family's `refine`, for what the settings do not
-    name, then a missing indicator for each feature at the positions `with_missing`.
-    Raises PipelineError where all settings of the grid lose.
-    """
-    kind = families.get(family)
-    tried = combinations(kind.limit(params.families[family], rows, params.max_leaves))
-    errors = np.array(squared_errors(tried, ()))
-    finite = np.isfinite(errors)
-    diverged = tuple(tried[position] for position in np.flatnonzero(~finite))
-    if not finite.any():
-        raise PipelineError(
-            f"params.yaml: train.families.{family}: no setting can be used, for each one predicts values that are not "
-            f"finite in cross-validation: {', '.join(map(str, diverged))}; try others, such as a lower learning rate"
-        )
-    best = int(np.argmin(np.where(finite, errors, np.inf)))
-    settings, lowest = tried[best], errors[best]
-    refined = {**kind.refine, **settings}
-    if refined != settings:
-        (error,) = squared_errors([refined], ())
-        if error < lowest:
-            settings, lowest = refined, error
-    helps = bool(with_missing) and squared_errors([settings], with_missing)[0] < lowest
-    return settings, with_missing if helps else (), len(tried), diverged
+
+def _up_to(
+    highest: float, settings: list[Hyperparameters], errors: np.ndarray
+) -> tuple[list[Hyperparameters], np.ndarray]:
+    """Return the settings whose errors are at most so high, and these errors."""
+    kept = np.flatnonzero(errors <= highest)
+    return [settings[each] for each in kept], errors[kept]
+
+
+def _progress_bar(family: str) -> tqdm:
+    """Return a bar whose steps are the competitions: those with few trees, the last, indicators, and all rows."""
+    form = "{desc}: {percentage:3.0f}%|{bar}| {postfix} [{elapsed}<{remaining}]"
+    return tqdm(desc=family, total=len(families.get(family).rungs) + 3, bar_format=form, disable=None)

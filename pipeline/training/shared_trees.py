@@ -13,7 +13,10 @@ import numpy as np
 from sklearn import config_context
 from sklearn.base import clone
 
-from pipeline.contract.params import Grid
+from pipeline.contract.params import Grid, Train
+
+TREES, RATE = "n_estimators", "learning_rate"  # settings by their names in scikit-learn and XGBoost
+FASTEST = 0.3  # learning rate, XGBoost's own default
 
 
 class Sharing(NamedTuple):
@@ -81,14 +84,35 @@ def _limited(forest: Any, tree: Any, max_depth: int, matrix: np.ndarray, target:
 
 
 NO_SHARING = Sharing((), _fit_each)
-ROUNDS = Sharing(("n_estimators",), _fit_most_rounds)
-FOREST = Sharing(("n_estimators", "max_depth"), _fit_largest_forest)
+ROUNDS = Sharing((TREES,), _fit_most_rounds)
+FOREST = Sharing((TREES, "max_depth"), _fit_largest_forest)
 
 
-def limit_leaves(grid: Grid, n_rows: int, max_leaves: int) -> Grid:
-    """Return the grid with `max_leaf_nodes` where the largest forest could exceed `max_leaves` leaves in all."""
-    trees = max((n for n in grid.get("n_estimators", [100]) if isinstance(n, int)), default=1)
-    leaves_per_tree = max(2, max_leaves // max(trees, 1))
-    if n_rows <= leaves_per_tree or "max_leaf_nodes" in grid:
-        return grid
-    return {**grid, "max_leaf_nodes": [leaves_per_tree]}
+def begun(settings: dict[str, Any], trees: int | None) -> dict[str, Any]:
+    """Return the settings of a cheap look at an ensemble: with at most that many trees (None: all).
+
+    A boosted one learns as much faster, up to a rate of FASTEST, as it has fewer trees, so that slow learners are not
+    judged half-way.
+    """
+    size = settings.get(TREES)
+    if trees is None or type(size) is not int or size <= trees:
+        return settings
+    rate = settings.get(RATE)
+    faster = {} if rate is None else {RATE: max(rate, min(FASTEST, rate * size / trees))}
+    return {**settings, TREES: trees, **faster}
+
+
+def bound_forest(grid: Grid, rows: int, params: Train) -> dict[str, Any]:
+    """Return settings that keep a forest on that many rows small enough to serve, and quick to fit.
+
+    Together its trees have at most `train.max_leaves` leaves. Each tree draws at most `train.search_rows` rows.
+    What the grid names is left alone.
+    """
+    trees = max((n for n in grid.get(TREES, [100]) if isinstance(n, int)), default=1)
+    leaves = max(2, params.max_leaves // max(trees, 1))
+    bounds: dict[str, Any] = {}
+    if rows > leaves:
+        bounds["max_leaf_nodes"] = leaves
+    if rows > params.search_rows and grid.get("bootstrap", [True]) == [True]:  # without, each tree has all rows
+        bounds["max_samples"] = round(params.search_rows / rows, 4)
+    return {name: value for name, value in bounds.items() if name not in grid}

@@ -98,7 +98,7 @@ def dearer(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Exampl
 
 
 def fitted(table: pd.DataFrame, schema: Schema, path: Path) -> Example:
-    pipeline, record = fit(table, schema, params.Train(1, 0.9, 1000, "cpu", {"linear": {}}), "linear")
+    pipeline, record = fit(table, schema, params.Train(1, 0.9, 1000, 24, 1000, "cpu", {"linear": {}}), "linear")
     training = table[table["fold"] != TEST]
     described = describe_training(training["price"].to_numpy(float), "0" * 64, record.cv_rmse)
     served = served_form(

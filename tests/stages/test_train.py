@@ -11,7 +11,7 @@ from pipeline.contract.errors import PipelineError
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.tables.splitting import TEST
 from pipeline.training import families
-from pipeline.training.search import combinations
+from pipeline.training.space import combinations
 from stages.train import fit
 from tests.pipeline.training.homes import GRIDS, HOMES, PARAMS, homes, serve, with_grid
 
@@ -84,6 +84,21 @@ def test_a_wrong_family_or_setting_is_named(grids: dict, family: str, said: str)
     """A family or setting that does not exist is named, with the nearest one."""
     with pytest.raises(PipelineError, match=said):
         fit(homes()[0], HOMES, msgspec.structs.replace(PARAMS, families=grids), family)
+
+
+def test_trees_see_codes() -> None:
+    """Trees get one column for each feature, with the code of a category in it; linear models one for each category."""
+    whole = homes(missing=0)[0]
+    matrix = to_matrix(whole, HOMES.features)
+    widths = {family: fit(whole, HOMES, PARAMS, family)[0][1].transform(matrix).shape[1] for family in GRIDS}
+    assert widths == {"linear": 7, "ridge": 7, "random_forest": 5, "xgboost": 5}
+    table, training = homes()
+    matrix = to_matrix(training, HOMES.features)
+    street = fit(table, HOMES, PARAMS, "xgboost")[0][1].transform(matrix)[:, 4]
+    codes = matrix[:, HOMES.features.index(next(c for c in HOMES.features if c.name == "street"))]
+    known = ~np.isnan(codes)
+    assert np.array_equal(street[known], codes[known])
+    assert (street[~known] == np.bincount(codes[known].astype(int)).argmax()).all()
 
 
 def test_an_unknown_category_is_refused() -> None:

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from pipeline.distributed import together
 from pipeline.distributed.client import named_failures
 from pipeline.distributed.executor import in_this_folder
-from pipeline.training import preprocessing, shared_trees
+from pipeline.training import preprocessing
 from pipeline.training.cross_validation import Hyperparameters
 from pipeline.training.in_parts.column_statistics import training_folds
 from pipeline.training.in_parts.learner import Learner, PartRows
@@ -22,34 +22,23 @@ SILENCE = 300  # seconds that a worker waits for a peer that answers nothing; a 
 
 
 class Boosting(Learner):
-    """Pipelines that end in XGBRegressor.
+    """A pipeline that ends in XGBRegressor."""
 
-    Of settings that differ in the number of rounds alone the largest is fitted; the others are its beginning.
-    """
-
-    def fit(self, tried: list[Hyperparameters], indicators: tuple[int, ...], number: int) -> list[Pipeline]:
-        pipelines = self.set_up(tried, indicators)
-        prepare = pipelines[0][:-1]
+    def fit(self, settings: Hyperparameters, indicators: tuple[int, ...], number: int) -> Pipeline:
+        pipeline = self.set_up(settings, indicators)
+        prepare, target = pipeline[:-1], pipeline[-1]
         *offsets, target_offset = self.statistics.offsets[number]
         preprocessing.teach(prepare[0], self.statistics.imputed[number], offsets=np.array(offsets))
-        models = [pipeline[-1].regressor_ for pipeline in pipelines]
-        groups = [[models[position] for position in group] for group in shared_trees.ROUNDS.groups(tried)]
-        largest = [max(group, key=_rounds) for group in groups]
         folds, client = training_folds(self.statistics.splits)[number], self.parts.run.client
         with named_failures(client):
-            make = partial(self._fit_together, client, largest, prepare, folds, target_offset)
-            boosters = together.again_without(client, make)
-        for group, booster in zip(groups, boosters, strict=True):
-            for model in group:
-                model.load_model(bytearray(booster[: _rounds(model)].save_raw()))
-        for pipeline in pipelines:
-            pipeline[-1].transformer_.offset_ = target_offset
-        return [Pipeline([*prepare.steps, ("model", pipeline[-1])]) for pipeline in pipelines]
+            make = partial(self._fit_together, client, target.regressor_, prepare, folds, target_offset)
+            booster = together.again_without(client, make)
+        target.regressor_.load_model(bytearray(booster.save_raw()))
+        target.transformer_.offset_ = target_offset
+        return pipeline
 
-    def _fit_together(
-        self, client: Any, models: list[Any], prepare: Pipeline, folds: np.ndarray, target_offset: float
-    ) -> list[Any]:
-        """Return a Booster for each model, an unfitted XGBRegressor; the prepared rows lie in the workers' memory."""
+    def _fit_together(self, client: Any, model: Any, prepare: Pipeline, folds: np.ndarray, target_offset: float) -> Any:
+        """Return the Booster of an unfitted XGBRegressor; the prepared rows lie in the workers' memory."""
         import dask
         import distributed
         from dask import array
@@ -67,17 +56,16 @@ class Boosting(Learner):
         for future in distributed.wait(distributed.futures_of([features, target])).done:
             if future.status == "error":
                 future.result()  # raises it
-        boosters = []
-        for model in models:
-            settings = {k: v for k, v in model.get_xgb_params().items() if v is not None and k != "n_jobs"}
-            rows = xgboost_dask.DaskQuantileDMatrix(client, features, target, max_bin=settings.get("max_bin", 256))
-            address = min(together.alive(client))
-            host = distributed.comm.get_address_host(address)
-            limits = Config(timeout=SILENCE, tracker_timeout=SILENCE, tracker_host_ip=host)
-            with _tracker_on(client, address):
-                fit = xgboost_dask.train(client, settings, rows, _rounds(model), coll_cfg=limits, verbose_eval=False)
-            boosters.append(fit["booster"])
-        return boosters
+        settings = {k: v for k, v in model.get_xgb_params().items() if v is not None and k != "n_jobs"}
+        rows = xgboost_dask.DaskQuantileDMatrix(client, features, target, max_bin=settings.get("max_bin", 256))
+        address = min(together.alive(client))
+        host = distributed.comm.get_address_host(address)
+        limits = Config(timeout=SILENCE, tracker_timeout=SILENCE, tracker_host_ip=host)
+        with _tracker_on(client, address):
+            fit = xgboost_dask.train(
+                client, settings, rows, model.get_num_boosting_rounds(), coll_cfg=limits, verbose_eval=False
+            )
+        return fit["booster"]
 
 
 @contextmanager
@@ -111,7 +99,3 @@ def _prepared_rows(
 def _prepared(prepare: Pipeline, matrix: np.ndarray) -> np.ndarray:
     prepared: np.ndarray = prepare.transform(matrix).astype(np.float32)
     return prepared
-
-
-def _rounds(model: Any) -> int:
-    return int(model.get_num_boosting_rounds())

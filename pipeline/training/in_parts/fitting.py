@@ -1,19 +1,18 @@
-"""Train one family on a training table in parts: the same search as in memory, by passes over the parts."""
+"""Train one family on a training table in parts: settings compete on a sample in memory, the winner learns in parts."""
 
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.onnx_model import Training
 from pipeline.contract.params import Train
-from pipeline.tables import digits
+from pipeline.tables import digits, parquet, sampling
 from pipeline.training import families, preprocessing, search
-from pipeline.training.cross_validation import Hyperparameters
+from pipeline.training.cross_validation import Rows
 from pipeline.training.in_parts import column_statistics, out_of_fold
 from pipeline.training.in_parts.learner import TrainingParts
 from pipeline.training.search import FitRecord
@@ -45,23 +44,14 @@ def fit(parts: TrainingParts, params: Train, family: str, sha256: str, folder: P
     statistics = column_statistics.gather(parts.run, parts.files, parts.schema)
     make = partial(families.numeric_pipeline, parts.schema, family, params.seed, device=params.device)
     parts.run.map(families.check_device, [make({})[-1].regressor], "train: device")
+    table = parts.files[0].parent
+    sample = parquet.read(table, numbers=sampling.sample_numbers(table, params.search_rows))
+    record = search.search(Rows.of(sample, parts.schema), None, parts.schema, params, family, parts.run)
     learner = kind.in_parts(family, parts, statistics, make)
-    splits, kept = range(len(statistics.splits)), {}
-
-    def squared_errors(each: list[Hyperparameters], indicators: tuple[int, ...]) -> list[float]:
-        models = [learner.fit(each, indicators, number) for number in splits]
-        if len(each) == 1:  # the winner is mostly the last one tried alone
-            kept[repr((each[0], indicators))] = [fitted for (fitted,) in models]
-        return out_of_fold.squared_errors(parts, statistics.splits, models)
-
-    with_missing = tuple(np.flatnonzero(statistics.missing).tolist())
-    chosen = search.choose(family, params, statistics.rows, with_missing, squared_errors)
-    settings, indicators, tried, diverged = chosen
-    models = kept.get(repr((settings, indicators))) or [learner.fit([settings], indicators, n)[0] for n in splits]
-    (model,) = learner.fit([settings], indicators, len(splits))
+    *models, model = [learner.fit(record.settings, record.indicators, n) for n in range(len(statistics.splits) + 1)]
     *errors, sample = out_of_fold.hold_out(parts, statistics, models, folder)
     cv_rmse, cv_rmse_se, target_std = digits.significant((*errors, statistics.target_std))
     predictions = sample["prediction"].to_numpy(float)
-    record = FitRecord(family, settings, cv_rmse, cv_rmse_se, predictions, tried, indicators, diverged)
+    record = record._replace(cv_rmse=cv_rmse, cv_rmse_se=cv_rmse_se, out_of_fold=predictions)
     training = Training(statistics.rows, sha256, statistics.target_median, target_std, cv_rmse)
     return Fitted(preprocessing.from_table(model, columns), record, sample, training)

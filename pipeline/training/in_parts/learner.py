@@ -61,19 +61,15 @@ class Learner(ABC):
     statistics: TableStatistics
     make: Callable[[Hyperparameters, tuple[int, ...]], Pipeline]
 
-    def set_up(self, tried: list[Hyperparameters], indicators: tuple[int, ...]) -> list[Pipeline]:
-        """Return a pipeline of each settings, fitted to two blank rows: this learns what needs no rows, and raises
+    def set_up(self, settings: Hyperparameters, indicators: tuple[int, ...]) -> Pipeline:
+        """Return the pipeline of the settings, fitted to two blank rows: this learns what needs no rows, and raises
         PipelineError that names settings which the model refuses."""
-        blank = np.zeros((2, len(self.parts.schema.features)))
-        pipelines = []
-        for settings in tried:
-            with cross_validation.named_refusal(self.family, settings):
-                pipelines.append(self.make(settings, indicators).fit(blank, np.zeros(2)))
-        return pipelines
+        with cross_validation.named_refusal(self.family, settings):
+            return self.make(settings, indicators).fit(np.zeros((2, len(self.parts.schema.features))), np.zeros(2))
 
     @abstractmethod
-    def fit(self, tried: list[Hyperparameters], indicators: tuple[int, ...], number: int) -> list[Pipeline]:
-        """Fit each of the settings to the rows that split `number` trains on, or after the last split to all rows.
+    def fit(self, settings: Hyperparameters, indicators: tuple[int, ...], number: int) -> Pipeline:
+        """Fit the settings to the rows that split `number` trains on, or after the last split to all rows.
 
         Raises PipelineError for a setting that needs the rows in memory, and where workers keep leaving.
         """

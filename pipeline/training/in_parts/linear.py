@@ -17,25 +17,25 @@ from pipeline.training.in_parts.least_squares import Layout
 class Linear(Learner):
     """Pipelines that end in LinearRegression or Ridge."""
 
-    def fit(self, tried: list[Hyperparameters], indicators: tuple[int, ...], number: int) -> list[Pipeline]:
-        if other := sorted({name for settings in tried for name in settings} - {"alpha"}):
+    def fit(self, settings: Hyperparameters, indicators: tuple[int, ...], number: int) -> Pipeline:
+        if other := sorted(settings.keys() - {"alpha"}):
             raise PipelineError(
                 f"params.yaml: train.families: {other[0]!r} of a linear model needs the rows in memory: leave it out, "
                 "or raise engine.in_memory_rows"
             )
-        pipelines = self.set_up(tried, indicators)
+        pipeline = self.set_up(settings, indicators)
         folds, imputed = training_folds(self.statistics.splits)[number], self.statistics.imputed[number]
         summed = np.sum([self._by_fold[fold] for fold in folds.tolist() if fold in self._by_fold], axis=0)
         products = least_squares.impute(self._layout, summed, imputed)
-        for settings, pipeline in zip(tried, pipelines, strict=True):
-            alpha = float(settings.get("alpha", 0))
-            mean, variance, attributes = least_squares.solve(self._layout, products, indicators, alpha)
-            preprocessing.teach(pipeline[0], imputed, mean, variance)
-            model = pipeline[-1].regressor_
-            for name in attributes.keys() & vars(model):  # Ridge has fewer
-                setattr(model, name, attributes[name])
-            linear_models.round_fit(model)
-        return pipelines
+        mean, variance, attributes = least_squares.solve(
+            self._layout, products, indicators, float(settings.get("alpha", 0))
+        )
+        preprocessing.teach(pipeline[0], imputed, mean, variance)
+        model = pipeline[-1].regressor_
+        for name in attributes.keys() & vars(model):  # Ridge has fewer
+            setattr(model, name, attributes[name])
+        linear_models.round_fit(model)
+        return pipeline
 
     @cached_property
     def _layout(self) -> Layout:

@@ -1,4 +1,4 @@
-"""Passes over a training table in parts that predict: cross-validated errors, out-of-fold predictions, parity."""
+"""Passes over a training table in parts that predict: out-of-fold predictions, parity."""
 
 from math import isqrt
 from pathlib import Path
@@ -9,13 +9,8 @@ from sklearn.pipeline import Pipeline
 
 from pipeline.contract.onnx_model import Model
 from pipeline.tables import digits, parquet, sampling
-from pipeline.training.in_parts.column_statistics import Split, TableStatistics
+from pipeline.training.in_parts.column_statistics import TableStatistics
 from pipeline.training.in_parts.learner import PartRows, TrainingParts
-
-
-def squared_errors(parts: TrainingParts, splits: list[Split], models: list[list[Pipeline]]) -> list[float]:
-    """Return the sum of the squared errors over all held rows of each settings; `models` [splits][settings]."""
-    return np.sum(parts.map(_squared_errors, "train: errors", splits, models), axis=0).tolist()
 
 
 def hold_out(
@@ -44,18 +39,6 @@ def largest_gap(parts: TrainingParts, pipeline: Pipeline, content: bytes) -> flo
     """Return how far a model file's predictions are at most from the pipeline's over all training rows, in the target's
     unit."""
     return max(parts.map(_gap, "train: served form", pipeline[1:], content))
-
-
-def _squared_errors(rows: PartRows, splits: list[Split], models: list[list[Pipeline]]) -> np.ndarray:
-    totals = np.zeros(len(models[0]))
-    for (_, held), pipelines in zip(splits, models, strict=True):
-        here = np.isin(rows.fold, held)
-        if here.any():
-            # Pipelines of one split differ in the model alone.
-            prepared, target = pipelines[0][:-1].transform(rows.matrix[here]), rows.target[here]
-            with np.errstate(over="ignore", invalid="ignore"):  # of models that diverged
-                totals += [np.square(pipeline[-1].predict(prepared) - target).sum() for pipeline in pipelines]
-    return totals
 
 
 def _hold_out(

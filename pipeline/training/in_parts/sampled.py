@@ -14,15 +14,13 @@ from pipeline.training.in_parts.learner import Learner, PartRows
 class Sampled(Learner):
     """Pipelines whose model has the setting `max_rows`: each learns from that many rows, in this process."""
 
-    def fit(self, tried: list[Hyperparameters], indicators: tuple[int, ...], number: int) -> list[Pipeline]:
-        pipelines = self.set_up(tried, indicators)
-        folds, schema = training_folds(self.statistics.splits)[number], self.parts.schema
-        sizes = [pipeline[-1].regressor.max_rows for pipeline in pipelines]
-        table = pd.concat(self.parts.map(_smallest, "train: sample", folds, max(sizes)), ignore_index=True)
-        for pipeline, size in zip(pipelines, sizes, strict=True):
-            rows = table.iloc[sampling.sample(table["row"], size)].sort_values("row")
-            pipeline.fit(to_matrix(rows, schema.features), rows[schema.target.name].to_numpy(float))
-        return pipelines
+    def fit(self, settings: Hyperparameters, indicators: tuple[int, ...], number: int) -> Pipeline:
+        pipeline = self.set_up(settings, indicators)
+        size, schema = pipeline[-1].regressor.max_rows, self.parts.schema
+        folds = training_folds(self.statistics.splits)[number]
+        table = pd.concat(self.parts.map(_smallest, "train: sample", folds, size), ignore_index=True)
+        rows = table.iloc[sampling.sample(table["row"], size)].sort_values("row")
+        return pipeline.fit(to_matrix(rows, schema.features), rows[schema.target.name].to_numpy(float))
 
 
 def _smallest(rows: PartRows, folds: np.ndarray, size: int) -> pd.DataFrame:

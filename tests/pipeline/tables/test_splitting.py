@@ -84,7 +84,10 @@ def test_folds_go_forward_in_time() -> None:
     assert len(splits) == PARAMS.folds
     for train, held in splits:
         assert table.loc[train, "sold"].max() < table.loc[held, "sold"].min()
-    params = Train(seed=0, interval_level=0.9, max_leaves=1000, device="cpu", families={"linear": {}})
+    families = {"linear": {}}
+    params = Train(
+        seed=0, interval_level=0.9, search_rows=1000, max_settings=24, max_leaves=1000, device="cpu", families=families
+    )
     _, record = fit(table, schema, params, "linear")
     training = table[table["fold"] != splitting.TEST]
     assert np.isnan(record.out_of_fold).tolist() == (training["fold"] == 0).tolist()

@@ -23,7 +23,9 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
     "xgboost": {"n_estimators": [20], "max_depth": [3]},
     "gaussian_process": {"log_target": [False, True]},
 }
-PARAMS = Train(seed=1, interval_level=0.8, max_leaves=100_000, device="cpu", families=GRIDS)
+PARAMS = Train(
+    seed=1, interval_level=0.8, search_rows=10_000, max_settings=24, max_leaves=100_000, device="cpu", families=GRIDS
+)
 LIMITS = Select(
     rule="min", onnx_tolerance=1e-4, max_model_mb=5, reference_rows=10, background_rows=5, comparables=False
 )

@@ -66,7 +66,7 @@ def test_thresholds_are_compared_too(family: str) -> None:
     graph = to_onnx(pipeline[1:], 5, HalfWidth(np.zeros(1), np.ones(1)), double=False)
     session = onnxruntime.InferenceSession(graph.SerializeToString())
     columns = unencoded_columns(pipeline.named_steps["prepare"])
-    assert columns.positions == [0, 1, 4, 2]
+    assert columns.positions == [0, 1, 4, 2, 3]
     at = parity.at_thresholds(to_matrix(training, HOMES.features), graph, columns)
     assert len(np.unique(at[:, 0])) > 20
     for toward in (0, np.inf, -np.inf):

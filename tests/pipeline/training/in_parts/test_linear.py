@@ -40,7 +40,7 @@ def linear(table: pd.DataFrame, folder: Path, parts: int, family: str, schema: S
 
 def fits(learner: Linear, settings: dict, indicators: tuple[int, ...]) -> list[Pipeline]:
     """The fit of each split, and last that of all rows."""
-    return [learner.fit([settings], indicators, n)[0] for n in range(len(learner.statistics.splits) + 1)]
+    return [learner.fit(settings, indicators, n) for n in range(len(learner.statistics.splits) + 1)]
 
 
 @pytest.mark.parametrize(("missing", "indicators"), [(0, ()), (0.07, ()), (0.07, (0, 1, 2, 3))])
@@ -97,4 +97,4 @@ def test_settings_that_sums_cannot_follow_are_refused(tmp_path: Path) -> None:
     """A setting of the model that needs the rows is an error that names the way out."""
     learner = linear(training_rows(300, 0), tmp_path, 2, "linear")
     with pytest.raises(PipelineError, match="'positive' of a linear model needs the rows in memory"):
-        learner.fit([{"positive": True}], (), 0)
+        learner.fit({"positive": True}, (), 0)
