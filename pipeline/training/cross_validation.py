@@ -44,6 +44,13 @@ def cross_validate(
     return predictions
 
 
+def rmse(errors: np.ndarray) -> tuple[float, float]:
+    """Return the root of the mean squared error of held rows, and its standard error by the delta method."""
+    squared = np.square(errors)
+    root = float(np.sqrt(squared.mean()))
+    return root, float(squared.std(ddof=1) / np.sqrt(len(squared)) / (2 * root)) if root else 0.0
+
+
 def _predict(
     task: tuple[list[Hyperparameters], int],
     make: MakePipeline,

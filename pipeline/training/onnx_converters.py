@@ -32,7 +32,8 @@ def to_onnx(pipeline: Pipeline, n_columns: int, half: HalfWidth, double: bool) -
     width = fitted.transform(np.zeros((1, n_columns))).shape[1]
     model = convert_sklearn(target.regressor_, "model", [(prepared, kind([None, width]))], target_opset=OPSET)
     graph = model.graph
-    after = onnx_steps.answers(graph.output[0].name, target.transformer_, half)
+    known = target.transformer_
+    after = onnx_steps.answers(graph.output[0].name, known.offset_, (float(known.low), float(known.high)), half)
     nodes = [*before.nodes, *graph.node, *after.nodes]
     del graph.node[:], graph.input[:], graph.output[:]
     graph.node.extend(nodes)

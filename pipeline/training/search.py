@@ -12,7 +12,7 @@ from pipeline.contract.params import Train
 from pipeline.contract.schema import Schema
 from pipeline.distributed.executor import Executor
 from pipeline.training import families
-from pipeline.training.cross_validation import Hyperparameters, Split, cross_validate
+from pipeline.training.cross_validation import Hyperparameters, Split, cross_validate, rmse
 
 
 class FitRecord(NamedTuple):
@@ -63,10 +63,7 @@ def grid_search(
     with_missing = tuple(np.flatnonzero(np.isnan(matrix).any(axis=0)).tolist())
     settings, indicators, tried, diverged = choose(family, params, len(target), with_missing, squared_errors)
     predictions = out_of_fold[repr((settings, indicators))]
-    squared = np.square(predictions[held] - target[held])
-    cv_rmse = float(np.sqrt(squared.mean()))
-    # The standard error of a root of a mean, by the delta method.
-    error = float(squared.std(ddof=1) / np.sqrt(len(squared)) / (2 * cv_rmse)) if cv_rmse else 0.0
+    cv_rmse, error = rmse(predictions[held] - target[held])
     return FitRecord(family, settings, cv_rmse, error, predictions, tried, indicators, diverged)
 
 
