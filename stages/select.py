@@ -14,21 +14,21 @@ from pipeline.contract.params import Select, Train
 from pipeline.contract.params import load as load_params
 from pipeline.contract.schema import load as load_schema
 from pipeline.tables import atomic_files, parquet, sampling, splitting
-from pipeline.training import choice, onnx_blend, onnx_export
-from pipeline.training.choice import Choice, Metrics
+from pipeline.training import onnx_blend, onnx_export, selection
 from pipeline.training.onnx_export import Served
+from pipeline.training.selection import Metrics, Selection
 
 COMPARABLES = 2_000  # rows of the training sample that may be in the model file with their target
 BLEND_ROWS = 100_000  # training rows that a blend and its interval are learned from, at most
 
 
-def serve(chosen: Choice, metrics: Metrics, sample: pd.DataFrame, limits: Select) -> Served:
-    """Return the model file of the chosen family, or one file of a blend's members."""
+def serve(selected: Selection, metrics: Metrics, sample: pd.DataFrame, limits: Select) -> Served:
+    """Return the model file of the selected family, or one file of a blend's members."""
     members = {
         family: Served((paths.CANDIDATES / f"{family}.onnx").read_bytes(), metrics[family]["onnx_max_abs_diff"])
-        for family in chosen.weights
+        for family in selected.weights
     }
-    model = onnx_blend.blended_form(members, chosen, sample, limits) if chosen.half else members[chosen.family]
+    model = onnx_blend.blended_form(members, selected, sample, limits) if selected.half else members[selected.family]
     return model._replace(content=with_rows(model.content, sample, limits))
 
 
@@ -67,13 +67,13 @@ def read_sample(families: list[str], size: int) -> tuple[pd.DataFrame, pd.DataFr
     return training, pd.DataFrame(columns).reset_index(drop=True)
 
 
-def report(chosen: Choice, metrics: Metrics) -> None:
+def report(selected: Selection, metrics: Metrics) -> None:
     """Print the families, the best first, with their weights in the model."""
-    errors_by_family = {name: (each["cv_rmse"], each["cv_rmse_se"]) for name, each in metrics.items()}
-    lines = {**errors_by_family, chosen.family: (chosen.cv_rmse, chosen.cv_rmse_se)}
-    for family, (cv_rmse, error) in sorted(lines.items(), key=lambda item: item[1]):
-        weight = f"weight {chosen.weights[family]:.3f}" if family in chosen.weights else " " * 12
-        mark = "<- selected" if family == chosen.family else ""
+    errors_of = {family: (each["cv_rmse"], each["cv_rmse_se"]) for family, each in metrics.items()}
+    errors_of[selected.family] = (selected.cv_rmse, selected.cv_rmse_se)
+    for family, (cv_rmse, error) in sorted(errors_of.items(), key=lambda item: item[1]):
+        weight = f"weight {selected.weights[family]:.3f}" if family in selected.weights else " " * 12
+        mark = "<- selected" if family == selected.family else ""
         print(f"{family:>16}  cv_rmse {figure(cv_rmse)} +- {figure(error, 3)}  {weight} {mark}".rstrip())
 
 
@@ -85,19 +85,19 @@ def main() -> None:
     training, out_of_fold = read_sample(list(metrics), size)
 
     target, splits = training[schema.target.name].to_numpy(float), splitting.splits(training["fold"].to_numpy(), schema)
-    chosen = choice.choose(metrics, limits.rule, out_of_fold, target, splits, train.interval_level)
-    sample = training.assign(prediction=chosen.out_of_fold, residual=target - chosen.out_of_fold)
-    model = serve(chosen, metrics, sample, limits)
+    selected = selection.choose(metrics, limits.rule, out_of_fold, target, splits, train.interval_level)
+    sample = training.assign(prediction=selected.out_of_fold, residual=target - selected.out_of_fold)
+    model = serve(selected, metrics, sample, limits)
 
     atomic_files.write_bytes(paths.MODEL, model.content)
     # Features that `features.exclude` leaves out are kept: drift reports their shifts, too.
     parquet.write(sampling.reference(sample, schema, limits.reference_rows), paths.REFERENCE)
-    figures = {"family": chosen.family, "cv_rmse": chosen.cv_rmse, "cv_rmse_se": chosen.cv_rmse_se}
+    figures = {"family": selected.family, "cv_rmse": selected.cv_rmse, "cv_rmse_se": selected.cv_rmse_se}
     gap = {"onnx_max_abs_diff": model.max_abs_diff}
-    atomic_files.write_json(paths.SELECT_METRICS, {**figures, **gap, "weights": chosen.weights})
-    report(chosen, metrics)
+    atomic_files.write_json(paths.SELECT_METRICS, {**figures, **gap, "weights": selected.weights})
+    report(selected, metrics)
     if asked := leak.question(Model.load(paths.MODEL).description.training):
-        print(f"{chosen.family}: {asked}")
+        print(f"{selected.family}: {asked}")
 
 
 if __name__ == "__main__":

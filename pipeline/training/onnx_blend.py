@@ -12,39 +12,40 @@ from pipeline.contract.params import Select
 from pipeline.tables import sampling
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training import onnx_steps, parity
-from pipeline.training.choice import BLEND, Choice
 from pipeline.training.conformal import HalfWidth
 from pipeline.training.onnx_converters import OPSET
 from pipeline.training.onnx_export import Served, described, read_description, with_golden
 from pipeline.training.onnx_steps import Steps
+from pipeline.training.selection import BLEND, Selection
 from pipeline.training.target import bounds
 
 PROBES = 1_000  # rows on which a blend's file is compared with those of its members
 
 
-def blended_form(members: dict[str, Served], chosen: Choice, sample: pd.DataFrame, limits: Select) -> Served:
+def blended_form(members: dict[str, Served], selected: Selection, sample: pd.DataFrame, limits: Select) -> Served:
     """Return one model file of the members of a blend; its gap is theirs and its own together, at most.
 
-    `members`: the model file of each family in `chosen.weights`. `sample`: training rows.
+    `members`: the model file of each family in `selected.weights`. `sample`: training rows.
     Raises PipelineError where the members were not trained on the same rows, and as `served_form`.
     """
-    assert chosen.half is not None
+    assert selected.half is not None
     graphs = {family: onnx.load_model_from_string(member.content) for family, member in members.items()}
     abouts = {family: read_description(graph) for family, graph in graphs.items()}
     # Its imputed values stand for all: others differ only where a member learned from a sample of the rows.
-    main = abouts[max(chosen.weights, key=lambda family: chosen.weights[family])]
+    main = abouts[max(selected.weights, key=lambda family: selected.weights[family])]
     _check_same_rows(abouts, main)
-    weights = np.array(list(chosen.weights.values()))
-    graph = merged(graphs, weights, bounds(main.schema.target), chosen.half)
+    weights = np.array(list(selected.weights.values()))
+    graph = merged(graphs, weights, bounds(main.schema.target), selected.half)
+    recipe = [
+        msgspec.structs.replace(about.members[0], weight=selected.weights[family]) for family, about in abouts.items()
+    ]
     description = msgspec.structs.replace(
         main,
         family=BLEND,
         settings={},
-        interval=Interval(main.interval.level, chosen.half.method),
-        training=msgspec.structs.replace(main.training, cv_rmse=chosen.cv_rmse),
-        members=tuple(
-            msgspec.structs.replace(about.members[0], weight=chosen.weights[family]) for family, about in abouts.items()
-        ),
+        interval=Interval(main.interval.level, selected.half.method),
+        training=msgspec.structs.replace(main.training, cv_rmse=selected.cv_rmse),
+        members=tuple(recipe),
     )
     matrix = to_matrix(sample.iloc[sampling.sample(sample["row"], PROBES)], main.columns)
     together = Model(described(graph, description), "the blend").predict(matrix)[:, 0]

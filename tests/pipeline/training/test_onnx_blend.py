@@ -14,9 +14,9 @@ from pipeline.gate import repeated_cv
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.tables.splitting import TEST
 from pipeline.training import blend, onnx_blend, parity, recipe
-from pipeline.training.choice import Choice
 from pipeline.training.conformal import Curve, HalfWidth
 from pipeline.training.onnx_export import Served, read_description
+from pipeline.training.selection import Selection
 from stages.train import fit
 from tests.pipeline.training.homes import GRIDS, HOMES, LIMITS, PARAMS, homes, serve
 
@@ -35,7 +35,7 @@ def fits():
 
 def blended(half: HalfWidth = HALF, **changed: Served) -> Served:
     members = {family: served for family, (_, served) in fits().items()} | changed
-    return onnx_blend.blended_form(members, Choice(WEIGHTS, 3.0, 0.1, np.zeros(0), half), homes()[1], LIMITS)
+    return onnx_blend.blended_form(members, Selection(WEIGHTS, 3.0, 0.1, np.zeros(0), half), homes()[1], LIMITS)
 
 
 @pytest.mark.parametrize("half", [HALF, HalfWidth(SIZE)])

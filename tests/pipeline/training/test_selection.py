@@ -1,11 +1,11 @@
-"""The choice among the families and their blend."""
+"""The selection among the families and their blend."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from pipeline.contract.errors import PipelineError
-from pipeline.training import choice
+from pipeline.training import selection
 from pipeline.training.cross_validation import rmse
 from tests.pipeline.training.test_blend import candidates, folds
 
@@ -18,28 +18,28 @@ METRICS = {
 
 def test_selection_rules() -> None:
     """`min` takes the lowest cross-validated RMSE, `one_se` the first family within one standard error of it."""
-    assert choice.pick(METRICS, "min") == "best"
-    assert choice.pick(METRICS, "one_se") == "middle"
+    assert selection.pick(METRICS, "min") == "best"
+    assert selection.pick(METRICS, "one_se") == "middle"
     with pytest.raises(PipelineError, match=r"train\.families is empty"):
-        choice.pick({}, "min")
+        selection.pick({}, "min")
 
 
-def chosen(noise: list[float], rule: str = "blend") -> choice.Choice:
-    """The choice among members "0", "1", ... with independent errors of these sizes."""
+def selected(noise: list[float], rule: str = "blend") -> selection.Selection:
+    """The selection among members "0", "1", ... with independent errors of these sizes."""
     predictions, target = candidates(0, noise)
     metrics = {}
     for place, each in enumerate(predictions.T):
         metrics[str(place)] = dict(zip(("cv_rmse", "cv_rmse_se"), rmse(each - target), strict=True))
     out_of_fold = pd.DataFrame(predictions, columns=list(metrics))
-    return choice.choose(metrics, rule, out_of_fold, target, folds(len(target)), 0.9)
+    return selection.choose(metrics, rule, out_of_fold, target, folds(len(target)), 0.9)
 
 
 def test_a_blend_is_taken_where_it_is_better() -> None:
     """Three members with independent errors are blended: RMSE falls, and the interval is one of the blend's."""
-    found = chosen([1.0, 1.2, 1.1])
+    found = selected([1.0, 1.2, 1.1])
     assert found.family == "blend"
     assert sum(found.weights.values()) == pytest.approx(1)
-    assert found.cv_rmse < 0.8 * chosen([1.0, 1.2, 1.1], "min").cv_rmse
+    assert found.cv_rmse < 0.8 * selected([1.0, 1.2, 1.1], "min").cv_rmse
     assert found.half is not None
 
 
@@ -49,12 +49,12 @@ def test_a_blend_is_taken_where_it_is_better() -> None:
 def test_else_the_best_family_is_the_model(noise: list[float], rule: str) -> None:
     """One family, members that cannot help, a perfect one, and the rule `min`: the best family is the model, with its
     own figures and a weight of 1."""
-    found = chosen(noise, rule)
+    found = selected(noise, rule)
     assert (found.family, found.weights, found.half) == ("0", {"0": 1.0}, None)
     assert found.out_of_fold == pytest.approx(candidates(0, noise)[0][:, 0])
 
 
 def test_a_blend_that_is_no_better_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the blend's cross-fitted RMSE is above that of the best family, that family is the model."""
-    monkeypatch.setattr(choice.blend, "weigh", lambda predictions, target: np.full(2, 0.5))
-    assert chosen([1.0, 3.0]).family == "0"
+    monkeypatch.setattr(selection.blend, "weigh", lambda predictions, target: np.full(2, 0.5))
+    assert selected([1.0, 3.0]).family == "0"

@@ -1,4 +1,4 @@
-"""The choice of the model: one of the trained families, or a blend of them; by cross-validation alone."""
+"""The selection of the model: one of the trained families, or a blend of them; by cross-validation alone."""
 
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ BLEND = "blend"  # the family of a blend
 Metrics = dict[str, dict[str, Any]]
 
 
-class Choice(NamedTuple):
+class Selection(NamedTuple):
     """The weight of each family in the model; its cross-validated RMSE and the standard error of that; its out-of-fold
     predictions [rows] for the training sample; and the half-width of a blend, None for a single family."""
 
@@ -45,7 +45,7 @@ def pick(metrics: Metrics, rule: str) -> str:
 
 def choose(
     metrics: Metrics, rule: str, out_of_fold: pd.DataFrame, target: np.ndarray, splits: list[Split], level: float
-) -> Choice:
+) -> Selection:
     """Return the family that `pick` returns; with the rule `blend` a blend of all, where its RMSE is lower.
 
     `out_of_fold` [rows, families] and `target` [rows]: of the training sample; `splits`: its folds; `level`: of the
@@ -53,7 +53,7 @@ def choose(
     """
     family = pick(metrics, rule)
     alone = out_of_fold[family].to_numpy()
-    single = Choice({family: 1.0}, metrics[family]["cv_rmse"], metrics[family]["cv_rmse_se"], alone)
+    single = Selection({family: 1.0}, metrics[family]["cv_rmse"], metrics[family]["cv_rmse_se"], alone)
     if rule != "blend":
         return single
     weights, predictions, disagreement = blend.fit(out_of_fold.to_numpy(), target, splits)
@@ -64,4 +64,4 @@ def choose(
     if len(members) == 1 or cv_rmse >= rmse(target[held] - alone[held])[0]:
         return single
     half = conformal.better(predictions, residuals, disagreement, level, splits)
-    return Choice(members, cv_rmse, error, predictions, half)
+    return Selection(members, cv_rmse, error, predictions, half)
