@@ -44,9 +44,8 @@ def cross_validate(
     return predictions
 
 
-def rmse(errors: np.ndarray) -> tuple[float, float]:
-    """Return the root of the mean squared error of held rows, and its standard error by the delta method."""
-    squared = np.square(errors)
+def rmse(squared: np.ndarray) -> tuple[float, float]:
+    """Return the root of the mean of squared errors of held rows, and its standard error by the delta method."""
     root = float(np.sqrt(squared.mean()))
     return root, float(squared.std(ddof=1) / np.sqrt(len(squared)) / (2 * root)) if root else 0.0
 

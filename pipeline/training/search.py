@@ -63,7 +63,7 @@ def grid_search(
     with_missing = tuple(np.flatnonzero(np.isnan(matrix).any(axis=0)).tolist())
     settings, indicators, tried, diverged = choose(family, params, len(target), with_missing, squared_errors)
     predictions = out_of_fold[repr((settings, indicators))]
-    cv_rmse, error = rmse(predictions[held] - target[held])
+    cv_rmse, error = rmse(np.square(predictions[held] - target[held]))
     return FitRecord(family, settings, cv_rmse, error, predictions, tried, indicators, diverged)
 
 

@@ -59,9 +59,9 @@ def choose(
     weights, predictions, disagreement = blend.fit(out_of_fold.to_numpy(), target, splits)
     residuals = target - predictions
     held = ~np.isnan(residuals)
-    cv_rmse, error = rmse(residuals[held])
+    cv_rmse, error = rmse(np.square(residuals[held]))
     members = {name: weight for name, weight in zip(out_of_fold, weights.tolist(), strict=True) if weight}
-    if len(members) == 1 or cv_rmse >= rmse(target[held] - alone[held])[0]:
+    if len(members) == 1 or cv_rmse >= rmse(np.square(target[held] - alone[held]))[0]:
         return single
     half = conformal.better(predictions, residuals, disagreement, level, splits)
     return Selection(members, cv_rmse, error, predictions, half)

@@ -82,7 +82,7 @@ def test_no_fold_weighs_its_own_rows() -> None:
     other = target.copy()
     other[fold] += np.random.default_rng(4).normal(0, 10, len(fold))
     assert np.array_equal(blend.fit(three, other, folds(len(target))).predictions[fold], found.predictions[fold])
-    assert rmse(found.predictions[fold] - target[fold])[0] > 0.8
+    assert rmse(np.square(found.predictions[fold] - target[fold]))[0] > 0.8
 
 
 def test_the_error_of_a_blend_is_honest() -> None:

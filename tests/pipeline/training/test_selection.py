@@ -29,7 +29,7 @@ def selected(noise: list[float], rule: str = "blend") -> selection.Selection:
     predictions, target = candidates(0, noise)
     metrics = {}
     for place, each in enumerate(predictions.T):
-        metrics[str(place)] = dict(zip(("cv_rmse", "cv_rmse_se"), rmse(each - target), strict=True))
+        metrics[str(place)] = dict(zip(("cv_rmse", "cv_rmse_se"), rmse(np.square(each - target)), strict=True))
     out_of_fold = pd.DataFrame(predictions, columns=list(metrics))
     return selection.choose(metrics, rule, out_of_fold, target, folds(len(target)), 0.9)
 
