@@ -45,30 +45,27 @@ def combine(predictions: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, n
 
 def weigh(predictions: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Return the weights [members], at least 0 and of sum 1, with the least squared error of the weighted mean (Breiman
-    1996, Stacked Regressions), shrunk as by `_solve`.
+    1996, Stacked Regressions), shrunk towards equal ones as by `_solve`.
 
-    Members below LEAST are left out and the others weighed again; then those without which RMSE is at most 1 + GAIN of
-    that of all, the least missed first. Without rows the weights are equal.
+    Members below LEAST are left out and the others weighed again; then the least missed one, again and again, while
+    RMSE is at most 1 + GAIN of the lowest on the way. Without rows the weights are equal.
     """
     rows, members = predictions.shape
-    kept = np.arange(members)
     if not rows:
         return np.full(members, 1 / members)
     errors = predictions - target[:, None]
     products = errors.T @ errors / rows
-    found, error = _solve(products, rows)
-    limit = error * (1 + GAIN) ** 2
+    kept = np.arange(members)
+    found, lowest = _solve(products, rows)
     while len(kept) > 1:
-        if (found < LEAST).any():
-            kept = kept[found >= LEAST]
-            found, _ = _solve(products[np.ix_(kept, kept)], rows)
-            continue
-        fewer = [np.delete(kept, place) for place in range(len(kept))]
+        small = found < LEAST
+        fewer = [kept[~small]] if small.any() else [np.delete(kept, place) for place in range(len(kept))]
         tried = [_solve(products[np.ix_(each, each)], rows) for each in fewer]
         place = int(np.argmin([error for _, error in tried]))
-        if tried[place][1] > limit:
+        weights, error = tried[place]
+        if not small.any() and error > lowest * (1 + GAIN) ** 2:
             break
-        kept, (found, _) = fewer[place], tried[place]
+        kept, found, lowest = fewer[place], weights, min(lowest, error)
     weights = np.zeros(members)
     weights[kept] = np.round(found, DIGITS)
     weights[np.argmax(weights)] += 1 - weights.sum()
@@ -76,19 +73,23 @@ def weigh(predictions: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _solve(products: np.ndarray, rows: int) -> tuple[np.ndarray, float]:
-    """Return the weights w [members], at least 0 and of sum 1, with the least w'(P + PSEUDO_ROWS / rows D)w, and their
-    mean squared error w'Pw; P [members, members] are the mean products of the members' errors, D is its diagonal.
+    """Return the weights w [members], at least 0 and of sum 1, with the least w'Pw + PSEUDO_ROWS / rows s |w|^2, and
+    their mean squared error w'Pw.
 
-    The second term is what PSEUDO_ROWS more rows add in which each member errs as much as here, but independently.
-    Members that are equally good then have equal weights; and a target in another unit has the same weights.
+    P [members, members] are the mean products of the members' errors; s is the mean square of their distance from
+    their mean. The second term is what PSEUDO_ROWS more rows add in which the members are as far apart as here, and
+    none is better than the others; so weights do not depend on the target's unit.
     The sum is free for the solver and pulled to 1 by the square of its distance from it. Its solution, scaled to 1, is
     that of the sum 1: along each direction of w the first two terms scale alike.
     """
-    sizes = products.diagonal()
-    if not sizes.min():  # a member without any error
-        return (sizes == 0) / (sizes == 0).sum(), 0.0
-    system = (products + PSEUDO_ROWS / rows * np.diag(sizes)) / sizes.min() + 1
-    root = np.linalg.cholesky(system)
-    found, _ = nnls(root.T, np.linalg.solve(root, np.ones(len(sizes))))
+    unit, members = products.diagonal().min(), len(products)
+    if not unit:  # a member without any error
+        best = products.diagonal() == 0
+        return best / best.sum(), 0.0
+    apart = np.trace(products) / members - products.sum() / members**2
+    system = (products + PSEUDO_ROWS / rows * apart * np.eye(members)) / unit + 1
+    # The last term is for members that are the same.
+    root = np.linalg.cholesky(system + 1e-9 * np.eye(members))
+    found, _ = nnls(root.T, np.linalg.solve(root, np.ones(members)))
     found /= found.sum()
     return found, float(found @ products @ found)

@@ -39,19 +39,27 @@ def test_weights_are_convex_and_know_no_unit(seed: int, noise: list[float], unit
 
 
 def test_the_weights_by_another_solver(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The weights are those of least squares with PSEUDO_ROWS more rows for each member, in which it alone errs, as
-    much as elsewhere; without the rule of parsimony."""
+    """The weights are those of least squares with PSEUDO_ROWS more rows for each member, in which it alone errs, by as
+    much as members differ from their mean; without the rule of parsimony."""
     monkeypatch.setattr(blend, "GAIN", -1)
     predictions, target = candidates(0, [1.0, 1.5, 2.0])
-    errors = predictions - target[:, None]
-    own = np.sqrt(blend.PSEUDO_ROWS) * np.diag(np.sqrt(np.square(errors).mean(axis=0)))
+    apart = np.sqrt(predictions.var(axis=1).mean())
+    system = np.vstack([predictions - target[:, None], np.sqrt(blend.PSEUDO_ROWS) * apart * np.eye(3)])
     found = minimize(
-        lambda weights: np.square(np.vstack([errors, own]) @ weights).sum(),
+        lambda weights: np.square(system @ weights).sum(),
         np.full(3, 1 / 3),
         bounds=[(0, 1)] * 3,
         constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
     )
     assert blend.weigh(predictions, target) == pytest.approx(found.x, abs=1e-3)
+
+
+def test_an_awful_member_spoils_nothing() -> None:
+    """Next to a member that errs twenty times as much, two good ones have the weights that they have alone."""
+    predictions, target = candidates(0, [1.0, 1.2, 20.0])
+    found = blend.weigh(predictions, target)
+    assert found[2] == 0
+    assert found[:2] == pytest.approx(blend.weigh(predictions[:, :2], target), abs=2e-3)
 
 
 def test_few_rows_and_perfect_members() -> None:
