@@ -69,7 +69,7 @@ def weigh(predictions: np.ndarray, target: np.ndarray) -> np.ndarray:
     weights = np.zeros(members)
     weights[kept] = np.round(found, DIGITS)
     weights[np.argmax(weights)] += 1 - weights.sum()
-    return weights
+    return np.round(weights, DIGITS)
 
 
 def _solve(products: np.ndarray, rows: int) -> tuple[np.ndarray, float]:
