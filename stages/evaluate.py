@@ -1,7 +1,8 @@
 """Evaluate: judge the selected model, as it will be served, on the test split. Nothing is chosen here.
 
-Reads models/model.onnx, data/clean/test.parquet, metrics/train, params `evaluate`; writes metrics/evaluate.json, the
-plot data in metrics/plots, models/importance.json (which drift weighs features by) and models/model_card.md.
+Reads models/model.onnx, data/clean/test.parquet, metrics/train, metrics/select.json, params `evaluate`; writes
+metrics/evaluate.json, the plot data in metrics/plots, models/importance.json (which drift weighs features by) and
+models/model_card.md.
 """
 
 from typing import Any
@@ -84,14 +85,15 @@ def summary(figures: dict[str, Any]) -> str:
 
 def main() -> None:
     limits, model, test = params.load(Evaluate), Model.load(paths.MODEL), sampling.judged_rows(paths.TEST)
-    families = plots.families({path.stem: atomic_files.read_json(path) for path in paths.TRAIN_METRICS.glob("*.json")})
+    families = {path.stem: atomic_files.read_json(path) for path in paths.TRAIN_METRICS.glob("*.json")}
+    selected = atomic_files.read_json(paths.SELECT_METRICS)
 
     about = model.description
     predictions = model.predict(to_matrix(test, about.columns))
     judged = judge(model, test, predictions, limits)
     data = draw(judged, test["row"], test[about.schema.target.name].to_numpy(float), predictions, limits.level)
 
-    plot_data.save({**data, "families": families})
+    plot_data.save({**data, "families": plots.families({**families, selected["family"]: selected})})
     atomic_files.write_json(paths.IMPORTANCE, permutation_importance.as_json(judged.importance))
     atomic_files.write_json(paths.EVALUATE_METRICS, judged.metrics)
     atomic_files.write_text(paths.MODEL_CARD, model_card.render(about, judged, limits.level))

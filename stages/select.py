@@ -1,38 +1,42 @@
-"""Select: the family with the lowest cross-validated RMSE becomes the model, with training rows for explanations; its
-training sample becomes the reference.
+"""Select: a blend of the families becomes the model, or the best family where no blend is better; with training rows
+for explanations. A sample of the training rows becomes the reference. Nothing is fitted again.
 
 Reads models/candidates, metrics/train, data/clean/train.parquet, data/schema.yaml, params; writes models/model.onnx,
 models/reference.parquet, metrics/select.json. The test split is never read.
 """
 
-from typing import Any
-
 import pandas as pd
 
 from pipeline.contract import errors, leak, paths
-from pipeline.contract.errors import PipelineError
 from pipeline.contract.number_text import figure
 from pipeline.contract.onnx_model import Model
 from pipeline.contract.params import Select, Train
 from pipeline.contract.params import load as load_params
 from pipeline.contract.schema import load as load_schema
-from pipeline.tables import atomic_files, parquet, sampling
-from pipeline.training import onnx_export
+from pipeline.tables import atomic_files, parquet, sampling, splitting
+from pipeline.training import onnx_blend, onnx_export, selection
+from pipeline.training.onnx_export import Served
+from pipeline.training.selection import Metrics, Selection
 
 COMPARABLES = 2_000  # rows of the training sample that may be in the model file with their target
+BLEND_ROWS = 100_000  # training rows that a blend and its interval are learned from, at most
 
 
-def pick(metrics: dict[str, dict[str, Any]], rule: str) -> str:
-    """Return the family with the lowest `cv_rmse` (`min`), or the first within one standard error of it (`one_se`).
+def serve(selected: Selection, metrics: Metrics, sample: pd.DataFrame, limits: Select) -> Served:
+    """Return the model file of the selected family, or one file of a blend's members."""
+    members = {
+        family: Served((paths.CANDIDATES / f"{family}.onnx").read_bytes(), metrics[family]["onnx_max_abs_diff"])
+        for family in selected.weights
+    }
+    model = onnx_blend.blended_form(members, selected, sample, limits) if selected.half else members[selected.family]
+    return model._replace(content=with_rows(model.content, sample, limits))
 
-    params.yaml lists families from simple to complex. The one-standard-error rule is from Breiman, Friedman, Olshen and
-    Stone (1984), Classification and Regression Trees, section 3.4.3. Raises PipelineError where there is no family.
-    """
-    if not metrics:
-        raise PipelineError("params.yaml: train.families is empty: name at least one family")
-    best = min(metrics, key=lambda family: metrics[family]["cv_rmse"])
-    bound = metrics[best]["cv_rmse"] + metrics[best]["cv_rmse_se"]
-    return best if rule == "min" else next(family for family in metrics if metrics[family]["cv_rmse"] <= bound)
+
+def with_rows(content: bytes, sample: pd.DataFrame, limits: Select) -> bytes:
+    """Return the model file with rows of the training sample: `background_rows` of them, and perhaps comparables."""
+    background = sample.iloc[sampling.sample(sample["row"], limits.background_rows)]
+    comparables = sample.iloc[sampling.sample(sample["row"], COMPARABLES)] if limits.comparables else None
+    return onnx_export.with_rows(content, background, comparables)
 
 
 def drop_stale(families: list[str]) -> None:
@@ -44,40 +48,56 @@ def drop_stale(families: list[str]) -> None:
                 atomic_files.remove(path)
 
 
-def read_sample(family: str, size: int) -> pd.DataFrame:
-    """Read a sample of at most `size` training rows with the family's out-of-fold predictions and residuals."""
+def read_metrics(families: list[str]) -> Metrics:
+    """Read the metrics of the families that could be trained; say why the others were skipped."""
+    metrics = {family: atomic_files.read_json(paths.TRAIN_METRICS / f"{family}.json") for family in families}
+    for family, found in metrics.items():
+        if reason := found.get("skipped"):
+            print(f"{family} is skipped: {reason}")
+    return {family: found for family, found in metrics.items() if "skipped" not in found}
+
+
+def read_sample(families: list[str], size: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read a sample of at most `size` training rows, and their out-of-fold predictions [rows, families]."""
     numbers = sampling.sample_numbers(paths.TRAIN, size)
     training = parquet.read(paths.TRAIN, numbers=numbers)
-    out_of_fold = parquet.read(paths.CANDIDATES / f"{family}.oof.parquet", numbers=numbers)
-    return training.merge(out_of_fold, on="row", validate="one_to_one")
+    files = {family: paths.CANDIDATES / f"{family}.oof.parquet" for family in families}
+    found = {family: parquet.read(file, ["row", "prediction"], numbers) for family, file in files.items()}
+    columns = {family: each.set_index("row")["prediction"].reindex(training["row"]) for family, each in found.items()}
+    return training, pd.DataFrame(columns).reset_index(drop=True)
 
 
-def with_rows(content: bytes, sample: pd.DataFrame, params: Select) -> bytes:
-    """Return the model file with rows of the training sample: `background_rows` of them, and perhaps comparables."""
-    background = sample.iloc[sampling.sample(sample["row"], params.background_rows)]
-    comparables = sample.iloc[sampling.sample(sample["row"], COMPARABLES)] if params.comparables else None
-    return onnx_export.with_rows(content, background, comparables)
+def report(selected: Selection, metrics: Metrics) -> None:
+    """Print the families, the best first, with their weights in the model."""
+    errors_of = {family: (each["cv_rmse"], each["cv_rmse_se"]) for family, each in metrics.items()}
+    errors_of[selected.family] = (selected.cv_rmse, selected.cv_rmse_se)
+    for family, (cv_rmse, error) in sorted(errors_of.items(), key=lambda item: item[1]):
+        weight = f"weight {selected.weights[family]:.3f}" if family in selected.weights else " " * 12
+        mark = "<- selected" if family == selected.family else ""
+        print(f"{family:>16}  cv_rmse {figure(cv_rmse)} +- {figure(error, 3)}  {weight} {mark}".rstrip())
 
 
 def main() -> None:
-    families, params = list(load_params(Train).families), load_params(Select)
-    drop_stale(families)
-    metrics = {family: atomic_files.read_json(paths.TRAIN_METRICS / f"{family}.json") for family in families}
-    chosen = pick(metrics, params.rule)
-    sample = read_sample(chosen, max(params.reference_rows, params.background_rows, COMPARABLES))
-    content = (paths.CANDIDATES / f"{chosen}.onnx").read_bytes()
-    atomic_files.write_bytes(paths.MODEL, with_rows(content, sample, params))
+    train, limits, schema = load_params(Train), load_params(Select), load_schema()
+    drop_stale(list(train.families))
+    metrics = read_metrics(list(train.families))
+    size = max(BLEND_ROWS, COMPARABLES, limits.reference_rows, limits.background_rows)
+    training, out_of_fold = read_sample(list(metrics), size)
+
+    target, splits = training[schema.target.name].to_numpy(float), splitting.splits(training["fold"].to_numpy(), schema)
+    selected = selection.choose(metrics, limits.rule, out_of_fold, target, splits, train.interval_level)
+    sample = training.assign(prediction=selected.out_of_fold, residual=target - selected.out_of_fold)
+    model = serve(selected, metrics, sample, limits)
+
+    atomic_files.write_bytes(paths.MODEL, model.content)
     # Features that `features.exclude` leaves out are kept: drift reports their shifts, too.
-    reference = sampling.reference(sample, load_schema(), params.reference_rows)
-    parquet.write(reference, paths.REFERENCE)
-    figures = {name: metrics[chosen][name] for name in ("cv_rmse", "onnx_max_abs_diff")}
-    atomic_files.write_json(paths.SELECT_METRICS, {"family": chosen, **figures})
-    for family, values in sorted(metrics.items(), key=lambda item: item[1]["cv_rmse"]):
-        mark = "<- selected" if family == chosen else ""
-        error = figure(values["cv_rmse_se"], 3)
-        print(f"{family:>16}  cv_rmse {figure(values['cv_rmse'])} +- {error} {mark}")
+    parquet.write(sampling.reference(sample, schema, limits.reference_rows), paths.REFERENCE)
+    figures = {"family": selected.family, "cv_rmse": selected.cv_rmse, "cv_rmse_se": selected.cv_rmse_se}
+    gap = {"onnx_max_abs_diff": model.max_abs_diff}
+    atomic_files.write_json(paths.SELECT_METRICS, {**figures, **gap, "weights": selected.weights})
+    report(selected, metrics)
     if asked := leak.question(Model.load(paths.MODEL).description.training):
-        print(f"{chosen}: {asked}")
+        print(f"{selected.family}: {asked}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
     python -m stages.train ridge
 
 Reads data/clean/train.parquet, data/schema.yaml, params; writes models/candidates/<family>.{joblib,onnx,oof.parquet}
-and metrics/train/<family>.json. It never reads the test split.
+and metrics/train/<family>.json. It never reads the test split. A family that needs more rows in memory than
+`engine.in_memory_rows` is skipped, and `select` takes the model from the others.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from pipeline.tables import atomic_files, digits, parquet, sampling, splitting
 from pipeline.training import families, onnx_export, parity, preprocessing, search
 from pipeline.training.cross_validation import Rows
 from pipeline.training.in_parts import fitting, out_of_fold
+from pipeline.training.in_parts.fitting import NeedsAllRowsError
 from pipeline.training.in_parts.learner import TrainingParts
 from pipeline.training.onnx_export import Served
 from pipeline.training.search import FitRecord
@@ -72,7 +74,10 @@ def main() -> None:
     with executor.start(engine) as run:
         is_large = parquet.count(paths.TRAIN) > engine.in_memory_rows
         train = in_parts if is_large and run.client is not None else in_memory
-        pipeline, record, served = train(run, schema, params, limits, family)
+        try:
+            pipeline, record, served = train(run, schema, params, limits, family)
+        except NeedsAllRowsError as reason:
+            return skip(family, str(reason))
     save(pipeline, record, served)
     for settings in record.diverged:
         print(f"{family}: {settings} is left out: in cross-validation a prediction was not finite")
@@ -118,6 +123,14 @@ def save(pipeline: Pipeline, record: FitRecord, served: Served) -> None:
         "model_mb": round(len(served.content) / 1e6, 3),
     }
     atomic_files.write_json(paths.TRAIN_METRICS / f"{record.family}.json", metrics)
+
+
+def skip(family: str, reason: str) -> None:
+    """Write the outputs of a family that is left out: empty files, because DVC expects them, and the reason."""
+    for suffix in ("joblib", "onnx", "oof.parquet"):
+        atomic_files.write_bytes(paths.CANDIDATES / f"{family}.{suffix}", b"")
+    atomic_files.write_json(paths.TRAIN_METRICS / f"{family}.json", {"skipped": reason})
+    print(f"{family} is skipped: {reason}")
 
 
 def _arguments() -> argparse.Namespace:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+import pandas as pd
 import pytest
 
 from pipeline.contract import params
@@ -74,6 +75,10 @@ def test_params_are_those_that_a_stage_reads(
         reproduced.edit_params(lambda p: p["train"]["families"].setdefault(family, {}))
     if stage == "drift":  # without live rows there is nothing to decide by most of them
         shutil.copy(reproduced.path("data/clean/test.parquet"), reproduced.path("data/live/rows.parquet"))
+    if stage == "select":  # members with opposite errors: where no blend is better, its limits are not read
+        ridge, xgboost = (reproduced.path(f"models/candidates/{name}.oof.parquet") for name in ("ridge", "xgboost"))
+        table = pd.read_parquet(ridge)
+        table.assign(prediction=table["prediction"] + 2 * table["residual"]).to_parquet(xgboost)
     monkeypatch.chdir(reproduced.folder)
     monkeypatch.setattr(sys, "argv", [stage, *([family] if family else [])])
     watch(monkeypatch, read)

@@ -221,3 +221,22 @@ def test_the_pipeline_is_the_same_on_dask(reproduced: Project, scheduler: str, t
     assert pandas["verdict"] != "none"
     lock = yaml.safe_load(other.path("dvc.lock").read_text())["stages"]["clean"]["outs"]
     assert [out["md5"].endswith(".dir") for out in lock if out["path"].endswith(".parquet")] == [True] * 3
+
+
+def test_families_that_need_all_rows_are_skipped(project: Project, scheduler: str) -> None:
+    """On a table in parts the forest is skipped, and its outputs say so; `select` makes the model from the others, and
+    the whole pipeline ends well."""
+    table, schema = generated(20_000)
+    replace_table(project, table, schema)
+    split_raw(project, 4)
+    on_dask(project, scheduler)
+    grids = {"linear": {}, "random_forest": {}, "xgboost": {"n_estimators": [30], "max_depth": [3]}}
+    project.edit_params(lambda p: (p["engine"].update(in_memory_rows=1), p["train"].update(families=grids)))
+    said = project.dvc("repro").stdout
+    skipped = json.loads(project.path("metrics/train/random_forest.json").read_text())["skipped"]
+    assert skipped.startswith("random_forest needs all training rows in memory: raise engine.in_memory_rows")
+    assert said.count(f"random_forest is skipped: {skipped}") == 2
+    assert project.path("models/candidates/random_forest.onnx").stat().st_size == 0
+    selected = json.loads(project.path("metrics/select.json").read_text())
+    assert set(selected["weights"]) <= {"linear", "xgboost"}
+    assert json.loads(project.path("metrics/evaluate.json").read_text())["cv_rmse"] == selected["cv_rmse"]

@@ -77,7 +77,7 @@ def test_the_metrics_of_the_contract_are_there(reproduced: Project) -> None:
     assert metrics["rmse_ci_low"] < metrics["rmse"] < metrics["rmse_ci_high"] < metrics["baseline_rmse"]
     assert metrics["n_train"] + metrics["n_test"] == 506
     selected = json.loads(reproduced.path("metrics/select.json").read_text())
-    assert set(selected) == {"family", "cv_rmse", "onnx_max_abs_diff"}
+    assert set(selected) == {"family", "cv_rmse", "cv_rmse_se", "onnx_max_abs_diff", "weights"}
     assert selected["cv_rmse"] == metrics["cv_rmse"]
 
 

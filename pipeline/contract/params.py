@@ -52,7 +52,7 @@ class Train(Section, frozen=True):
 
 
 class Select(Section, frozen=True):
-    rule: Literal["min", "one_se"]
+    rule: Literal["blend", "min", "one_se"]
     onnx_tolerance: Positive
     max_model_mb: Positive
     reference_rows: Count

@@ -65,7 +65,7 @@ def render(about: Description, judged: Evaluation, level: float) -> str:
         more_slices=len(judged.slices) - len(largest),
         importance=judged.importance[:ROWS],
         more_features=len(judged.importance[ROWS:]),
-        settings=", ".join(f"{name} {value}" for name, value in about.settings.items()) or "none",
+        settings=_settings,
         weakest=max((s for s in judged.slices if s.n >= FEW), key=lambda s: s.rmse, default=None),
         few=FEW,
         doubts=_doubts(about, judged),
@@ -86,6 +86,10 @@ def _allowed(column: Column) -> str:
         return ", ".join(column.categories)
     low, high = ("" if bound is None else number_text.plain(bound) for bound in (column.min, column.max))
     return f"{low} to {high}".strip() if low or high else "any"
+
+
+def _settings(settings: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items()) or "none"
 
 
 def _imputed(about: Description, column: Column) -> str:

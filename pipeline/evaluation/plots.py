@@ -41,8 +41,10 @@ def coverage(actual: np.ndarray, predictions: np.ndarray, level: float) -> pd.Da
 
 
 def families(metrics: dict[str, dict[str, Any]]) -> pd.DataFrame:
-    """Return a row for each family, the best first: `cv_rmse`, and `low` and `high` one standard error around it."""
-    cv = {name: (record["cv_rmse"], record["cv_rmse_se"]) for name, record in metrics.items()}
+    """Return a row for each family that was trained, the best first: `cv_rmse`, and `low` and `high` one standard error
+    around it."""
+    trained = {name: record for name, record in metrics.items() if "skipped" not in record}
+    cv = {name: (record["cv_rmse"], record["cv_rmse_se"]) for name, record in trained.items()}
     rows = [(name, value, value - error, value + error) for name, (value, error) in cv.items()]
     table = pd.DataFrame(rows, columns=["family", "cv_rmse", "low", "high"])
     return table.sort_values(["cv_rmse", "family"], ignore_index=True)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import Schema
 from pipeline.distributed.executor import Executor
-from pipeline.tables import splitting
+from pipeline.tables import digits, splitting
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training.shared_trees import Sharing
 
@@ -69,6 +69,14 @@ def cross_validate(
     for (group, split), values in zip(fits, found, strict=True):
         predictions[np.ix_(np.array(group), rows.splits[split][1])] = values
     return predictions
+
+
+def rmse(squared: np.ndarray) -> tuple[float, float]:
+    """Return the root of the mean of squared errors of held rows, and its standard error by the delta method."""
+    root = float(np.sqrt(squared.mean()))
+    error = float(squared.std(ddof=1) / np.sqrt(len(squared)) / (2 * root)) if root else 0.0
+    found: tuple[float, float] = digits.significant((root, error))
+    return found
 
 
 def _predict(

@@ -41,7 +41,8 @@ def to_onnx(pipeline: Pipeline, n_columns: int, half: HalfWidth, double: bool) -
     width = fitted.transform(np.zeros((1, n_columns))).shape[1]
     model = _model(target.regressor_, prepared, width, double)
     graph = model.graph
-    after = onnx_steps.answers(graph.output[0].name, target.transformer_, half)
+    known = target.transformer_
+    after = onnx_steps.answers(graph.output[0].name, known.offset_, (float(known.low), float(known.high)), half)
     nodes = [*before.nodes, *graph.node, *after.nodes]
     del graph.node[:], graph.input[:], graph.output[:]
     graph.node.extend(nodes)

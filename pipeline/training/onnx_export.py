@@ -75,24 +75,32 @@ def served_form(
         schema=schema,
         features=tuple(column.name for column in schema.features),
         imputed=dict(zip(names, imputed_values(preparation).tolist(), strict=True)),
-        interval=Interval(level, "out-of-fold residuals, in units of their mean size near the prediction"),
+        interval=Interval(level, half.method),
         training=training,
         matrix=names_by_feature(schema.features),
         members=(Member(record.family, record.settings, record.indicators),),
     )
-    model = Model(_file(graph, description), f"the ONNX form of {record.family}")
+    model = Model(described(graph, description), f"the ONNX form of {record.family}")
     extremes = parity.extremes(matrix)
     at_thresholds = parity.at_thresholds(matrix, graph, unencoded_columns(preparation))
     gap = parity.largest_gap(model, pipeline[1:], [extremes, at_thresholds, matrix])
     parity.check_gap(gap, record.family, training.target_std, limits)
-    golden = _golden(model, np.vstack([matrix[:GOLDEN_ROWS], extremes]), training.target_std, limits)
-    content = _file(graph, msgspec.structs.replace(description, golden=golden))
+    content = with_golden(graph, description, np.vstack([matrix[:GOLDEN_ROWS], extremes]), limits)
+    return Served(content, digits.power_of_ten_above(gap, training.target_std))
+
+
+def with_golden(graph: onnx.ModelProto, description: Description, rows: np.ndarray, limits: Select) -> bytes:
+    """Return the model file with its answers to these rows; raises PipelineError where it is too large to serve."""
+    spread = description.training.target_std
+    outputs = digits.rounded(Model(described(graph, description), description.family).predict(rows), spread)
+    golden = Golden(_rows(rows), outputs.tolist(), limits.onnx_tolerance * spread)
+    content = described(graph, msgspec.structs.replace(description, golden=golden))
     if len(content) > limits.max_model_mb * 1e6:
         raise PipelineError(
-            f"{record.family}: the model file has {len(content) / 1e6:.1f} MB, more than select.max_model_mb = "
+            f"{description.family}: the model file has {len(content) / 1e6:.1f} MB, more than select.max_model_mb = "
             f"{limits.max_model_mb:g}: fewer or smaller trees in train.families, or raise the limit"
         )
-    return Served(content, digits.power_of_ten_above(gap, training.target_std))
+    return content
 
 
 def with_rows(content: bytes, background: pd.DataFrame, comparables: pd.DataFrame | None) -> bytes:
@@ -104,25 +112,21 @@ def with_rows(content: bytes, background: pd.DataFrame, comparables: pd.DataFram
         target = comparables[about.schema.target.name].to_numpy(float)
         shown = Comparables(_rows(to_matrix(comparables, about.columns)), target.tolist())
     rows = _rows(to_matrix(background, about.columns))
-    return _file(graph, msgspec.structs.replace(about, background=rows, comparables=shown))
+    return described(graph, msgspec.structs.replace(about, background=rows, comparables=shown))
 
 
-def read_description(graph: onnx.ModelProto) -> Description:
-    """Read the description of a model file that `pipeline.contract.onnx_model` can load."""
-    text = next(entry.value for entry in graph.metadata_props if entry.key == KEY)
-    return msgspec.json.decode(text, type=Description)
-
-
-def _file(graph: onnx.ModelProto, description: Description) -> bytes:
+def described(graph: onnx.ModelProto, description: Description) -> bytes:
+    """Return the model file of a graph with its description."""
     del graph.metadata_props[:]
     graph.metadata_props.add(key=KEY, value=msgspec.json.encode(description).decode())
     content: bytes = graph.SerializeToString(deterministic=True)
     return content
 
 
-def _golden(model: Model, rows: np.ndarray, target_std: float, limits: Select) -> Golden:
-    outputs = digits.rounded(model.predict(rows), target_std)
-    return Golden(_rows(rows), outputs.tolist(), limits.onnx_tolerance * target_std)
+def read_description(graph: onnx.ModelProto) -> Description:
+    """Read the description of a model file that `pipeline.contract.onnx_model` can load."""
+    text = next(entry.value for entry in graph.metadata_props if entry.key == KEY)
+    return msgspec.json.decode(text, type=Description)
 
 
 def _rows(matrix: np.ndarray) -> MatrixRows:

@@ -12,10 +12,9 @@ from onnx import helper, numpy_helper
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import OneHotEncoder
 
-from pipeline.training.conformal import HalfWidth
+from pipeline.training.conformal import Curve, HalfWidth
 from pipeline.training.gaussian_process import GaussianProcess
 from pipeline.training.preprocessing import imputed_values, unencoded_columns
-from pipeline.training.target import TargetRange
 
 
 class Steps:
@@ -93,29 +92,34 @@ def gaussian_process(model: GaussianProcess, prepared: str) -> Steps:
     return steps
 
 
-def answers(raw: str, target: TargetRange, half: HalfWidth) -> Steps:
-    """Return the steps from a model's output to `prediction`, `lower` and `upper` [rows, 1].
+def answers(raw: str, offset: float, bounds: tuple[float, float], half: HalfWidth, disagreement: str = "") -> Steps:
+    """Return the steps from a model's output to `prediction`, `lower` and `upper` [rows, 1], inside the `bounds`.
 
-    The piecewise linear half-width is its first value plus a sum of ramps: one starts at each knot but the last, and
-    its weight is the change of slope there.
+    `offset` is added to the output. `disagreement`: the name of the members', for a half-width that depends on it.
     """
-    # One more knot behind the last, at the same value: a single knot has no slope.
-    knots = np.append(half.knots, half.knots[-1] + max(1.0, abs(half.knots[-1])))
-    values = np.append(half.values, half.values[-1])
-    slopes = np.diff(values) / np.diff(knots)
     steps = Steps("answer")
-    bounds = (float(target.low), float(target.high))
     column = steps.add("Reshape", steps.cast(raw, onnx.TensorProto.DOUBLE), np.array([-1, 1], dtype=np.int64))
-    if target.offset_:
-        column = steps.add("Add", column, target.offset_)
+    if offset:
+        column = steps.add("Add", column, offset)
     prediction = steps.add("Clip", column, *bounds, name="prediction")
-    clipped = steps.add("Clip", prediction, float(knots[0]), float(knots[-1]))
-    ramps = steps.add("Relu", steps.add("Sub", clipped, knots[:-1]))
-    rise = steps.add("MatMul", ramps, np.diff(slopes, prepend=0)[:, None])
-    width = steps.add("Add", rise, float(values[0]))
+    width = _curve(steps, prediction, half.size)
+    if half.factor is not None:
+        width = steps.add("Mul", width, _curve(steps, disagreement, half.factor))
     steps.add("Clip", steps.add("Sub", prediction, width), *bounds, name="lower")
     steps.add("Clip", steps.add("Add", prediction, width), *bounds, name="upper")
     return steps
+
+
+def _curve(steps: Steps, places: str, curve: Curve) -> str:
+    """Add the values of a curve: its first one plus a sum of ramps, of which one starts at each knot but the last; its
+    weight is the change of slope there."""
+    # One more knot behind the last, at the same value: a single knot has no slope.
+    knots = np.append(curve.knots, curve.knots[-1] + max(1.0, abs(curve.knots[-1])))
+    slopes = np.diff(np.append(curve.values, curve.values[-1])) / np.diff(knots)
+    inside = steps.add("Clip", places, float(knots[0]), float(knots[-1]))
+    ramps = steps.add("Relu", steps.add("Sub", inside, knots[:-1]))
+    rise = steps.add("MatMul", ramps, np.diff(slopes, prepend=0)[:, None])
+    return steps.add("Add", rise, float(curve.values[0]))
 
 
 def _columns(steps: Steps, matrix: str, positions: Any) -> str:

@@ -18,7 +18,7 @@ from pipeline.contract.schema import Schema
 from pipeline.distributed.executor import Executor
 from pipeline.tables import digits
 from pipeline.training import families, shared_trees, space
-from pipeline.training.cross_validation import Hyperparameters, Rows, cross_validate
+from pipeline.training.cross_validation import Hyperparameters, Rows, cross_validate, rmse
 
 FEW = 3  # settings that compete with all their trees at once
 
@@ -63,11 +63,7 @@ def search(rows: Rows, sample: Rows | None, schema: Schema, params: Train, famil
             if error < errors[best]:
                 out_of_fold, indicators = predicted, with_missing
         bar.update(bar.total - bar.n)
-    squared = rows.squared_errors(out_of_fold)
-    cv_rmse = float(np.sqrt(squared.mean()))
-    # The standard error of a root of a mean, by the delta method.
-    se = float(squared.std(ddof=1) / np.sqrt(len(squared)) / (2 * cv_rmse)) if cv_rmse else 0.0
-    cv_rmse, se = digits.significant((cv_rmse, se))
+    cv_rmse, se = rmse(rows.squared_errors(out_of_fold))
     return FitRecord(family, settings, cv_rmse, se, out_of_fold, len(tried), indicators, tuple(compete.diverged))
 
 

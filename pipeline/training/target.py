@@ -36,8 +36,13 @@ class TargetRange(TransformerMixin, BaseEstimator):
         return np.where(np.isfinite(values), np.clip(values, self.low, self.high), values)
 
 
+def bounds(target: Column) -> tuple[float, float]:
+    """Return the lowest and the highest value of a prediction; infinite where the schema has none."""
+    return -np.inf if target.min is None else target.min, np.inf if target.max is None else target.max
+
+
 def on_range(model: Any, target: Column, learns_offset: bool) -> TransformedTargetRegressor:
     """Return the unfitted model that learns this target by way of TargetRange."""
-    low = -np.inf if target.min is None else target.min
-    high = np.inf if target.max is None else target.max
-    return TransformedTargetRegressor(model, transformer=TargetRange(low, high, learns_offset), check_inverse=False)
+    return TransformedTargetRegressor(
+        model, transformer=TargetRange(*bounds(target), learns_offset), check_inverse=False
+    )

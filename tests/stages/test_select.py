@@ -1,29 +1,14 @@
-"""Selection among the families."""
+"""Selection of the model: what is in its file, and what is printed."""
 
 import msgspec
 import numpy as np
 import pytest
 
-from pipeline.contract.errors import PipelineError
 from pipeline.contract.onnx_model import Model
 from pipeline.tables.feature_matrix import to_matrix
 from stages import select
 from stages.train import fit
 from tests.pipeline.training.homes import HOMES, LIMITS, PARAMS, homes, serve
-
-METRICS = {
-    "simple": {"cv_rmse": 3.1, "cv_rmse_se": 0.2},
-    "middle": {"cv_rmse": 3.05, "cv_rmse_se": 0.2},
-    "best": {"cv_rmse": 3.0, "cv_rmse_se": 0.06},
-}
-
-
-def test_selection_rules() -> None:
-    """`min` takes the lowest cross-validated RMSE, `one_se` the first family within one standard error of it."""
-    assert select.pick(METRICS, "min") == "best"
-    assert select.pick(METRICS, "one_se") == "middle"
-    with pytest.raises(PipelineError, match=r"train\.families is empty"):
-        select.pick({}, "min")
 
 
 @pytest.mark.parametrize(("background", "comparables"), [(64, False), (0, False), (7, True)])

@@ -28,16 +28,20 @@ class Fitted(NamedTuple):
     training: Training
 
 
+class NeedsAllRowsError(PipelineError):
+    """A family that needs the rows in memory, and there are too many of them."""
+
+
 def fit(parts: TrainingParts, params: Train, family: str, sha256: str, folder: Path) -> Fitted:
     """Return the family's best pipeline, fitted to all training rows (together of that sha256) as by
     `stages.train.fit`; write the out-of-fold predictions to a new `folder`, a file a part.
 
-    Raises PipelineError for an unknown family or setting, and for a family that needs the rows in memory.
+    Raises PipelineError for an unknown family or setting, and NeedsAllRowsError for a family that has no way in parts.
     """
     kind, columns = families.get(family), parts.schema.features
     if kind.in_parts is None:
         able = ", ".join(name for name, each in families.FAMILIES.items() if each.in_parts)
-        raise PipelineError(
+        raise NeedsAllRowsError(
             f"{family} needs all training rows in memory: raise engine.in_memory_rows above their number, "
             f"or take it out of train.families in params.yaml; in parts there are {able}"
         )

@@ -10,7 +10,7 @@ from pipeline.contract.onnx_model import Model
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.tables.splitting import TEST
 from pipeline.training import parity
-from pipeline.training.conformal import HalfWidth, half_width
+from pipeline.training.conformal import Curve, HalfWidth, half_width
 from pipeline.training.onnx_converters import to_onnx
 from pipeline.training.preprocessing import unencoded_columns
 from stages.train import fit
@@ -44,17 +44,17 @@ def test_the_served_interval_is_the_one_that_was_learned() -> None:
     pipeline, record = fit(table, HOMES, PARAMS, "ridge")
     _, model = serve(pipeline, record, training)
     target = training["price"].to_numpy(float)
-    half = half_width(record.out_of_fold, target - record.out_of_fold, 0.8)
+    half = half_width(record.out_of_fold, target - record.out_of_fold, 0.8).size
     assert len(half.knots) > 1
     matrix = to_matrix(training, HOMES.features)
     small, large = matrix.copy(), matrix.copy()
     small[:, 0], large[:, 0] = -3e3, 3e3
     prediction, lower, upper = model.predict(np.vstack([matrix, small, large])).T
     assert (prediction.min() < half.knots[0], prediction.max() > half.knots[-1]) == (True, True)
-    width = np.interp(prediction, *half)
+    width = half.at(prediction)
     assert upper - prediction == pytest.approx(width, rel=1e-4)
     assert prediction - lower == pytest.approx(width, rel=1e-4)
-    inside = np.abs(record.out_of_fold - target) <= np.interp(record.out_of_fold, *half)
+    inside = np.abs(record.out_of_fold - target) <= half.at(record.out_of_fold)
     assert 0.8 <= inside.mean() <= 0.8 + 2 / len(training) + 0.01
 
 
@@ -63,7 +63,7 @@ def test_thresholds_are_compared_too(family: str) -> None:
     """Rows with a value exactly at a threshold of a tree, or at the next float, get the fit's prediction."""
     table, training = homes()
     pipeline, _ = fit(table, HOMES, PARAMS, family)
-    graph = to_onnx(pipeline[1:], 5, HalfWidth(np.zeros(1), np.ones(1)), double=False)
+    graph = to_onnx(pipeline[1:], 5, HalfWidth(Curve(np.zeros(1), np.ones(1))), double=False)
     session = onnxruntime.InferenceSession(graph.SerializeToString())
     columns = unencoded_columns(pipeline.named_steps["prepare"])
     assert columns.positions == [0, 1, 4, 2, 3]
