@@ -15,6 +15,7 @@ KEY = "mlops_boston"  # the metadata property that holds the description as JSON
 FORMAT = 2  # of the files that are written; files of format 1 are read too
 INPUT = "features"
 OUTPUTS = ["prediction", "lower", "upper"]
+ROWS_AT_ONCE = 1_000  # of a prediction: a Gaussian process computes a number for each of its rows and each of these
 
 MatrixRows = list[list[float | None]]  # None where a value is missing
 
@@ -121,8 +122,11 @@ class Model:
 
     def predict(self, matrix: np.ndarray) -> np.ndarray:
         """Return float64 [rows, 3] (prediction, lower, upper) for a matrix [rows, features], NaN where missing."""
-        answers = self._session.run(OUTPUTS, {INPUT: np.asarray(matrix, dtype=self._dtype)})
-        return np.concatenate(answers, axis=1, dtype=float)
+        matrix = np.asarray(matrix, dtype=self._dtype)
+        starts = range(0, max(len(matrix), 1), ROWS_AT_ONCE)
+        pieces = [self._session.run(OUTPUTS, {INPUT: matrix[start : start + ROWS_AT_ONCE]}) for start in starts]
+        answers = [np.concatenate(piece, axis=1, dtype=float) for piece in pieces]
+        return np.vstack(answers) if len(answers) > 1 else answers[0]
 
     def verify(self) -> None:
         """Replay the golden rows; raises PipelineError where the outputs differ from those at the export."""

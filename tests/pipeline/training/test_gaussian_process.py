@@ -15,6 +15,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from sklearn.pipeline import Pipeline
 
+from pipeline.contract import onnx_model
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import Clean
 from pipeline.contract.schema import Column, Schema
@@ -104,9 +105,9 @@ def test_predictions_are_scikit_learns() -> None:
 
 
 @pytest.mark.parametrize("log_target", [False, True])
-def test_the_file_agrees_with_the_fit(log_target: bool) -> None:
+def test_the_file_agrees_with_the_fit(log_target: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file predicts what the fit predicts to 1e-6 standard deviations: on the training rows, on rows next to them,
-    far from them, below 0 where training had none, and with every value missing."""
+    far from them, below 0 where training had none, and with every value missing. Both compute some rows at a time."""
     table = homes()[0]
     table["price"] = table["price"].clip(10)
     training = table[table["fold"] != TEST]
@@ -120,8 +121,13 @@ def test_the_file_agrees_with_the_fit(log_target: bool) -> None:
     far[:, [0, 4]] *= 1e6
     below[:, 0] *= -1
     probes = np.vstack([rows, near, far, below, np.full_like(rows[:1], np.nan)])
-    gap = np.abs(model.predict(probes)[:, 0] - pipeline[1:].predict(probes)).max()
-    assert gap < 1e-6 * training["price"].std()
+    answers = model.predict(probes)
+    assert np.abs(answers[:, 0] - pipeline[1:].predict(probes)).max() < 1e-6 * training["price"].std()
+    for module in (onnx_model, gaussian_process):
+        monkeypatch.setattr(module, "ROWS_AT_ONCE", 100)
+    assert len(model.predict(probes[:0])) == 0
+    assert model.predict(probes) == pytest.approx(answers, rel=1e-9)
+    assert pipeline[1:].predict(probes) == pytest.approx(answers[:, 0], abs=1e-6 * training["price"].std())
 
 
 def test_it_is_more_accurate_on_a_smooth_function() -> None:
@@ -182,7 +188,7 @@ def test_the_logarithm_of_a_target() -> None:
 
 
 def test_a_large_table_is_sampled() -> None:
-    """Of more than `max_rows` rows a sample is kept, which the seed decides, in the order of no column."""
+    """Of more than `max_rows` rows a sample is kept, which the seed decides."""
     matrix, target = friedman(500)
     models = [GaussianProcess(max_rows=100, random_state=seed).fit(matrix, target) for seed in (1, 1, 2)]
     assert [each.points_.shape for each in models] == [(100, 10)] * 3
