@@ -22,7 +22,7 @@ from pipeline.training import families
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--defaults", action="store_true")
-    plain = {"xgboost": {"model__regressor__max_bin": None}} if parser.parse_args().defaults else {}
+    unnamed = {"max_bin"} if parser.parse_args().defaults else set()
     settings, columns = params.load(params.Train), schema.load()
     training = parquet.read(Path("data/clean/train.parquet"))
     matrix = to_matrix(training, columns.features)
@@ -37,8 +37,7 @@ def main() -> None:
     chosen = {}
     for family, grid in settings.families.items():
         pipeline = families.numeric_pipeline(columns, family, settings.seed, {})
-        pipeline.set_params(**plain.get(family, {}))
-        named = {f"model__regressor__{name}": values for name, values in grid.items()}
+        named = {f"model__regressor__{name}": values for name, values in grid.items() if name not in unnamed}
         search = GridSearchCV(pipeline, named, cv=folds, scoring="neg_mean_squared_error", n_jobs=-1, refit=lowest)
         search.fit(matrix, target)
         chosen[family] = {name.removeprefix("model__regressor__"): value for name, value in search.best_params_.items()}

@@ -16,6 +16,19 @@ import yaml
 ROOT = Path(__file__).parent.parent
 DVC = [sys.executable, "-m", "dvc"]
 TURNS = 3
+# The search space of the system that this one replaces, which the peers can search, too.
+FAMILIES = {
+    "linear": {},
+    "ridge": {"alpha": [0.1, 1, 10, 100]},
+    "random_forest": {"n_estimators": [200, 400], "max_depth": [None, 10, 20], "min_samples_leaf": [1, 2]},
+    "xgboost": {
+        "n_estimators": [300, 500],
+        "max_depth": [4, 6, 8],
+        "learning_rate": [0.05, 0.1],
+        "subsample": [0.8, 1.0],
+        "max_bin": [64],
+    },
+}
 PEERS = {"GridSearchCV(n_jobs=-1), XGBoost's defaults": ["--defaults"], "GridSearchCV(n_jobs=-1), our bins": []}
 
 
@@ -49,7 +62,9 @@ def rows() -> Iterator[Row]:
         turns = [[_timed(command, folder) for command in (train, *grids)] for _ in range(TURNS)]
         (ours, _), *found = [min(runs) for runs in zip(*turns, strict=True)]
         for peer, (theirs, chosen) in zip(PEERS, found, strict=True):
-            same = sum(_settings(folder, family) == settings for family, settings in json.loads(chosen).items())
+            same = sum(
+                settings.items() <= _settings(folder, family).items() for family, settings in json.loads(chosen).items()
+            )
             note = f"{same} of {len(json.loads(chosen))} families with the same chosen settings"
             yield Row("train, all families", ours, peer, theirs, 0.6, note)
         _run([*DVC, "repro"], folder)
@@ -69,6 +84,10 @@ def _project() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "project"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+        path = folder / "params.yaml"
+        content = yaml.safe_load(path.read_text())
+        content["train"]["families"] = FAMILIES
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
         yield folder
 
 

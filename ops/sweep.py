@@ -15,7 +15,7 @@ from pipeline.contract import errors, params
 from pipeline.contract.errors import PipelineError
 from pipeline.experiments import leaderboard, queue
 
-# Depths that params.yaml does not have, at its learning rates.
+# A search within each depth and learning rate.
 SETTINGS = ["train.families.xgboost.max_depth=[2],[3],[5]", "train.families.xgboost.learning_rate=[0.05],[0.1]"]
 
 

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.params import Grid, Train
+from pipeline.contract.params import Grid
 from pipeline.contract.schema import Schema
 from pipeline.contract.yaml_config import nearest
 from pipeline.training import shared_trees
@@ -32,7 +32,7 @@ class Family(NamedTuple):
     `settings`: of the estimator, where they differ from its defaults; a grid may name them too.
     `sharing`: settings that the search need not fit one by one.
     `rungs`: numbers of trees with which settings compete before they do with all.
-    `bounds(grid, rows, params)`: settings to add, for models that grow with the rows.
+    `bounds(grid, rows, max_leaves, search_rows)`: settings to add, for models that grow with the rows.
     `in_parts` fits tables beyond memory; None where the family needs its rows in memory.
     """
 
@@ -41,7 +41,7 @@ class Family(NamedTuple):
     settings: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
     sharing: Sharing = shared_trees.NO_SHARING
     rungs: tuple[int, ...] = ()
-    bounds: Callable[[Grid, int, Train], dict[str, Any]] = lambda grid, rows, params: {}
+    bounds: Callable[[Grid, int, int, int], dict[str, Any]] = lambda grid, rows, max_leaves, search_rows: {}
     in_parts: type[Learner] | None = None
 
 

@@ -58,7 +58,7 @@ def prepare(columns: tuple[Column, ...], inputs: Inputs, indicators: tuple[int, 
 
     Missing numbers become the median; missing booleans and categories become the most frequent value. Numbers are
     scaled and categories one-hot encoded. For trees, numbers lose an offset where float32 has too few digits for them,
-    and categories stay codes: as accurate within noise, in 60 % of the time with 80 columns (docs/decisions/0017).
+    and categories stay codes.
     Each position in `indicators` adds a column that is 1 where its value is missing.
     A feature without any value in a fold is 0 there (`keep_empty_features`), so that every fold has the same columns.
     """

@@ -110,7 +110,8 @@ class _Competition:
 
     def bounds(self, rows: Rows) -> Hyperparameters:
         """Return the settings that keep a model of so many rows within its limits."""
-        return families.get(self.family).bounds(self.params.families[self.family], len(rows.target), self.params)
+        kind, grid = families.get(self.family), self.params.families[self.family]
+        return kind.bounds(grid, len(rows.target), self.params.max_leaves, self.params.search_rows)
 
 
 def _finalists(

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn import config_context
 from sklearn.base import clone
 
-from pipeline.contract.params import Grid, Train
+from pipeline.contract.params import Grid
 
 TREES, RATE = "n_estimators", "learning_rate"  # settings by their names in scikit-learn and XGBoost
 FASTEST = 0.3  # learning rate, XGBoost's own default
@@ -102,17 +102,17 @@ def begun(settings: dict[str, Any], trees: int | None) -> dict[str, Any]:
     return {**settings, TREES: trees, **faster}
 
 
-def bound_forest(grid: Grid, rows: int, params: Train) -> dict[str, Any]:
+def bound_forest(grid: Grid, rows: int, max_leaves: int, search_rows: int) -> dict[str, Any]:
     """Return settings that keep a forest on that many rows small enough to serve, and quick to fit.
 
-    Together its trees have at most `train.max_leaves` leaves. Each tree draws at most `train.search_rows` rows.
-    What the grid names is left alone.
+    Together its trees have at most `max_leaves` leaves, and each tree draws at most `search_rows` rows. What the grid
+    names is left alone.
     """
     trees = max((n for n in grid.get(TREES, [100]) if isinstance(n, int)), default=1)
-    leaves = max(2, params.max_leaves // max(trees, 1))
+    leaves = max(2, max_leaves // max(trees, 1))
     bounds: dict[str, Any] = {}
     if rows > leaves:
         bounds["max_leaf_nodes"] = leaves
-    if rows > params.search_rows and grid.get("bootstrap", [True]) == [True]:  # without, each tree has all rows
-        bounds["max_samples"] = round(params.search_rows / rows, 4)
+    if rows > search_rows and grid.get("bootstrap", [True]) == [True]:  # without, each tree has all rows
+        bounds["max_samples"] = round(search_rows / rows, 4)
     return {name: value for name, value in bounds.items() if name not in grid}

@@ -175,8 +175,8 @@ def test_forests_stay_small_as_rows_grow() -> None:
     assert {len(rows) for rows in pipeline[-1].regressor_.estimators_samples_} == {60}
     assert not {"max_leaf_nodes", "max_samples"} & fit(table, HOMES, PARAMS, "random_forest")[1].settings.keys()
     own = {"n_estimators": [5], "max_leaf_nodes": [50], "max_samples": [0.5]}
-    assert shared_trees.bound_forest(own, 1_000, few) == {}
-    assert "max_samples" not in shared_trees.bound_forest({"bootstrap": [False]}, 1_000, few)
+    assert shared_trees.bound_forest(own, 1_000, 100, 60) == {}
+    assert "max_samples" not in shared_trees.bound_forest({"bootstrap": [False]}, 1_000, 100, 60)
 
 
 def test_a_fit_uses_one_blas_thread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ from pipeline.contract.onnx_model import Model
 from pipeline.distributed.executor import Executor
 from pipeline.tables import atomic_files, parquet, sampling
 from pipeline.tables.feature_matrix import to_matrix
-from pipeline.training import onnx_export, parity
+from pipeline.training import onnx_export, parity, search
+from pipeline.training.cross_validation import Rows
 from pipeline.training.in_parts import fitting, out_of_fold
 from pipeline.training.in_parts.learner import TrainingParts
 from stages.train import fit
@@ -67,6 +68,19 @@ def test_a_large_table_is_judged_on_a_sample(
     wanted = table["row"].iloc[sampling.sample(table["row"], 200)].tolist()
     assert [each.sample["row"].tolist() for each in found] == [wanted, wanted]
     assert found[0].record.cv_rmse == pytest.approx(fit(table, HOMES, PARAMS, "linear")[1].cv_rmse, rel=1e-10)
+
+
+def test_settings_compete_on_a_sample(table: pd.DataFrame, tmp_path: Path) -> None:
+    """The settings are those that win on train.search_rows rows, whatever the parts; the winner's error is of all."""
+    params = msgspec.structs.replace(PARAMS, search_rows=300)
+    sample = table.iloc[sampling.sample(table["row"], 300)]
+    wanted = search.search(Rows.of(sample, HOMES), None, HOMES, params, "ridge", Executor())
+    for number in (1, 4):
+        parts = TrainingParts(Executor(), cut(table, tmp_path / str(number), number), HOMES)
+        found = fitting.fit(parts, params, "ridge", "sha", tmp_path / f"oof{number}").record
+        assert (found.settings, found.indicators) == (wanted.settings, wanted.indicators)
+        alone = msgspec.structs.replace(PARAMS, families={"ridge": {"alpha": [found.settings["alpha"]]}})
+        assert found.cv_rmse == pytest.approx(fit(table, HOMES, alone, "ridge")[1].cv_rmse, rel=1e-8)
 
 
 def test_every_row_is_compared_with_the_served_form(table: pd.DataFrame, tmp_path: Path) -> None:
