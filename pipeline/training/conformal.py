@@ -10,6 +10,7 @@ from pipeline.training.cross_validation import Split
 PARTS = 20  # of the predictions, from low to high, at most
 ROWS_PER_PART = 70  # at least; smaller parts follow the noise (docs/decisions/0009-intervals.md)
 FLOOR = 0.2  # of the mean residual; added everywhere, so that no part has a width near zero
+GAIN = 0.01  # share by which the members' disagreement must lower the score; less is noise
 
 
 class Curve(NamedTuple):
@@ -68,7 +69,7 @@ def half_width(
 def better(
     predictions: np.ndarray, residuals: np.ndarray, disagreement: np.ndarray, level: float, splits: list[Split]
 ) -> HalfWidth:
-    """Return the half-width with `disagreement` where its Winkler score (1972) is lower than without.
+    """Return the half-width with `disagreement` where that lowers the Winkler score (1972) by at least GAIN.
 
     The score is cross-fitted: the rows of each fold have the half-width of the rows that its split trains on.
     """
@@ -83,7 +84,7 @@ def better(
             width = half.at(predictions[apply], disagreement[apply])
             outside = np.maximum(np.abs(residuals[apply]) - width, 0)
             scores[place] += (width + outside / (1 - level)).sum()  # half of the score
-    return half_width(predictions, residuals, level, disagreement if scores[1] < scores[0] else None)
+    return half_width(predictions, residuals, level, disagreement if scores[1] < (1 - GAIN) * scores[0] else None)
 
 
 def _local_mean(places: np.ndarray, sizes: np.ndarray) -> Curve:
