@@ -1,14 +1,19 @@
 """Every benchmark, a table each: `python -m bench`, or `make bench`; `python -m bench gate` prints that one alone.
 
+    python -m bench accuracy --splits 10 --table houses.csv price
+
 Ratios against a peer measured in the same run: absolute times say more of the machine than of the code.
 """
 
 import argparse
+from pathlib import Path
 
-from bench import drift, gate, intervals, pipeline, serving
+from bench import accuracy, accuracy_tables, drift, gate, intervals, pipeline, serving
+from pipeline.contract import errors
 
 TABLES = {
     "pipeline": pipeline.lines,
+    "accuracy": accuracy.lines,
     "gate": gate.lines,
     "intervals": intervals.lines,
     "serving": serving.lines,
@@ -19,15 +24,23 @@ TABLES = {
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Run the benchmarks; each prints a table.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(TABLES)}; without one, all of them")
-    names = parser.parse_args().names
+    about = "accuracy: how often each table is split (default: %(default)s)"
+    parser.add_argument("--splits", type=int, default=accuracy.SPLITS, help=about)
+    about = "accuracy: a CSV or Parquet file and its column to predict, in place of the usual tables; may be repeated"
+    parser.add_argument("--table", nargs=2, action="append", metavar=("FILE", "TARGET"), help=about)
+    arguments = parser.parse_args()
+    names = arguments.names
     if unknown := set(names) - set(TABLES):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(TABLES)}")
+    if arguments.splits < 2:
+        parser.error("--splits: expected at least 2, for one split shows no spread")
+    own = [accuracy_tables.of_file(Path(file), target) for file, target in arguments.table or []]
     for place, name in enumerate(names or TABLES):
         if place:
             print()
-        for line in TABLES[name]():
+        for line in accuracy.lines(arguments.splits, own) if name == "accuracy" else TABLES[name]():
             print(line, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    errors.run_command(main)

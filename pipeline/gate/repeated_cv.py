@@ -32,16 +32,22 @@ def corrected(champion: np.ndarray, challenger: np.ndarray, splits: Splits) -> t
     """Return the change of RMSE, new / current - 1, and its two-sided interval at LEVEL, from the mean squared errors
     on the held rows of each split [splits].
 
-    It is the t interval of the mean log ratio of RMSE. Splits share training rows, so that the plain variance is too
-    small: 1 / n becomes 1 / n + (rows held) / (rows trained on) (Nadeau and Bengio 2003, Inference for the
-    Generalization Error, section 3).
+    It is the t interval of the mean log ratio of RMSE.
     """
     ratios = np.log(challenger / champion) / 2
-    share = np.mean([len(held) / len(train) for train, held in splits])
-    error = np.sqrt((1 / len(splits) + share) * ratios.var(ddof=1))
-    half = special.stdtrit(len(splits) - 1, (1 + LEVEL) / 2) * error
+    half = special.stdtrit(len(splits) - 1, (1 + LEVEL) / 2) * standard_error(ratios, splits)
     change, low, high = np.exp(ratios.mean() + np.array([0, -half, half])) - 1
     return float(change), float(low), float(high)
+
+
+def standard_error(differences: np.ndarray, splits: Splits) -> float:
+    """Return the standard error of the mean difference of two models over at least two splits; `differences` [splits].
+
+    Splits share training rows, so that the plain variance of a mean is too small: 1 / n becomes 1 / n + (rows held) /
+    (rows trained on) (Nadeau and Bengio 2003, Inference for the Generalization Error, section 3).
+    """
+    share = np.mean([len(held) / len(train) for train, held in splits])
+    return float(np.sqrt((1 / len(splits) + share) * differences.var(ddof=1)))
 
 
 def repeated(table: pd.DataFrame, schema: Schema) -> Splits:
