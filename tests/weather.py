@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from pipeline.contract.column import Column
 from pipeline.contract.params import Drift
-from pipeline.contract.schema import Column
 from tests.tables import make_schema
 
 WEATHER = make_schema(

@@ -10,7 +10,7 @@ from typing import Any
 from api.requests.values import expected, limits
 from pipeline.contract import cells
 from pipeline.contract.cell_text import EXACT, FALSE, MOMENT, NUMBER, TRUE, written
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 
 Field = dict[str, Any]
 

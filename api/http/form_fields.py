@@ -7,9 +7,9 @@ import msgspec
 
 from api.http import openapi
 from api.requests.values import to_json
+from pipeline.contract.column import Column
+from pipeline.contract.description import Description
 from pipeline.contract.number_text import plain
-from pipeline.contract.onnx_model import Description
-from pipeline.contract.schema import Column
 
 
 class Field(msgspec.Struct, frozen=True):

@@ -9,8 +9,9 @@ from api.http import errors
 from api.http.field_schema import field
 from api.requests.values import LONGEST_ID, to_json
 from api.settings import Settings
-from pipeline.contract.onnx_model import Description
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.column import Column
+from pipeline.contract.description import Description
+from pipeline.contract.schema import Schema
 
 # The paths that API_KEYS protects.
 PROTECTED = ("/predict", "/predict/batch", "/feedback", "/metrics")

@@ -12,7 +12,8 @@ from api.requests import diagnostics
 from api.requests.diagnostics import Row
 from api.requests.values import is_time, limits, to_number, to_own
 from pipeline.contract import cells
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.column import Column
+from pipeline.contract.schema import Schema
 
 
 class Contract:

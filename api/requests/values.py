@@ -10,7 +10,7 @@ from api.requests.strict_json import Overflow
 from pipeline.contract import cells
 from pipeline.contract.cell_text import EXACT
 from pipeline.contract.cells import UnusableError
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 
 # Trees compute in float32; what is larger would become infinite in them.
 FLOAT32_MAX = 3.4028234663852886e38

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from pipeline.contract.cell_text import EXACT, FALSE, MISSING, MOMENT, NUMBER, SLASHES, TRUE, plain, written
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 
 
 class UnusableError(ValueError):

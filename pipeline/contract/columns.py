@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 
 
 class MatrixColumn(NamedTuple):

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from pipeline.contract.column import Column
 from pipeline.contract.params import Drift
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.schema import Schema
 from pipeline.drift import correlation_test, sketch, two_sample_tests
 from pipeline.drift.reference import Reference
 from pipeline.drift.sketch import Anchor, FeatureCounts, Sketch

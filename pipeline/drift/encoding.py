@@ -4,7 +4,7 @@ cell is no error; drift counts it."""
 import numpy as np
 import pandas as pd
 
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from pipeline.tables import cell_values
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from pipeline.contract.column import Column
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.schema import Schema
 from pipeline.contract.wording import counted
 from pipeline.tables import cell_values, csv_reader, parquet
 from pipeline.tables.sources import is_csv, table_files

@@ -10,7 +10,8 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import pandas as pd
 
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.column import Column
+from pipeline.contract.schema import Schema
 from pipeline.drift.encoding import to_numbers
 from pipeline.tables import sampling
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import jinja2
 
 from pipeline.contract import leak, number_text
-from pipeline.contract.onnx_model import Description
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
+from pipeline.contract.description import Description
 from pipeline.contract.wording import counted
 from pipeline.evaluation import markdown, metrics
 from pipeline.evaluation.bootstrap import Interval

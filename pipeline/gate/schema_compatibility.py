@@ -6,8 +6,9 @@ unless nullable; a time is checked where it is sent; the other columns may hold 
 
 from msgspec.structs import replace
 
+from pipeline.contract.column import Column
 from pipeline.contract.number_text import plain
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.schema import Schema
 
 
 def narrower(before: Schema, after: Schema) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from pipeline.profiling.column_profile import Profile
 from pipeline.profiling.remarks import Remark, quoted, shown
 

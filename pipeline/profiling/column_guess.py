@@ -5,7 +5,7 @@ import re
 from msgspec.structs import replace
 
 from pipeline.contract.cell_text import FALSE, TRUE
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from pipeline.profiling.column_profile import Profile
 from pipeline.profiling.numeric_bounds import as_number
 from pipeline.profiling.remarks import Guess, shown

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import pandas as pd
 from msgspec.structs import replace
 
+from pipeline.contract.column import RESERVED, Column
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.schema import RESERVED, Column, Schema, Source
+from pipeline.contract.schema import Schema, Source
 from pipeline.contract.wording import titles
 from pipeline.contract.yaml_config import nearest
 from pipeline.profiling import table_remarks

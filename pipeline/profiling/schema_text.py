@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.column import Column
+from pipeline.contract.schema import Schema
 
 HEAD = """\
 # A first guess by `python -m ops.schema infer`: fill in source, units and descriptions, and correct what is wrong.

@@ -6,7 +6,7 @@ import pandas as pd
 from msgspec.structs import replace
 
 from pipeline.contract.cell_text import NUMBER
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from pipeline.contract.wording import counted
 from pipeline.profiling.column_profile import Profile
 from pipeline.profiling.numeric_bounds import as_number

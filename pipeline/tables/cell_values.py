@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from pipeline.contract import cells as single
 from pipeline.contract.cell_text import EXACT, FALSE, MOMENT, NUMBER, SLASHES, TRUE, WHOLE, written
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 
 
 def convert(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from pipeline.contract.column import Column
 from pipeline.contract.columns import matrix_columns
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.schema import Column
 
 
 def to_matrix(table: pd.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 
 
 def hash_rows(table: pd.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:

@@ -9,8 +9,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
+from pipeline.contract.column import Column
 from pipeline.contract.columns import matrix_columns
-from pipeline.contract.schema import Column
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training.offsets import Offset
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from msgspec.structs import replace
 
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from pipeline.drift import expected_loss
 from stages.drift import compare
 from tests.tables import make_schema

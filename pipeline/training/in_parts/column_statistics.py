@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.column import Column
+from pipeline.contract.schema import Schema
 from pipeline.distributed.executor import Executor
 from pipeline.tables import parquet, splitting
 from pipeline.tables.feature_matrix import to_matrix

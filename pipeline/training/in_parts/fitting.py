@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from pipeline.contract.description import Training
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.onnx_model import Training
 from pipeline.contract.params import Train
 from pipeline.training import families, preprocessing, search
 from pipeline.training.cross_validation import Hyperparameters

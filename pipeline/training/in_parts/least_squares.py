@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from pipeline.training import preprocessing
 from pipeline.training.in_parts.column_statistics import TableStatistics
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.contract import cell_text, cells
 from pipeline.contract.cells import UnusableError
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from pipeline.tables import cell_values
 
 WORDS = ("1", "1.0", "007", "7", "2.5", "WD", "NA", "None", "yes", "True", "?", "-999", "other", "-0")

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from api.requests.decoder import Contract
 from api.requests.diagnostics import RefusedError
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.column import Column
+from pipeline.contract.schema import Schema
 from pipeline.gate import checks, schema_compatibility
 from tests.tables import make_schema
 

@@ -10,9 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.contract import cell_text, schema
+from pipeline.contract.column import RESERVED, Column
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import Clean
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.schema import Schema
 from pipeline.profiling.column_guess import guess
 from pipeline.profiling.column_profile import profile
 from pipeline.profiling.inferred_schema import infer
@@ -70,7 +71,7 @@ NAMES = st.one_of(
     st.text(min_size=1, max_size=8),
     st.sampled_from(["id", "split", "Id", "yes", "5", "1e-05", "null", "2020-01-01", 'say "hi"', "Fläche m²", "a: b"]),
     st.just("n" * 200),
-).filter(lambda name: name not in {*schema.RESERVED, "size", "price"})
+).filter(lambda name: name not in {*RESERVED, "size", "price"})
 
 
 @st.composite

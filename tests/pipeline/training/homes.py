@@ -7,9 +7,9 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from pipeline.contract.column import Column
 from pipeline.contract.onnx_model import Model
 from pipeline.contract.params import Clean, Select, Train
-from pipeline.contract.schema import Column
 from pipeline.tables.splitting import TEST
 from pipeline.training.onnx_export import Served, describe_training, served_form
 from pipeline.training.search import FitRecord

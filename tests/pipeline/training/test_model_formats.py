@@ -10,8 +10,9 @@ import onnxruntime
 import pytest
 
 from pipeline.contract.columns import matrix_columns, names_by_feature
+from pipeline.contract.description import FORMAT, Member
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.onnx_model import FORMAT, KEY, Member, Model
+from pipeline.contract.onnx_model import KEY, Model
 from pipeline.gate import repeated_cv
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.tables.splitting import TEST, splits
