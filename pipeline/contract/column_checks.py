@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
+from pipeline.contract import moments
 from pipeline.contract.cell_text import plain
 from pipeline.contract.column import RESERVED, Column
 
@@ -16,6 +18,7 @@ def mistakes(column: Column) -> Iterator[str]:
     if column.dtype != "category" and column.categories:
         yield f"key 'categories': only for dtype category, found with dtype {column.dtype}"
     yield from _in_words(column)
+    yield from _of_moments(column)
     for key, bound in (("min", column.min), ("max", column.max)):
         if bound is not None and (column.dtype not in ("float", "int") or not math.isfinite(bound)):
             yield f"key {key!r}: expected a finite bound of a float or int column, found {bound!r}"
@@ -24,7 +27,10 @@ def mistakes(column: Column) -> Iterator[str]:
     is_plain = not column.categories
     fits, expected = {
         "target": (column.dtype in ("float", "int"), "float or int"),
-        "time": (column.dtype != "bool" and is_plain, "int or float, or category without categories for ISO 8601 text"),
+        "time": (
+            column.dtype != "bool" and is_plain,
+            "datetime, int or float, or category without categories for ISO 8601 text",
+        ),
         "id": (column.dtype in ("int", "category") and is_plain, "int, or category without categories for any text"),
         "group": (column.dtype in ("int", "category"), "int or category"),
         "split": (set(column.categories) == {"train", "test"}, "category with the categories train and test"),
@@ -48,3 +54,26 @@ def _in_words(column: Column) -> Iterator[str]:
         yield f"key 'missing': {min(both)!r} is one of the categories too; remove it from one of the two lists"
     if column.other and column.other not in column.categories:
         yield f"key 'other': expected one of {', '.join(column.categories) or 'the categories'}, found {column.other!r}"
+
+
+def _of_moments(column: Column) -> Iterator[str]:
+    """Yield the faults of the keys that only a datetime has."""
+    for key in ("format", "parts"):
+        if getattr(column, key) and column.dtype != "datetime":
+            yield f"key {key!r}: only for dtype datetime, found with dtype {column.dtype}"
+    if len(set(column.parts)) < len(column.parts):
+        yield f"key 'parts': expected each part once, found {', '.join(column.parts)}"
+    if column.format and not _has_year(column.format):
+        yield (
+            "key 'format': expected a year and other directives of Python's strptime, such as '%d/%m/%Y %H:%M', found "
+            f"{column.format!r}"
+        )
+
+
+def _has_year(form: str) -> bool:
+    """Return True for a format of strptime that gives a text its year back."""
+    moment = datetime(2024, 1, 1, tzinfo=UTC)
+    try:
+        return moments.parse(moment.strftime(form), form).year == moment.year
+    except ValueError:
+        return False

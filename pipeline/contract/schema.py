@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from pipeline.contract import paths
 from pipeline.contract.column import Column, Text
 from pipeline.contract.column_checks import mistakes
+from pipeline.contract.columns import matrix_columns
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.quotes import check_quotes
 from pipeline.contract.yaml_config import build, nearest, read_mapping
@@ -31,7 +32,13 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def features(self) -> tuple[Column, ...]:
-        return self.with_role("feature")
+        """The model's inputs: the columns with role feature, and a time with `parts`."""
+        return tuple(column for column in self.columns if column.is_input)
+
+    @property
+    def others(self) -> tuple[Column, ...]:
+        """The columns that are neither an input nor the target."""
+        return tuple(column for column in self.columns if not column.is_input and column.role != "target")
 
     @property
     def target(self) -> Column:
@@ -46,7 +53,8 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(column for column in self.columns if column.role == role)
 
     def excluding(self, names: tuple[str, ...]) -> "Schema":
-        """Return the schema with these features ignored. They stay columns, so that a server accepts and skips them."""
+        """Return the schema with these features ignored. They stay columns, so that a server accepts and skips them; a
+        time stays the time, and loses its parts."""
         features = [column.name for column in self.features]
         for name in names:
             if name not in features:
@@ -54,7 +62,7 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     f"params.yaml: features.exclude: {name!r} is no feature of {paths.SCHEMA}"
                     f"{nearest(name, features)}; the features are {', '.join(features)}"
                 )
-        columns = (replace(column, role="ignore") if column.name in names else column for column in self.columns)
+        columns = (_excluded(column) if column.name in names else column for column in self.columns)
         return _checked(replace(self, columns=tuple(columns)), "after features.exclude")
 
 
@@ -85,6 +93,10 @@ def _column(name: object, keys: object, where: str) -> Column:
     return column
 
 
+def _excluded(column: Column) -> Column:
+    return replace(column, parts=()) if column.role == "time" else replace(column, role="ignore")
+
+
 def _checked(schema: Schema, where: str) -> Schema:
     targets = [column.name for column in schema.with_role("target")]
     if len(targets) != 1:
@@ -95,4 +107,7 @@ def _checked(schema: Schema, where: str) -> Schema:
         names = [column.name for column in schema.with_role(role)]
         if len(names) > 1:
             raise PipelineError(f"{where}: expected at most one column with role {role}, found {', '.join(names)}")
+    names = [column.name for column in matrix_columns(schema.features)]
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise PipelineError(f"{where}: {repeated[0]!r} is a column and a part of a datetime: rename the column")
     return schema

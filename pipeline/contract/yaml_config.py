@@ -122,6 +122,8 @@ def _single(value: Any, kind: Any, key: str) -> Iterator[tuple[str, Any]]:
 def _expected(kind: Any, error: msgspec.ValidationError) -> str:
     if get_origin(kind) is Literal:
         return f"expected one of {', '.join(map(str, get_args(kind)))}"
+    if get_origin(kind) is tuple and get_origin(get_args(kind)[0]) is Literal:
+        return f"expected a list of {', '.join(map(str, get_args(get_args(kind)[0])))}"
     return str(error).replace("`", "").replace("Expected", "expected").replace(" - at $", " at ")
 
 

@@ -38,6 +38,11 @@ class Anchor:
     def coded(self) -> bool:
         return self.column.dtype in ("bool", "category")
 
+    @property
+    def is_compared(self) -> bool:
+        """True where the values themselves are compared: live rows are always later than the reference."""
+        return self.column.role != "time"
+
 
 @dataclass(frozen=True)
 class FeatureCounts:

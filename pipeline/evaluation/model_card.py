@@ -10,6 +10,7 @@ import jinja2
 
 from pipeline.contract import leak, number_text
 from pipeline.contract.column import Column
+from pipeline.contract.columns import matrix_columns
 from pipeline.contract.description import Description
 from pipeline.contract.wording import counted
 from pipeline.evaluation import markdown, metrics
@@ -84,11 +85,16 @@ def _allowed(column: Column) -> str:
         return "true, false"
     if column.dtype == "category":
         return ", ".join(column.categories)
+    if column.dtype == "datetime":
+        return f"a date or time, of which the model sees {', '.join(column.seen_parts)}"
     low, high = ("" if bound is None else number_text.plain(bound) for bound in (column.min, column.max))
     return f"{low} to {high}".strip() if low or high else "any"
 
 
 def _imputed(about: Description, column: Column) -> str:
+    if column.dtype == "datetime":
+        values = {each.part: about.imputed[each.name] for each in matrix_columns((column,))}
+        return ", ".join(f"{part} {number_text.figure(value, 6)}" for part, value in values.items())
     value = about.imputed.get(column.name)
     if value is None:
         return ""

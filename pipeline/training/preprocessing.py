@@ -60,7 +60,8 @@ def prepare(columns: tuple[Column, ...], inputs: Inputs, indicators: tuple[int, 
     at = by_kind(columns)
     mode = SimpleImputer(strategy="most_frequent", keep_empty_features=True)
     scaler = [StandardScaler()] if inputs == "scaled" else []
-    codes = [list(range(len(columns[position].categories))) for position in at["categories"]]
+    features = [each.feature for each in matrix_columns(columns)]
+    codes = [list(range(len(features[position].categories))) for position in at["categories"]]
     median = SimpleImputer(strategy="median", keep_empty_features=True)
     transformers = [
         ("numbers", make_pipeline(median, *(scaler or [Offset()])), at["numbers"]),

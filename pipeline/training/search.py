@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.contract.columns import positions
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import Train
 from pipeline.contract.schema import Schema
@@ -19,7 +20,7 @@ class FitRecord(NamedTuple):
     """The record of a grid search. RMSE and its standard error are in the target's unit.
 
     `out_of_fold` [training rows]: predictions by models that saw none of the row's fold; NaN where no fold holds it.
-    `tried` counts the settings. `indicators`: positions of the features with a missing indicator.
+    `tried` counts the settings. `indicators`: positions of the matrix columns with a missing indicator.
     `diverged`: settings that lost because a prediction was not finite.
     """
 
@@ -60,7 +61,7 @@ def grid_search(
         with np.errstate(over="ignore", invalid="ignore"):  # of models that diverged
             return [float(np.square(predictions[held] - target[held]).mean()) for predictions in found]
 
-    with_missing = tuple(np.flatnonzero(np.isnan(matrix).any(axis=0)).tolist())
+    with_missing = indicator_positions(np.isnan(matrix).any(axis=0), schema)
     settings, indicators, tried, diverged = choose(family, params, len(target), with_missing, squared_errors)
     predictions = out_of_fold[repr((settings, indicators))]
     squared = np.square(predictions[held] - target[held])
@@ -68,6 +69,12 @@ def grid_search(
     # The standard error of a root of a mean, by the delta method.
     error = float(squared.std(ddof=1) / np.sqrt(len(squared)) / (2 * cv_rmse)) if cv_rmse else 0.0
     return FitRecord(family, settings, cv_rmse, error, predictions, tried, indicators, diverged)
+
+
+def indicator_positions(is_missing: np.ndarray, schema: Schema) -> tuple[int, ...]:
+    """Return the positions of the columns that stand for a feature with missing values, one each; `is_missing`
+    [matrix columns]. The parts of a date are missing together."""
+    return tuple(first for first, *_ in positions(schema.features).values() if is_missing[first])
 
 
 def combinations(grid: dict[str, list[Any]]) -> list[Hyperparameters]:

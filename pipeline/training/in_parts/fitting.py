@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
@@ -53,7 +52,7 @@ def fit(parts: TrainingParts, params: Train, family: str, sha256: str, folder: P
             kept[repr((each[0], indicators))] = [fitted for (fitted,) in models]
         return out_of_fold.squared_errors(parts, statistics.splits, models)
 
-    with_missing = tuple(np.flatnonzero(statistics.missing).tolist())
+    with_missing = search.indicator_positions(statistics.missing > 0, parts.schema)
     chosen = search.choose(family, params, statistics.rows, with_missing, squared_errors)
     settings, indicators, tried, diverged = chosen
     models = kept.get(repr((settings, indicators))) or [learner.fit([settings], indicators, n)[0] for n in splits]

@@ -54,7 +54,8 @@ def test_the_served_interval_is_the_one_that_was_learned() -> None:
     width = np.interp(prediction, *half)
     assert upper - prediction == pytest.approx(width, rel=1e-4)
     assert prediction - lower == pytest.approx(width, rel=1e-4)
-    inside = np.abs(record.out_of_fold - target) <= np.interp(record.out_of_fold, *half)
+    # One residual is the half-width itself, up to rounding.
+    inside = np.abs(record.out_of_fold - target) <= np.interp(record.out_of_fold, *half) * (1 + 1e-12)
     assert 0.8 <= inside.mean() <= 0.8 + 2 / len(training) + 0.01
 
 
@@ -63,10 +64,10 @@ def test_thresholds_are_compared_too(family: str) -> None:
     """Rows with a value exactly at a threshold of a tree, or at the next float, get the fit's prediction."""
     table, training = homes()
     pipeline, _ = fit(table, HOMES, PARAMS, family)
-    graph = to_onnx(pipeline[1:], 5, HalfWidth(np.zeros(1), np.ones(1)), double=False)
+    graph = to_onnx(pipeline[1:], 11, HalfWidth(np.zeros(1), np.ones(1)), double=False)
     session = onnxruntime.InferenceSession(graph.SerializeToString())
     columns = unencoded_columns(pipeline.named_steps["prepare"])
-    assert columns.positions == [0, 1, 4, 2]
+    assert columns.positions == [*range(8), 10, 8]  # numbers, of which six are parts of a date, then booleans
     at = parity.at_thresholds(to_matrix(training, HOMES.features), graph, columns)
     assert len(np.unique(at[:, 0])) > 20
     for toward in (0, np.inf, -np.inf):
