@@ -58,7 +58,8 @@ def read_mapping(path: Path, as_written: bool = False) -> dict[Any, Any]:
     except FileNotFoundError:
         raise PipelineError(f"{path} is missing: run this from the project's folder") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PipelineError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from None
+        hint = ": put quotes around text that begins with %, @ or `" if "cannot start any token" in str(error) else ""
+        raise PipelineError(f"{path} is not readable YAML: {' '.join(str(error).split())}{hint}") from None
     if not isinstance(content, dict):
         raise PipelineError(f"{path}: expected keys and values at the top, found {_kind(content)}")
     return content

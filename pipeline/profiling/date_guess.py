@@ -54,7 +54,7 @@ def of_dates(profile: Profile, column: Column) -> Iterator[Remark]:
     if column.seen_parts:
         yield Remark("the model sees these parts of the date (key parts)", column.name, ", ".join(column.seen_parts))
     other = _swapped(column.format)
-    if column.dtype == "datetime" and other != column.format and profile.fits(replace(column, format=other)):
+    if other != column.format and profile.fits(replace(column, format=other)):
         topic = "read with the day first, which no cell proves; if the month is first, change the key format"
         yield Remark(topic, column.name, f"format: {quoted(other)}")
 

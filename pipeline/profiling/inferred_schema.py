@@ -14,7 +14,7 @@ from pipeline.profiling import table_remarks
 from pipeline.profiling.cell_remarks import of_column
 from pipeline.profiling.column_guess import guess, is_named_id
 from pipeline.profiling.column_profile import Profile, profile
-from pipeline.profiling.date_guess import of_dates, with_parts
+from pipeline.profiling.date_guess import with_parts
 from pipeline.profiling.leaks import leaks
 from pipeline.profiling.remarks import Guess, Remark, shown
 from pipeline.profiling.text_guess import MOSTLY
@@ -53,7 +53,6 @@ def infer(raw: pd.DataFrame, target: str) -> Inferred:
         *table_remarks.target_cells(typed[target], problems),
         *(Remark(found.topic, found.column.name, found.detail) for found in guesses if found.topic),
         *(remark for each, found in zip(profiles, guesses, strict=True) for remark in of_column(each, found.column)),
-        *(remark for each, found in zip(profiles, guesses, strict=True) for remark in of_dates(each, found.column)),
         *table_remarks.names(usable, inferred),
         *leaks(table, inferred),
         *table_remarks.missing_cells(usable, table, inferred),

@@ -121,6 +121,12 @@ def test_a_wrong_schema_is_named(tmp_path: Path, old: str, new: str, said: str) 
         schema.load(edited(tmp_path, "data/schema.yaml", old, new))
 
 
+def test_a_format_needs_quotes(tmp_path: Path) -> None:
+    """A format of dates without quotes is no YAML; the message says what to do."""
+    with pytest.raises(PipelineError, match=r"not readable YAML: .*: put quotes around text that begins with %"):
+        schema.load(edited(tmp_path, "data/schema.yaml", "unit: rooms", "format: %d/%m/%Y"))
+
+
 def test_a_part_of_a_date_and_a_column_have_different_names(tmp_path: Path) -> None:
     """A column may not be called as a part of a datetime is in the model's matrix."""
     date = "RM.hour: {dtype: float}\n  RM: {dtype: datetime}\n  AGE: {"
