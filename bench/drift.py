@@ -15,7 +15,7 @@ from sklearn.model_selection import cross_val_predict
 
 from bench import drift_peers, drift_samples
 from pipeline.contract import params, schema
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from pipeline.drift import alarms, live_rows, windows
 from pipeline.drift.reference import prepare
 

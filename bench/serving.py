@@ -28,7 +28,8 @@ import onnxruntime
 from bench import load
 from bench.load import Result
 from pipeline.contract import errors
-from pipeline.contract.onnx_model import Description, Model
+from pipeline.contract.description import Description
+from pipeline.contract.onnx_model import Model
 from pipeline.tables import atomic_files, parquet
 from pipeline.tables.feature_matrix import to_matrix
 

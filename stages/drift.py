@@ -15,7 +15,7 @@ from pipeline.contract.params import Drift
 from pipeline.contract.params import load as load_params
 from pipeline.contract.schema import Schema
 from pipeline.contract.schema import load as load_schema
-from pipeline.drift import comparable_rows, live_rows, metrics, page, report, windows
+from pipeline.drift import comparable_rows, encoding, live_rows, metrics, page, report, windows
 from pipeline.drift.decision import decide
 from pipeline.drift.live_rows import Live
 from pipeline.drift.reference import prepare
@@ -84,7 +84,7 @@ def _importance() -> dict[str, float]:
 
 
 def _predict(model: Model, rows: pd.DataFrame) -> np.ndarray:
-    return model.predict(rows[[column.name for column in model.description.columns]].to_numpy(float))[:, 0]
+    return model.predict(encoding.to_matrix(rows, model.description.columns))[:, 0]
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.contract import errors, params, paths
+from pipeline.contract.columns import positions
 from pipeline.contract.number_text import figure
 from pipeline.contract.onnx_model import Model
 from pipeline.contract.params import Evaluate
@@ -60,7 +61,7 @@ def permute(model: Model, test: pd.DataFrame, limits: Evaluate) -> list[Importan
         lambda features: model.predict(features)[:, 0],
         to_matrix(part, about.columns),
         part[about.schema.target.name].to_numpy(float),
-        about.features,
+        positions(about.columns),
         limits.importance_repeats,
         limits.seed,
     )

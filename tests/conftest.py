@@ -13,7 +13,8 @@ import yaml
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.column import Column
+from pipeline.contract.schema import Schema
 from tests.forks import Forks
 from tests.tables import make_schema
 

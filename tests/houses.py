@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from pipeline.contract.onnx_model import Description, Interval, Training
+from pipeline.contract.column import Column
+from pipeline.contract.description import Description, Interval, Training
 from pipeline.contract.params import Evaluate
-from pipeline.contract.schema import Column
 from tests.tables import make_schema
 
 LIMITS = Evaluate(seed=1, bootstrap_samples=200, level=0.95, importance_repeats=3)

@@ -1,6 +1,7 @@
 """Small schemas, as a user would write them."""
 
-from pipeline.contract.schema import Column, Schema, Source
+from pipeline.contract.column import Column
+from pipeline.contract.schema import Schema, Source
 
 SOURCE = Source(origin="made up", licence="none")
 

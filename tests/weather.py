@@ -3,14 +3,15 @@
 import numpy as np
 import pandas as pd
 
+from pipeline.contract.column import Column
 from pipeline.contract.params import Drift
-from pipeline.contract.schema import Column
 from tests.tables import make_schema
 
 WEATHER = make_schema(
     Column("heat", "float", nullable=True, min=-50, max=2000),
     Column("rain", "bool"),
     Column("wind", "category", categories=("n", "e", "s", "w")),
+    Column("seen", "datetime"),
     Column("y", "float", role="target"),
 )
 DRIFT = Drift(
@@ -32,6 +33,7 @@ def weather(n: int, seed: int) -> pd.DataFrame:
             "heat": generator.normal(20, 5, n),
             "rain": generator.random(n) < 0.3,
             "wind": generator.choice(list("nesw"), n),
+            "seen": pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(generator.integers(0, 10_000, n), "h"),
         }
     )
 

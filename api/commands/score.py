@@ -22,9 +22,9 @@ from api.commands.scoring import Job
 from api.model import loader
 from api.model.loader import Served
 from pipeline.contract import errors, params
+from pipeline.contract.column import Column
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.onnx_model import OUTPUTS, Model
-from pipeline.contract.schema import Column
 from pipeline.contract.wording import counted
 from pipeline.contract.yaml_config import nearest
 from pipeline.distributed import executor

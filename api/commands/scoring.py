@@ -18,9 +18,9 @@ from api.model.loader import Served
 from api.requests.diagnostics import shortened
 from api.requests.values import expected, limits
 from api.settings import Settings
+from pipeline.contract.column import Column
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.onnx_model import OUTPUTS, Model
-from pipeline.contract.schema import Column
 from pipeline.tables import cell_parser, cell_values, partitions
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.tables.partitions import Partition

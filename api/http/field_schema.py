@@ -1,6 +1,7 @@
 """The JSON Schema (2020-12) of one field: every way to write a value that the server reads, as cleaning reads a cell.
 
-Only the bounds of a number in text, and the days of a month, are beyond what JSON Schema can say.
+Only the bounds of a number in text, the days of a month, and names in a date's format are beyond what JSON Schema can
+say.
 """
 
 import re
@@ -10,11 +11,23 @@ from typing import Any
 from api.requests.values import expected, limits
 from pipeline.contract import cells
 from pipeline.contract.cell_text import EXACT, FALSE, MOMENT, NUMBER, TRUE, written
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 
 Field = dict[str, Any]
 
 _NUMBER = NUMBER.strip("^$")
+# Of strptime's directives, those that most dates are written with.
+_DIRECTIVES = {
+    "%Y": "[0-9]{4}",
+    "%y": "[0-9]{2}",
+    "%m": "(0?[1-9]|1[0-2])",
+    "%d": "(0?[1-9]|[12][0-9]|3[01])",
+    "%H": "([01]?[0-9]|2[0-3])",
+    "%I": "(0?[1-9]|1[0-2])",
+    "%M": "[0-5]?[0-9]",
+    "%S": "[0-5]?[0-9]",
+    "%p": "[AaPp][Mm]",
+}
 _MOMENT = MOMENT.strip("^$").replace("-([0-9]{2})", "[-/]([0-9]{2})")
 
 
@@ -27,8 +40,7 @@ def field(column: Column) -> Field:
     if column.nullable:
         return about | {"anyOf": [values, {"type": "null"}, *markers]}
     # Text that is missing is no number and no word for true or false, but may be any other text.
-    is_other = column.other or (column.dtype == "category" and not column.categories)
-    if known.numbers or is_other:
+    if known.numbers or column.other or column.is_moment:
         return about | values | {"not": {"anyOf": markers}}
     return about | values
 
@@ -36,7 +48,9 @@ def field(column: Column) -> Field:
 def _values(column: Column) -> Field:
     if column.dtype == "bool":
         return {"anyOf": [{"enum": [True, False, 1, 0]}, _texts((*TRUE, *FALSE))]}
-    if column.role == "time" and column.dtype == "category":
+    if column.format:
+        return _formatted(column.format)
+    if column.is_moment:
         return {"type": ["string", "integer"], "pattern": _spaced(_MOMENT), "minimum": 1000, "maximum": 2999}
     if column.other:
         return {"type": ["string", "number", "boolean"]}
@@ -47,6 +61,17 @@ def _values(column: Column) -> Field:
     if column.dtype == "int":
         return {"type": ["integer", "string"], "minimum": int(low), "maximum": int(high), "pattern": _spaced(_NUMBER)}
     return {"type": ["number", "string"], "minimum": low, "maximum": high, "pattern": _spaced(_NUMBER)}
+
+
+def _formatted(form: str) -> Field:
+    """Return the schema of a date's text; any text where the format has directives that are not digits."""
+    pieces = [piece for piece in re.split(r"(%.)", form) if piece]
+    if any(piece[0] == "%" and piece not in _DIRECTIVES for piece in pieces):
+        return {"type": "string"}
+    return {
+        "type": "string",
+        "pattern": _spaced("".join(_DIRECTIVES.get(piece) or _escaped(piece) for piece in pieces)),
+    }
 
 
 def _numbers(categories: Collection[str]) -> list[float | bool]:
@@ -62,9 +87,13 @@ def _texts(words: Iterable[str]) -> Field:
 
 
 def _spelled(word: str) -> str:
-    # re.escape would escape spaces too, which JavaScript's patterns do not allow.
-    escaped = re.sub(r"[\\^$.*+?()\[\]{}|]", r"\\\g<0>", word)
+    escaped = _escaped(word)
     return rf"{escaped}(\.0*)?" if re.fullmatch(r"0|-?[1-9][0-9]{0,15}", word) else escaped
+
+
+def _escaped(text: str) -> str:
+    # re.escape would escape spaces too, which JavaScript's patterns do not allow.
+    return re.sub(r"[\\^$.*+?()\[\]{}|]", r"\\\g<0>", text)
 
 
 def _spaced(pattern: str) -> str:

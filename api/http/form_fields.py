@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 
 from api.http import openapi
-from api.requests.values import to_json
+from api.requests.values import as_sent, expected, to_json
+from pipeline.contract.column import Column
+from pipeline.contract.columns import positions
+from pipeline.contract.description import Description, MatrixRows
 from pipeline.contract.number_text import plain
-from pipeline.contract.onnx_model import Description
-from pipeline.contract.schema import Column
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -28,13 +29,17 @@ def fields(description: Description) -> list[Field]:
 
 
 def mostly_missing(description: Description) -> set[str]:
-    """Return the features without a value in more than half of the training rows that the model file has: its
-    background, or without one the first golden rows, after which comes a row without any value."""
+    """Return the features without a value in more than half of the training rows that the model file has."""
+    rows = _training_rows(description)
+    first = {name: places[0] for name, places in positions(description.columns).items()}
+    return {name for name, place in first.items() if 2 * sum(row[place] is None for row in rows) > len(rows)}
+
+
+def _training_rows(description: Description) -> MatrixRows:
+    """Return the background, or without one the first golden rows, after which comes a row without any value."""
     golden = description.golden.features if description.golden else []
-    first = itertools.takewhile(lambda row: any(value is not None for value in row), golden)
-    rows = description.background or list(first)
-    counts = [sum(value is None for value in column) for column in zip(*rows, strict=True)]
-    return {name for name, count in zip(description.features, counts, strict=bool(rows)) if 2 * count > len(rows)}
+    known = itertools.takewhile(lambda row: any(value is not None for value in row), golden)
+    return description.background or list(known)
 
 
 def _field(column: Column, typical: Any) -> Field:
@@ -42,6 +47,8 @@ def _field(column: Column, typical: Any) -> Field:
         options = tuple((_json(category), category) for category in column.categories)
     elif column.dtype == "bool":
         options = (("true", "yes"), ("false", "no"))
+    elif column.dtype == "datetime":
+        return Field(column, typical or "", expected(column).removesuffix(", or null"), ())
     else:
         return Field(column, "" if typical is None else plain(typical), _allowed(column), ())
     unit = "" if column.dtype == "bool" else column.unit
@@ -49,6 +56,10 @@ def _field(column: Column, typical: Any) -> Field:
 
 
 def _typical(column: Column, description: Description) -> Any:
+    if column.dtype == "datetime":  # typical parts need not be those of one date
+        places = positions(description.columns)[column.name]
+        known = (row for row in _training_rows(description) if row[places[0]] is not None)
+        return next((as_sent([row[place] for place in places], column) for row in known), None)
     if column.name in description.imputed:
         return to_json(description.imputed[column.name], column)
     return openapi.example(description).get(column.name)

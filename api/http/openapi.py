@@ -7,10 +7,12 @@ from msgspec.structs import replace
 
 from api.http import errors
 from api.http.field_schema import field
-from api.requests.values import LONGEST_ID, to_json
+from api.requests.values import LONGEST_ID, as_sent
 from api.settings import Settings
-from pipeline.contract.onnx_model import Description
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.column import Column
+from pipeline.contract.columns import positions
+from pipeline.contract.description import Description
+from pipeline.contract.schema import Schema
 
 # The paths that API_KEYS protects.
 PROTECTED = ("/predict", "/predict/batch", "/feedback", "/metrics")
@@ -58,7 +60,7 @@ def _secure(content: dict[str, Any]) -> None:
 
 def body_schema(schema: Schema) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of one row, with the names, types, bounds and units of the table."""
-    others = [c for c in schema.columns if c.role not in ("feature", "target")]
+    others = schema.others
     return {
         "type": "object",
         "properties": {
@@ -93,10 +95,10 @@ def feedback_schema(schema: Schema | None) -> dict[str, Any]:
 
 def example(description: Description) -> dict[str, Any]:
     """Return a training row as a body: the first golden row of the model file."""
-    golden = description.golden.features[0] if description.golden else []
-    return {
-        column.name: to_json(number, column) for column, number in zip(description.columns, golden, strict=bool(golden))
-    }
+    if description.golden is None:
+        return {}
+    row, at = description.golden.features[0], positions(description.columns)
+    return {column.name: as_sent([row[k] for k in at[column.name]], column) for column in description.columns}
 
 
 def _text(column: Column) -> str:

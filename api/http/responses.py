@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.contract.onnx_model import Interval, Training
+from pipeline.contract.description import Interval, Training
 from pipeline.contract.schema import Schema
 
 

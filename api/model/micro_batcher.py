@@ -17,6 +17,7 @@ from api.prediction_log.writer import Log
 from api.requests import batch
 from api.requests.diagnostics import Row
 from api.telemetry.metrics import Metrics
+from pipeline.contract.columns import matrix_columns
 
 _encode_lines = msgspec.json.Encoder().encode_lines
 
@@ -116,7 +117,7 @@ def compute(served: Served, rows: list[Row], sent: list[str]) -> tuple[list[Pred
     about = served.model.description
     matrix = np.array([row.numbers for row in rows], dtype=float)
     results = served.model.predict(matrix).tolist()
-    learned = np.array([about.imputed.get(name, math.nan) for name in about.features])
+    learned = np.array([about.imputed.get(column.name, math.nan) for column in matrix_columns(about.columns)])
     used = _encode_lines(np.where(np.isnan(matrix), learned, matrix).tolist()).decode().splitlines()
     time, md5, promoted = now(), served.md5, served.promoted
     answers, entries = [], []

@@ -54,7 +54,7 @@ PROBE = sa.text(
 class Entry(NamedTuple):
     """A row of `predictions`. `time`: milliseconds since 1970, UTC. `own`: the caller's own id. `sent`: the row's JSON
     as received. `used`: a JSON list of the numbers that the model saw, imputed ones included, in the order of its
-    features."""
+    matrix."""
 
     id: str
     time: int

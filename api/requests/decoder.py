@@ -10,9 +10,10 @@ from msgspec.structs import astuple
 
 from api.requests import diagnostics
 from api.requests.diagnostics import Row
-from api.requests.values import is_time, limits, to_number, to_own
+from api.requests.values import InvalidValueError, is_time, limits, missing, to_number, to_numbers, to_own
 from pipeline.contract import cells
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.column import Column
+from pipeline.contract.schema import Schema
 
 
 class Contract:
@@ -21,7 +22,7 @@ class Contract:
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         features, self._count = schema.features, len(schema.features)
-        others = tuple(column for column in schema.columns if column.role not in ("feature", "target"))
+        others = schema.others
         roles = [column.role for column in others]
         self._id = self._count + roles.index("id") if "id" in roles else None
         self._times = [(self._count + k, column) for k, column in enumerate(others) if column.role == "time"]
@@ -34,6 +35,8 @@ class Contract:
             for place, column in enumerate(features)
             if column.dtype == "category"
         ]
+        dates = [(place, column) for place, column in enumerate(features) if column.dtype == "datetime"]
+        self._dates = dates[::-1]  # a date becomes several numbers, which move what follows
 
     def decode(self, body: bytes) -> Row:
         """Return the row in a body.
@@ -69,6 +72,14 @@ class Contract:
         for place, codes in self._codes:
             if isinstance(numbers[place], str):
                 numbers[place] = codes[numbers[place]]
+        for place, column in self._dates:
+            try:
+                parts = missing(column) if column.name in imputed else to_numbers(numbers[place], column)
+            except InvalidValueError:
+                return diagnostics.read(body, self.schema)
+            if math.isnan(parts[0]) and column.name not in imputed:  # the text is a marker of a missing value
+                return diagnostics.read(body, self.schema)
+            numbers[place : place + 1] = parts
         return Row(numbers, imputed, to_own(values[self._id]) if self._id else None)
 
 
@@ -93,6 +104,8 @@ def _decoder(features: tuple[Column, ...], others: tuple[Column, ...]) -> msgspe
 
 
 def _kind(column: Column) -> Any:
+    if column.dtype == "datetime":
+        return str
     if column.dtype == "category":
         return Literal[column.categories]
     if column.dtype == "bool":

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from api.requests.strict_json import Members, parse
-from api.requests.values import InvalidValueError, Problem, expected, is_time, to_number, to_own
+from api.requests.values import InvalidValueError, Problem, expected, is_time, missing, to_numbers, to_own
 from pipeline.contract.schema import Schema
 from pipeline.contract.yaml_config import nearest
 
@@ -20,8 +20,8 @@ _LONGEST_TEXT = 100  # characters of a name or value that an answer repeats
 
 
 class Row(msgspec.Struct, gc=False):
-    """A decoded row. `numbers`: the model's features in order, NaN for missing ones. `imputed`: the names of those.
-    `own`: the caller's own id."""
+    """A decoded row. `numbers`: those of the model's matrix in order, NaN for missing ones. `imputed`: the names of the
+    features without a value. `own`: the caller's own id."""
 
     numbers: list[float]
     imputed: list[str]
@@ -63,8 +63,8 @@ def read(body: bytes, schema: Schema) -> Row:
     Raises MalformedError, or RefusedError with the mistakes in the order of the body and then what is missing.
     """
     features = {column.name: column for column in schema.features}
-    others = {column.name: column for column in schema.columns if column.role not in ("feature", "target")}
-    given: dict[str, float] = {}
+    others = {column.name: column for column in schema.others}
+    given: dict[str, list[float]] = {}
     seen: set[str] = set()
     own = None
     refused = RefusedError()
@@ -73,7 +73,7 @@ def read(body: bytes, schema: Schema) -> Row:
             refused.note(name, "duplicate", value, "each key once")
         elif name in features:
             try:
-                given[name] = to_number(value, features[name])
+                given[name] = to_numbers(value, features[name])
             except InvalidValueError as error:
                 refused.note(name, error.problem, value, expected(features[name]))
         elif name not in others:
@@ -89,9 +89,9 @@ def read(body: bytes, schema: Schema) -> Row:
             refused.note(name, "missing", None, expected(column))
     if refused.total:
         raise refused
-    numbers = [given.get(name, math.nan) for name in features]
-    imputed = [name for name, number in zip(features, numbers, strict=True) if math.isnan(number)]
-    return Row(numbers, imputed, own)
+    numbers = {name: given.get(name) or missing(column) for name, column in features.items()}
+    imputed = [name for name, (first, *_) in numbers.items() if math.isnan(first)]
+    return Row([number for each in numbers.values() for number in each], imputed, own)
 
 
 def members(body: bytes, wanted: str) -> Members:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from api.requests import diagnostics
 from api.requests.diagnostics import RefusedError
 from api.requests.values import LONGEST_ID, InvalidValueError, expected, to_number, to_own
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 
 ID = f"the id of a prediction: text of 1 to {LONGEST_ID} characters, or a whole number"
 

@@ -1,20 +1,24 @@
 """The JSON values of a column: which are allowed, the number that the model sees, and the way back."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
 from msgspec.structs import replace
 
 from api.requests.strict_json import Overflow
-from pipeline.contract import cells
+from pipeline.contract import cells, moments
 from pipeline.contract.cell_text import EXACT
 from pipeline.contract.cells import UnusableError
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
+from pipeline.contract.columns import matrix_columns
 
 # Trees compute in float32; what is larger would become infinite in them.
 FLOAT32_MAX = 3.4028234663852886e38
 LONGEST_ID = 200  # characters
+
+EXAMPLE = datetime(2026, 11, 30, 10, 5, tzinfo=UTC)  # of a date or time
 
 T = TypeVar("T")
 
@@ -56,10 +60,30 @@ def to_number(value: Any, column: Column) -> float:
     return number
 
 
+def to_numbers(value: Any, feature: Column) -> list[float]:
+    """Return the numbers of a feature in the model's matrix: the parts of a datetime, else the one of `to_number`.
+
+    Raises InvalidValueError.
+    """
+    if feature.dtype != "datetime":
+        return [to_number(value, feature)]
+    moment = _read(cells.to_moment, value, feature)
+    if moment is not None:
+        return [moments.part(moment, part) for part in feature.seen_parts]
+    if feature.nullable:
+        return missing(feature)
+    raise InvalidValueError("missing")
+
+
+def missing(feature: Column) -> list[float]:
+    """Return the numbers in the model's matrix of a feature without a value."""
+    return [math.nan] * len(matrix_columns((feature,)))
+
+
 def is_time(value: Any, column: Column) -> bool:
     """Return True for a value that cleaning takes as the time of a row, and for a missing one."""
     try:
-        if column.dtype == "category":
+        if column.is_moment:
             _read(cells.to_moment, value, column)
         else:
             to_number(value, replace(column, nullable=True))
@@ -96,10 +120,22 @@ def to_json(number: float | None, column: Column) -> Any:
     return {"bool": bool, "int": int, "float": float}[column.dtype](number)
 
 
+def as_sent(numbers: Sequence[float | None], feature: Column) -> Any:
+    """Return a JSON value that `to_numbers` turns into these numbers of the matrix; of the moments that have the same
+    parts, one."""
+    if feature.dtype != "datetime":
+        return to_json(numbers[0], feature)
+    known = {part: number for part, number in zip(feature.seen_parts, numbers, strict=True) if number is not None}
+    return moments.to_text(moments.with_parts(known), feature.format) if known else None
+
+
 def expected(column: Column) -> str:
     """Describe the allowed values for people: `a number from 0 to 5 (parts per 10 million)`."""
-    if column.dtype == "category":
-        text = f"one of {', '.join(column.categories)}" if column.categories else "a date or time like 2026-11-30T10:05"
+    if column.is_moment:
+        like = moments.to_text(EXAMPLE, column.format)
+        text = f"a date or time like {like}{f' ({column.format})' if column.format else ''}"
+    elif column.dtype == "category":
+        text = f"one of {', '.join(column.categories)}"
         text += f"; any other is read as {column.other}" if column.other else ""
     elif column.dtype == "bool":
         text = "true or false (or 1 or 0)"

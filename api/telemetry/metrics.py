@@ -19,7 +19,7 @@ from api.http import page_facts
 from api.model.loader import Served
 from api.prediction_log.writer import Log
 from api.requests.diagnostics import Mistake
-from pipeline.contract.onnx_model import Training
+from pipeline.contract.description import Training
 from pipeline.contract.schema import Schema
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside each counter, of no use here

@@ -34,7 +34,7 @@ def check_table(summary: Summary, schema: Schema, params: Clean) -> None:
             f"{params.min_rows}: add rows, or lower it in params.yaml"
         )
     _check_targets(summary, schema.target.name, params.min_rows)
-    _check_rejected(summary, schema.target.name, params.max_rejected_fraction)
+    _check_rejected(summary, schema, params.max_rejected_fraction)
     if empty := [column.name for column in schema.features if summary.missing[column.name] == summary.usable]:
         raise PipelineError(
             f"column {', '.join(empty)} has no value in any usable row: fill it, or give it role ignore in "
@@ -74,17 +74,19 @@ def _check_targets(summary: Summary, target: str, least: int) -> None:
     )
 
 
-def _check_rejected(summary: Summary, target: str, limit: float) -> None:
+def _check_rejected(summary: Summary, schema: Schema, limit: float) -> None:
     """Check the share of rejected rows among those with a target: a row without one is no accident."""
     total, known = summary.reasons.total() - summary.without_target, summary.rows - summary.without_target
     if total <= limit * known:
         return
-    accidents = summary.rejected - Counter({target: summary.without_target})
+    accidents = summary.rejected - Counter({schema.target.name: summary.without_target})
     worst = accidents.most_common(1)[0][0]
     shown = summary.examples[summary.examples["column"] == worst]
     examples = shown[shown["reason"] != "missing_target"].head(EXAMPLES)
     has_comma = examples["value"].str.fullmatch(r"\s*-?\d+,\d+\s*").any()
     remedy = "write numbers with a point, not a comma" if has_comma else "correct the table, or data/schema.yaml"
+    if forms := [column.format or "ISO 8601" for column in schema.used if column.name == worst and column.is_moment]:
+        remedy = f"expected dates written as {forms[0]}; {remedy}"
     raise PipelineError(
         f"{total} of {wording.counted(known, 'row')} are rejected, more than clean.max_rejected_fraction = {limit:g}; "
         f"most for column {worst}: {_cells(examples)}: {remedy}"

@@ -5,12 +5,13 @@ The server reads single cells here; `pipeline.tables.cell_values` reads whole co
 
 import math
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from pipeline.contract.cell_text import EXACT, FALSE, MISSING, MOMENT, NUMBER, SLASHES, TRUE, plain, written
-from pipeline.contract.schema import Column
+from pipeline.contract import moments
+from pipeline.contract.cell_text import EXACT, FALSE, MISSING, NUMBER, TRUE, plain, written
+from pipeline.contract.column import Column
 
 
 class UnusableError(ValueError):
@@ -18,11 +19,13 @@ class UnusableError(ValueError):
 
 
 class Words(NamedTuple):
-    """The texts that mean something in a column. `missing`: its markers; `numbers`: its own ones that are numbers;
-    `codes`: the place of each category. All texts are as `plain` makes them."""
+    """The texts that mean something in a column. `missing`: its markers; `numbers` and `moments`: its own ones that are
+    numbers or, in a column of moments, such; `codes`: the place of each category. All texts are as `plain` makes them.
+    """
 
     missing: tuple[str, ...]
     numbers: tuple[float, ...]
+    moments: tuple[datetime, ...]
     codes: dict[str, int]
 
 
@@ -34,7 +37,8 @@ def words(column: Column) -> Words:
         codes.setdefault(plain(category), place)
     missing = tuple(marker for marker in map(plain, (*MISSING, *column.missing)) if marker not in codes)
     numbers = tuple(float(marker) for marker in column.missing if re.fullmatch(NUMBER, marker.strip()))
-    return Words(missing, numbers, codes)
+    dates = (_parsed_moment(plain(marker), column) for marker in column.missing if column.is_moment)
+    return Words(missing, numbers, tuple(date for date in dates if date is not None), codes)
 
 
 def to_number(cell: str | float | None, column: Column) -> float:
@@ -63,25 +67,24 @@ def to_number(cell: str | float | None, column: Column) -> float:
 
 
 def to_moment(cell: str | float | None, column: Column) -> datetime | None:
-    """Return the moment of a cell of a time in text, in UTC where it has no zone; None where it is missing.
+    """Return the moment of a cell in a column of moments, in UTC where it has no zone; None where it is missing.
 
     Raises UnusableError.
     """
     text = "" if cell is None or cell != cell else plain(written(cell))
-    if text in words(column).missing:
+    known = words(column)
+    if text in known.missing:
         return None
-    found = re.fullmatch(MOMENT, re.sub(SLASHES, r"\1-\2-", text))
-    if not found:
+    if (moment := _parsed_moment(text, column)) is None:
         raise UnusableError
-    *parts, fraction, sign, hours, minutes = found.groups()
-    year, month, day, hour, minute, second = (int(part or first) for part, first in zip(parts, "111000", strict=True))
-    ahead = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    return None if moment in known.moments else moment
+
+
+def _parsed_moment(text: str, column: Column) -> datetime | None:
     try:
-        zone = timezone(-ahead if sign == "-" else ahead)
-        moment = datetime(year, month, day, hour, minute, second, int((fraction or "").ljust(6, "0")[:6]), zone)
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise UnusableError from None
+        return moments.parse(text, column.format)
+    except ValueError:
+        return None
 
 
 def _parsed(text: str, column: Column) -> float:

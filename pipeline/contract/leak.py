@@ -4,7 +4,7 @@ Such a feature is not known when a prediction is needed. `ops.schema infer` name
 here the model's own fit on unseen rows tells.
 """
 
-from pipeline.contract.onnx_model import Training
+from pipeline.contract.description import Training
 
 # From this R² on: measured data have more noise than this leaves.
 SUSPICIOUS_R2 = 0.9999

@@ -1,41 +1,18 @@
 """The schema of a table: what each column is, means and may hold. Cleaning, training and the server share it."""
 
-import math
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from pipeline.contract import paths
-from pipeline.contract.cell_text import plain
+from pipeline.contract.column import Column, Text
+from pipeline.contract.column_checks import mistakes
+from pipeline.contract.columns import matrix_columns
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.quotes import check_quotes
 from pipeline.contract.yaml_config import build, nearest, read_mapping
-
-# The pipeline's own columns in the clean tables and the reference sample.
-RESERVED = ("row", "fold", "prediction", "residual")
-
-Text = Annotated[str, msgspec.Meta(min_length=1)]
-
-
-class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One column. `min` and `max` are inclusive and in `unit`; a category's code is its place in `categories`.
-    `missing`: markers of a missing cell, besides the general ones. `other`: the category that unlisted text is read as.
-    """
-
-    name: Text
-    dtype: Literal["float", "int", "bool", "category"]
-    role: Literal["feature", "target", "id", "time", "group", "split", "ignore"] = "feature"
-    unit: str = ""
-    description: str = ""
-    min: float | None = None
-    max: float | None = None
-    categories: tuple[Text, ...] = ()
-    other: str = ""
-    missing: tuple[Text, ...] = ()
-    nullable: bool = False
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,7 +32,13 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def features(self) -> tuple[Column, ...]:
-        return self.with_role("feature")
+        """The model's inputs: the columns with role feature, and a time with `parts`."""
+        return tuple(column for column in self.columns if column.is_input)
+
+    @property
+    def others(self) -> tuple[Column, ...]:
+        """The columns that are neither an input nor the target."""
+        return tuple(column for column in self.columns if not column.is_input and column.role != "target")
 
     @property
     def target(self) -> Column:
@@ -70,7 +53,8 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(column for column in self.columns if column.role == role)
 
     def excluding(self, names: tuple[str, ...]) -> "Schema":
-        """Return the schema with these features ignored. They stay columns, so that a server accepts and skips them."""
+        """Return the schema with these features ignored. They stay columns, so that a server accepts and skips them; a
+        time stays the time, and loses its parts."""
         features = [column.name for column in self.features]
         for name in names:
             if name not in features:
@@ -78,7 +62,7 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     f"params.yaml: features.exclude: {name!r} is no feature of {paths.SCHEMA}"
                     f"{nearest(name, features)}; the features are {', '.join(features)}"
                 )
-        columns = (replace(column, role="ignore") if column.name in names else column for column in self.columns)
+        columns = (_excluded(column) if column.name in names else column for column in self.columns)
         return _checked(replace(self, columns=tuple(columns)), "after features.exclude")
 
 
@@ -104,52 +88,13 @@ def _column(name: object, keys: object, where: str) -> Column:
     if not isinstance(keys, dict):
         raise PipelineError(f"{where}: expected keys such as dtype and unit, found {keys!r}")
     column = build(Column, {"name": name, **keys}, where)
-    for mistake in _mistakes(column):
+    for mistake in mistakes(column):
         raise PipelineError(f"{where}: {mistake}")
     return column
 
 
-def _mistakes(column: Column) -> Iterator[str]:
-    """Yield the faults of a column whose keys are valid one by one."""
-    if column.name in RESERVED:
-        yield "the name is reserved for the pipeline's own columns; rename it in the raw file"
-    if column.dtype == "category" and column.role == "feature" and not column.categories:
-        yield "key 'categories': expected the list of allowed values, found none"
-    if column.dtype != "category" and column.categories:
-        yield f"key 'categories': only for dtype category, found with dtype {column.dtype}"
-    yield from _mistakes_in_words(column)
-    for key, bound in (("min", column.min), ("max", column.max)):
-        if bound is not None and (column.dtype not in ("float", "int") or not math.isfinite(bound)):
-            yield f"key {key!r}: expected a finite bound of a float or int column, found {bound!r}"
-    if column.min is not None and column.max is not None and column.min > column.max:
-        yield f"key 'min': expected at most max = {column.max!r}, found {column.min!r}"
-    is_plain = not column.categories
-    fits, expected = {
-        "target": (column.dtype in ("float", "int"), "float or int"),
-        "time": (column.dtype != "bool" and is_plain, "int or float, or category without categories for ISO 8601 text"),
-        "id": (column.dtype in ("int", "category") and is_plain, "int, or category without categories for any text"),
-        "group": (column.dtype in ("int", "category"), "int or category"),
-        "split": (set(column.categories) == {"train", "test"}, "category with the categories train and test"),
-    }.get(column.role, (True, ""))
-    if not fits:
-        yield f"a column with role {column.role} must be {expected}"
-    # A row without its key has no place in the split, and one without its target teaches nothing.
-    if column.nullable and column.role not in ("feature", "ignore"):
-        yield f"a column with role {column.role} must be nullable: false"
-
-
-def _mistakes_in_words(column: Column) -> Iterator[str]:
-    """Yield the faults of the lists of texts; `1` and `1.0`, and texts that differ in surrounding space, are one."""
-    listed = {key: list(map(plain, getattr(column, key))) for key in ("categories", "missing")}
-    for key, texts in listed.items():
-        if repeated := [text for place, text in enumerate(texts) if text in texts[:place]]:
-            yield f"key {key!r}: the value {repeated[0]!r} is listed twice"
-        if "" in texts:
-            yield f"key {key!r}: a value must be more than space; an empty cell is missing"
-    if both := set(listed["categories"]) & set(listed["missing"]):
-        yield f"key 'missing': {min(both)!r} is one of the categories too; remove it from one of the two lists"
-    if column.other and column.other not in column.categories:
-        yield f"key 'other': expected one of {', '.join(column.categories) or 'the categories'}, found {column.other!r}"
+def _excluded(column: Column) -> Column:
+    return replace(column, parts=()) if column.role == "time" else replace(column, role="ignore")
 
 
 def _checked(schema: Schema, where: str) -> Schema:
@@ -162,4 +107,7 @@ def _checked(schema: Schema, where: str) -> Schema:
         names = [column.name for column in schema.with_role(role)]
         if len(names) > 1:
             raise PipelineError(f"{where}: expected at most one column with role {role}, found {', '.join(names)}")
+    names = [column.name for column in matrix_columns(schema.features)]
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise PipelineError(f"{where}: {repeated[0]!r} is a column and a part of a datetime: rename the column")
     return schema

@@ -58,7 +58,8 @@ def read_mapping(path: Path, as_written: bool = False) -> dict[Any, Any]:
     except FileNotFoundError:
         raise PipelineError(f"{path} is missing: run this from the project's folder") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PipelineError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from None
+        hint = ": put quotes around text that begins with %, @ or `" if "cannot start any token" in str(error) else ""
+        raise PipelineError(f"{path} is not readable YAML: {' '.join(str(error).split())}{hint}") from None
     if not isinstance(content, dict):
         raise PipelineError(f"{path}: expected keys and values at the top, found {_kind(content)}")
     return content
@@ -122,6 +123,8 @@ def _single(value: Any, kind: Any, key: str) -> Iterator[tuple[str, Any]]:
 def _expected(kind: Any, error: msgspec.ValidationError) -> str:
     if get_origin(kind) is Literal:
         return f"expected one of {', '.join(map(str, get_args(kind)))}"
+    if get_origin(kind) is tuple and get_origin(get_args(kind)[0]) is Literal:
+        return f"expected a list of {', '.join(map(str, get_args(get_args(kind)[0])))}"
     return str(error).replace("`", "").replace("Expected", "expected").replace(" - at $", " at ")
 
 

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from pipeline.contract.column import Column
 from pipeline.contract.params import Drift
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.schema import Schema
 from pipeline.drift import correlation_test, sketch, two_sample_tests
 from pipeline.drift.reference import Reference
 from pipeline.drift.sketch import Anchor, FeatureCounts, Sketch
@@ -63,6 +64,13 @@ def _features(reference: Reference, live: Sketch) -> Iterator[tuple[str, Anchor,
         yield name, anchor, reference.sketch.counts[name], live.counts[name]
 
 
+def _with_values(reference: Reference, live: Sketch) -> Iterator[tuple[str, Anchor, FeatureCounts, FeatureCounts]]:
+    """Yield the features whose values are compared, and that have a value on both sides."""
+    for name, anchor, ours, theirs in _features(reference, live):
+        if anchor.is_compared and ours.known and theirs.known:
+            yield name, anchor, ours, theirs
+
+
 def _rates(reference: Reference, live: Sketch, params: Drift) -> Iterator[TestResult]:
     """Test the rates of missing and of invalid cells. A rate that is 0 on both sides is not tested: that depends on
     both sides pooled, so the remaining tests stay valid. Callers may leave out features that the model does not take,
@@ -81,8 +89,8 @@ def _rates(reference: Reference, live: Sketch, params: Drift) -> Iterator[TestRe
 def _stuck(reference: Reference, live: Sketch, params: Drift) -> Iterator[TestResult]:
     """Test for features that are stuck at one value. These tests are a family of their own: their p-values are seldom
     small, and in one family with the rates they would cost these much power."""
-    for name, anchor, ours, theirs in _features(reference, live):
-        if ours.known and theirs.known and len({ours.lowest, ours.highest, theirs.lowest, theirs.highest}) > 1:
+    for name, anchor, ours, theirs in _with_values(reference, live):
+        if len({ours.lowest, ours.highest, theirs.lowest, theirs.highest}) > 1:
             effect, p = 0.0, 1.0
             if theirs.lowest == theirs.highest:
                 equal = int(ours.at[anchor.values == theirs.lowest].sum())
@@ -92,12 +100,11 @@ def _stuck(reference: Reference, live: Sketch, params: Drift) -> Iterator[TestRe
 
 def _distributions(reference: Reference, live: Sketch, params: Drift) -> Iterator[TestResult]:
     """Test the distribution of each feature."""
-    for name, anchor, ours, theirs in _features(reference, live):
-        if ours.known and theirs.known:
-            test = two_sample_tests.categories if anchor.coded else two_sample_tests.numbers
-            floor = params.min_effect / 2 if anchor.coded else _distance(params.min_effect)
-            effect, p = test(ours, theirs)
-            yield TestResult("covariate", "values", name, effect, floor, p)
+    for name, anchor, ours, theirs in _with_values(reference, live):
+        test = two_sample_tests.categories if anchor.coded else two_sample_tests.numbers
+        floor = params.min_effect / 2 if anchor.coded else _distance(params.min_effect)
+        effect, p = test(ours, theirs)
+        yield TestResult("covariate", "values", name, effect, floor, p)
 
 
 def _distance(shift: float) -> float:

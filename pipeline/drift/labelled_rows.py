@@ -51,7 +51,7 @@ def labelled_rows(found: Live, schema: Schema) -> Labelled:
         ids.append(batch[ID][labelled] if has_ids else pd.Series(None, index=labelled, dtype="object"))
         problems.append((listed["column"] + " " + listed["reason"]).reindex(labelled))
     if not kept:
-        return Labelled(pd.DataFrame(columns=names), pd.Series(dtype="str"))
+        return Labelled(cell_parser.parse(pd.DataFrame(columns=names), schema.used)[0], pd.Series(dtype="str"))
     table, given, problem = (pd.concat(each, ignore_index=True) for each in (kept, ids, problems))
     content = pd.Series([f"{number:016x}" for number in row_hash.hash_rows(table, schema.used)], dtype="object")
     own = content + "-" + content.groupby(content).cumcount().astype("str")

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from pipeline.contract.column import Column
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.schema import Schema
 from pipeline.contract.wording import counted
 from pipeline.tables import cell_values, csv_reader, parquet
 from pipeline.tables.sources import is_csv, table_files
@@ -44,7 +45,7 @@ def of_folder(folder: Path, schema: Schema, also: tuple[str, ...] = ()) -> Live:
     files have a time and others do not, and where a cell holds a list.
     """
     found = {path: _columns(path) for path in table_files(folder)}
-    features = [column.name for column in schema.features] if found else []
+    features = [column.name for column in schema.features if column.role == "feature"] if found else []
     wanted = {*(c.name for c in schema.used), "prediction", *ARRIVAL, *also}
     every = dict.fromkeys([*(name for names in found.values() for name in names), *features])
     columns = tuple(name for name in every if name in wanted)
@@ -69,7 +70,7 @@ def time_column(columns: tuple[str, ...], schema: Schema) -> Column | None:
 
 
 class Moments(NamedTuple):
-    """`values` [rows]: datetime64[ns] in UTC, or float64 for a time that is a number; NaT or NaN where there is none.
+    """`values` [rows]: datetime64[us] in UTC, or float64 for a time that is a number; NaT or NaN where there is none.
     `fault`: the column and the first cell that is no time, for people; empty where all cells can be read."""
 
     values: np.ndarray
@@ -105,7 +106,7 @@ def _moments(values: pd.Series, column: Column) -> tuple[np.ndarray, np.ndarray]
         values, strange = cell_values.convert(values, column)
     if pd.api.types.is_numeric_dtype(values.dtype):
         return values.to_numpy(float, na_value=np.nan), strange
-    return pd.to_datetime(values, utc=True).dt.as_unit("ns").dt.tz_convert(None).to_numpy(), strange
+    return pd.to_datetime(values, utc=True).dt.as_unit("us").dt.tz_convert(None).to_numpy(), strange
 
 
 def _columns(path: Path) -> list[str]:

@@ -64,5 +64,6 @@ def _histogram(shares: dict[str, Any]) -> dict[str, str]:
         for side in (ours, theirs)
     )
     edges = shares.get("edges")
-    span = f"{plain(edges[0])} to {plain(edges[-1])}" if edges else ", ".join(shares.get("labels", [])[:6])
+    ends = [edge if isinstance(edge, str) else plain(edge) for edge in (edges[0], edges[-1])] if edges else []
+    span = " to ".join(ends) if ends else ", ".join(shares.get("labels", [])[:6])
     return {"reference": reference, "live": live, "span": span}

@@ -29,8 +29,9 @@ class Reference:
 
     @property
     def names(self) -> list[str]:
-        """The features, most important first, else in the order of the schema."""
-        return sorted((anchor.column.name for anchor in self.anchors), key=lambda name: -self.weight(name))
+        """The features whose values are compared, most important first, else in the order of the schema."""
+        compared = (anchor.column.name for anchor in self.anchors if anchor.is_compared)
+        return sorted(compared, key=lambda name: -self.weight(name))
 
     def matrix(self, rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
         """Return features as numbers [rows, at most COLUMNS], with an indicator for each value of a category."""

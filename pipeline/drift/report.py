@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.contract import moments
 from pipeline.contract.params import Drift
 from pipeline.contract.wording import counted
 from pipeline.drift import alarms, sentences, two_sample_tests
@@ -100,11 +101,15 @@ def _feature(anchor: Anchor, reference: Reference, decision: Decision, alpha: fl
 
 
 def _histogram(anchor: Anchor, sides: list[np.ndarray]) -> dict[str, Any]:
-    """Return the shares of both sides; `labels` of codes, or `edges` between the bins, of which the outer are open."""
+    """Return the shares of both sides; `labels` of codes, or `edges` between the bins, of which the outer are open;
+    those of dates are text."""
     ours, theirs = ((side / max(side.sum(), 1)).tolist() for side in sides)
     if anchor.coded:
         return {"labels": list(anchor.column.categories) or ["false", "true"], "reference": ours, "live": theirs}
-    return {"edges": anchor.edges.tolist(), "reference": ours, "live": theirs}
+    edges = anchor.edges.tolist()
+    if anchor.column.dtype == "datetime":
+        edges = [f"{moments.from_days(edge):%Y-%m-%d}" for edge in edges]
+    return {"edges": edges, "reference": ours, "live": theirs}
 
 
 def _figures(test: TestResult) -> dict[str, Any]:

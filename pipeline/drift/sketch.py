@@ -10,7 +10,8 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import pandas as pd
 
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.column import Column
+from pipeline.contract.schema import Schema
 from pipeline.drift.encoding import to_numbers
 from pipeline.tables import sampling
 
@@ -36,6 +37,11 @@ class Anchor:
     @property
     def coded(self) -> bool:
         return self.column.dtype in ("bool", "category")
+
+    @property
+    def is_compared(self) -> bool:
+        """True where the values themselves are compared: live rows are always later than the reference."""
+        return self.column.role != "time"
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import jinja2
 
 from pipeline.contract import leak, number_text
-from pipeline.contract.onnx_model import Description
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
+from pipeline.contract.columns import matrix_columns
+from pipeline.contract.description import Description
 from pipeline.contract.wording import counted
 from pipeline.evaluation import markdown, metrics
 from pipeline.evaluation.bootstrap import Interval
@@ -84,6 +85,8 @@ def _allowed(column: Column) -> str:
         return "true, false"
     if column.dtype == "category":
         return ", ".join(column.categories)
+    if column.dtype == "datetime":
+        return f"a date or time, of which the model sees {', '.join(column.seen_parts)}"
     low, high = ("" if bound is None else number_text.plain(bound) for bound in (column.min, column.max))
     return f"{low} to {high}".strip() if low or high else "any"
 
@@ -93,6 +96,9 @@ def _settings(settings: dict[str, Any]) -> str:
 
 
 def _imputed(about: Description, column: Column) -> str:
+    if column.dtype == "datetime":
+        values = {each.part: about.imputed[each.name] for each in matrix_columns((column,))}
+        return ", ".join(f"{part} {number_text.figure(value, 6)}" for part, value in values.items())
     value = about.imputed.get(column.name)
     if value is None:
         return ""

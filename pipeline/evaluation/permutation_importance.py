@@ -22,25 +22,26 @@ def permute(
     predict: Callable[[np.ndarray], np.ndarray],
     matrix: np.ndarray,
     actual: np.ndarray,
-    names: tuple[str, ...],
+    features: dict[str, list[int]],
     repeats: int,
     seed: int,
 ) -> list[Importance]:
-    """Return the importance of each column of the matrix [rows, features], the largest first (Breiman 2001, section 10;
-    Fisher, Rudin and Dominici 2019).
+    """Return the importance of each feature, the largest first (Breiman 2001, section 10; Fisher, Rudin and Dominici
+    2019).
 
-    `predict` takes a matrix and returns predictions [rows]. All columns see the same shuffles, so that luck does not
-    rank them. Features with the same information each look unimportant.
+    `predict` takes a matrix [rows, columns] and returns predictions [rows]. `features`: the positions of the columns of
+    each, which are shuffled together. All features see the same shuffles, so that luck does not rank them. Features
+    with the same information each look unimportant.
     """
     generator = np.random.default_rng(seed)
     orders = [generator.permutation(len(actual)) for _ in range(repeats)]
     before = rmse(actual, predict(matrix))
     found = []
-    for place, name in enumerate(names):
+    for name, places in features.items():
         shuffled = matrix.copy()
         increases = []
         for order in orders:
-            shuffled[:, place] = matrix[order, place]
+            shuffled[:, places] = matrix[order][:, places]
             increases.append(rmse(actual, predict(shuffled)) - before)
         found.append(Importance(name, float(np.mean(increases)), float(np.std(increases))))
     return sorted(found, key=lambda importance: -importance.increase)

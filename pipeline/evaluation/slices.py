@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from pipeline.contract.column import Column
 from pipeline.contract.number_text import plain
 from pipeline.contract.params import Evaluate
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.schema import Schema
 from pipeline.evaluation import bootstrap, metrics
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from scipy import stats
 
 from pipeline.contract import leak
+from pipeline.contract.description import Training
 from pipeline.contract.number_text import change, figure, plain, share
-from pipeline.contract.onnx_model import Training
 from pipeline.contract.params import Gate
 from pipeline.contract.wording import counted
 from pipeline.evaluation.metrics import against_median

@@ -34,13 +34,17 @@ def schema_at(commit: str) -> Schema | None:
 
 def check_columns(champion: Schema, name: str, table: pd.DataFrame, target: str) -> None:
     """Raise PipelineError where the champion called `name` predicts another target than today's, or needs a feature
-    that today's test rows, `table`, do not have."""
+    that today's test rows, `table`, do not have, or have with another meaning."""
     missing = [column.name for column in champion.features if column.name not in table]
+    is_date = {name: pd.api.types.is_datetime64_any_dtype(kind) for name, kind in table.dtypes.items()}
+    other = [c.name for c in champion.features if c.name in table and is_date[c.name] != (c.dtype == "datetime")]
     reason = ""
     if champion.target.name != target:
         reason = f"it predicts {champion.target.name}, the new model {target}"
     elif missing:
         reason = f"it needs {', '.join(missing)}, which today's rows do not have"
+    elif other:
+        reason = f"{', '.join(other)} is a date to one of them, and none to the other"
     if reason:
         raise PipelineError(f"could not decide: {name} cannot be compared: {reason}; {START_ANEW}")
 

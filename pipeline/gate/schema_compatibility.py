@@ -1,13 +1,15 @@
 """The compatibility of two model files' schemas: does the server still accept every input that it accepted?
 
 The rules are those of api/requests/decoder.py: every column but the target is known; features are checked, and required
-unless nullable; a time is checked where it is sent; the other columns may hold anything, or be absent.
+unless nullable; a time of which the model sees no parts is checked where it is sent; the other columns may hold
+anything, or be absent.
 """
 
 from msgspec.structs import replace
 
+from pipeline.contract.column import Column
 from pipeline.contract.number_text import plain
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.schema import Schema
 
 
 def narrower(before: Schema, after: Schema) -> list[str]:
@@ -18,21 +20,29 @@ def narrower(before: Schema, after: Schema) -> list[str]:
     for column in after.features:
         if column.name not in known:
             lost += [] if column.nullable else [f"{column.name} is new and required"]
-        elif known[column.name].role != "feature":
-            lost.append(f"{column.name} is now a feature, before anything or nothing was accepted for it")
         else:
-            lost += _narrower(known[column.name], column)
+            lost += _of_known(known[column.name], column)
     for column in after.with_role("time"):
-        if column.name in known and known[column.name].role not in ("time", "feature"):
-            lost.append(f"{column.name} is now the time, before anything or nothing was accepted for it")
-        elif column.name in known:
-            lost += _narrower(replace(known[column.name], nullable=True), replace(column, nullable=True))
+        if column.name in known and not column.is_input:
+            lost += _of_known(known[column.name], replace(column, nullable=True))
     return lost
+
+
+def _of_known(before: Column, after: Column) -> list[str]:
+    if before.role == "time" and not before.is_input:
+        before = replace(before, nullable=True)  # it may be left out
+    elif not before.is_input:
+        what = "a feature" if after.role == "feature" else "the time"
+        return [f"{after.name} is now {what}, before anything or nothing was accepted for it"]
+    return _narrower(before, after)
 
 
 def _narrower(before: Column, after: Column) -> list[str]:
     name = before.name
-    if before.dtype != after.dtype and (before.dtype, after.dtype) != ("int", "float"):
+    if before.is_moment and after.is_moment:
+        if before.format != after.format:
+            return [f"{name} is written as {after.format or 'ISO 8601'}, was {before.format or 'ISO 8601'}"]
+    elif before.dtype != after.dtype and (before.dtype, after.dtype) != ("int", "float"):
         return [f"{name} is {after.dtype}, was {before.dtype}"]
     lost = [f"{name} may no longer be missing"] if before.nullable and not after.nullable else []
     if before.other and not after.other:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from pipeline.profiling.column_profile import Profile
+from pipeline.profiling.date_guess import of_dates
 from pipeline.profiling.remarks import Remark, quoted, shown
 
 # Numbers that stand for "no value": 99, -999, 9999.0.
@@ -26,6 +27,8 @@ def of_column(profile: Profile, column: Column) -> Iterator[Remark]:
         yield from _sentinels(profile)
     if column.categories:
         yield from _look_alikes(profile)
+    if column.dtype == "datetime":
+        yield from of_dates(profile, column)
 
 
 def _codes(profile: Profile) -> Iterator[Remark]:

@@ -5,19 +5,17 @@ import re
 from msgspec.structs import replace
 
 from pipeline.contract.cell_text import FALSE, TRUE
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from pipeline.profiling.column_profile import Profile
+from pipeline.profiling.date_guess import guess_moment
 from pipeline.profiling.numeric_bounds import as_number
 from pipeline.profiling.remarks import Guess, shown
 from pipeline.profiling.text_guess import BY_ID, as_category, guess_number_in_text, guess_text, is_category
 
 # Whole numbers with at most this many distinct values may be codes of categories.
 FEW_NUMBERS = 12
-# Six blocks of time (five folds and the first) can be cut where no moment has more than this share of the rows.
-MOST_OF_A_MOMENT = 0.1
 
 _NAMED_ID = re.compile(r"(?i:id|idx|index|key|uuid|guid)$|.*[a-z]I[dD]$|(?i:.*[ _.-](id|idx|uuid|guid))$")
-_ISO = re.compile(r"\d{4}-\d\d")
 _LEADING_ZERO = re.compile(r"[+-]?0\d")
 
 
@@ -64,10 +62,8 @@ def _typed(feature: Column, profile: Profile) -> Guess:
     # Digits that no float64 holds exactly are codes.
     if profile.strays.empty and (profile.is_whole or not profile.is_digits):
         return _number(feature, profile)
-    moments = Column(feature.name, "category", role="time")
-    if _ISO.match(profile.text.iloc[0]) and profile.fits(moments):
-        return _time(replace(moments, role="ignore", nullable=profile.has_missing), profile)
-    return guess_number_in_text(feature, profile) or guess_text(feature, profile.with_word())
+    in_words = guess_moment(feature, profile) or guess_number_in_text(feature, profile)
+    return in_words or guess_text(feature, profile.with_word())
 
 
 def _number(feature: Column, profile: Profile) -> Guess:
@@ -82,13 +78,3 @@ def _number(feature: Column, profile: Profile) -> Guess:
         topic = "int with few values; if they are names and not quantities, use category, without min and max"
         return Guess(column, topic, f"{len(counts)} values")
     return Guess(column)
-
-
-def _time(column: Column, profile: Profile) -> Guess:
-    if column.nullable:
-        return Guess(column, "role ignore: a time must not have missing cells", "otherwise role time")
-    if profile.counts.iloc[0] > MOST_OF_A_MOMENT * len(profile.text):
-        topic = "role ignore: too few moments to split by; with role time, lower clean.folds"
-        return Guess(column, topic, f"{len(profile.counts)} moments")
-    topic = "role time: the latest rows are the test split; with role ignore it is random"
-    return Guess(replace(column, role="time"), topic, f"{min(profile.text)} to {max(profile.text)}")

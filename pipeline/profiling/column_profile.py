@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from pipeline.contract.cell_text import EXACT
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from pipeline.tables.cell_values import convert
 
 # Words that are values in many tables (North America, no fence, no veneer), and missing cells in others.

@@ -5,14 +5,16 @@ from typing import NamedTuple
 import pandas as pd
 from msgspec.structs import replace
 
+from pipeline.contract.column import RESERVED, Column
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.schema import RESERVED, Column, Schema, Source
+from pipeline.contract.schema import Schema, Source
 from pipeline.contract.wording import titles
 from pipeline.contract.yaml_config import nearest
 from pipeline.profiling import table_remarks
 from pipeline.profiling.cell_remarks import of_column
 from pipeline.profiling.column_guess import guess, is_named_id
 from pipeline.profiling.column_profile import Profile, profile
+from pipeline.profiling.date_guess import with_parts
 from pipeline.profiling.leaks import leaks
 from pipeline.profiling.remarks import Guess, Remark, shown
 from pipeline.profiling.text_guess import MOSTLY
@@ -41,7 +43,10 @@ def infer(raw: pd.DataFrame, target: str) -> Inferred:
     profiles = [profile(usable[name]) for name in raw if name]
     required = replace(as_target, nullable=False)
     guesses = [Guess(_as_target(required, each)) if each.name == target else guess(each) for each in profiles]
-    guesses = _one_of_each(guesses)
+    guesses = [
+        found._replace(column=with_parts(found.column, each))
+        for each, found in zip(profiles, _one_of_each(guesses), strict=True)
+    ]
     inferred = Schema(version=1, source=UNKNOWN, columns=tuple(found.column for found in guesses))
     table, _ = cell_parser.parse(usable, inferred.used)
     remarks = [
@@ -95,12 +100,13 @@ def _check_target(values: pd.Series, problems: pd.DataFrame) -> None:
 
 
 def _one_of_each(guesses: list[Guess]) -> list[Guess]:
-    """Ignore all columns with role time, id or split but the first of each; an id by its name goes first."""
+    """Ignore all columns with role id or split but the first of each, and make features of all times but the first; an
+    id by its name goes first."""
     for role in ("time", "id", "split"):
         names = [found.column.name for found in guesses if found.column.role == role]
         names.sort(key=lambda name: role == "id" and not is_named_id(name))
         for k, found in enumerate(guesses):
             if found.column.role == role and found.column.name != names[0]:
-                column = replace(found.column, role="ignore")
-                guesses[k] = Guess(column, f"role ignore: {names[0]} has role {role} already", found.detail)
+                column = replace(found.column, role="feature" if role == "time" else "ignore")
+                guesses[k] = Guess(column, f"role {column.role}: {names[0]} has role {role} already", found.detail)
     return guesses

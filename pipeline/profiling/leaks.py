@@ -22,7 +22,7 @@ ROWS = 10_000
 
 def leaks(table: pd.DataFrame, inferred: Schema) -> Iterator[Remark]:
     """Yield remarks on the numeric features of a typed table that reproduce the target, alone or together."""
-    names = [column.name for column in inferred.features if column.dtype != "category"]
+    names = [column.name for column in inferred.features if column.dtype not in ("category", "datetime")]
     numbers = table[[*names, inferred.target.name]].astype("Float64").astype(float)
     alone = []
     for name in names:

@@ -5,7 +5,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from msgspec.structs import replace
 
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from pipeline.profiling.column_profile import Profile
 
 MARGIN = Decimal("0.25")  # between a bound and the nearest value, as a share of the values' range

@@ -3,7 +3,7 @@
 import json
 from typing import NamedTuple
 
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 
 
 class Guess(NamedTuple):

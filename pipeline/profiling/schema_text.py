@@ -6,12 +6,13 @@ from typing import Any
 
 import yaml
 
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.column import Column
+from pipeline.contract.schema import Schema
 
 HEAD = """\
 # A first guess by `python -m ops.schema infer`: fill in source, units and descriptions, and correct what is wrong.
-# dtype float, int, bool or category; min and max are inclusive and in the unit; role feature (the default), target, id,
-# time, group, split or ignore. `python -m ops.schema check` describes this file.
+# dtype float, int, bool, category or datetime; min and max are inclusive and in the unit; role feature (the default),
+# target, id, time, group, split or ignore. `python -m ops.schema check` describes this file.
 """
 _SHOWN_CATEGORIES = 4
 _LONGEST = 36  # characters of a cell of a described column
@@ -73,6 +74,10 @@ def _keys(column: Column) -> dict[str, Any]:
         keys["other"] = column.other
     if column.missing:
         keys["missing"] = list(column.missing)
+    if column.format:
+        keys["format"] = column.format
+    if column.parts:
+        keys["parts"] = list(column.parts)
     if column.nullable:
         keys["nullable"] = True
     return keys if column.role == "feature" else keys | {"role": column.role}
@@ -89,8 +94,9 @@ def _allowed(column: Column) -> str:
     if names := column.categories:
         more = f" and {len(names) - _SHOWN_CATEGORIES} more" if len(names) > _SHOWN_CATEGORIES else ""
         return ", ".join(map(_cut, names[:_SHOWN_CATEGORIES])) + more
-    if column.role == "time" and column.dtype == "category":
-        return "ISO 8601 text"
+    if column.is_moment:
+        seen = f"; the model sees {', '.join(column.seen_parts)}" if column.seen_parts else ""
+        return f"{column.format or 'ISO 8601 text'}{seen}"
     if column.dtype == "bool":
         return "true or false"
     if column.min is not None:

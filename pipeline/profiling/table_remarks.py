@@ -41,7 +41,8 @@ def names(raw: pd.DataFrame, inferred: Schema) -> Iterator[Remark]:
         if unused and raw[column.name].astype("str").nunique() < len(raw):
             topic = "named like an id, but not used as one; with role group, rows of one value stay together"
             yield Remark(topic, column.name, f"role {column.role}")
-        if column.role == "feature" and not has_time and column.name.lower().endswith(_TIME_NAMES):
+        is_measure = column.role == "feature" and column.dtype != "datetime"
+        if is_measure and not has_time and column.name.lower().endswith(_TIME_NAMES):
             topic = "named like a time, but used as a feature; with role time, the latest rows are the test split"
             yield Remark(topic, column.name, column.dtype)
 

@@ -6,7 +6,7 @@ import pandas as pd
 from msgspec.structs import replace
 
 from pipeline.contract.cell_text import NUMBER
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from pipeline.contract.wording import counted
 from pipeline.profiling.column_profile import Profile
 from pipeline.profiling.numeric_bounds import as_number
@@ -59,7 +59,7 @@ def guess_number_in_text(feature: Column, profile: Profile) -> Guess | None:
         key = f": missing: [{', '.join(map(quoted, counts.index))}]" if len(counts) <= 3 else ", …"
         return Guess(as_number(ignored, profile), topic, f"{cells}{key}; first in row {strays.index[0]}")
     if _share(profile.text, _OTHER_DATE) >= MOSTLY:
-        topic = "role ignore: these dates are not ISO 8601; write 2020-12-31, and they can order the split (role time)"
+        topic = "role ignore: these dates are not all written in one way; write 2020-12-31, then remove the role"
         return Guess(replace(ignored, dtype="category"), topic, f"such as {shown(strays.iloc[0])}")
     if _share(strays, _WRITTEN_NUMBER) >= MOSTLY:
         topic = "role ignore: its numbers have a comma, a currency or a unit; write 1234.5"

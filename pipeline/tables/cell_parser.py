@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from pipeline.tables.cell_values import convert
 
 # The reasons to reject a row; of several, the first here is listed.

@@ -3,24 +3,29 @@
 Cleaning, drift, `score` and `infer` all read the cells of a table by `convert`.
 """
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.contract import cells as single
+from pipeline.contract import moments as one_moment
 from pipeline.contract.cell_text import EXACT, FALSE, MOMENT, NUMBER, SLASHES, TRUE, WHOLE, written
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 
 
 def convert(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:
     """Return the typed values, NA where a cell has none, and a mask [rows] of the cells that hold something unusable.
 
     Each cell is read as by `pipeline.contract.cells`. Types: float64, Int64, boolean, category (text where the column
-    lists none), UTC timestamps for a time in text.
+    lists none), UTC timestamps to the microsecond for moments.
     """
+    if column.is_moment:
+        return _moments(cells, column)
     if column.dtype == "category":
-        return _moments(cells, column) if column.role == "time" else _categories(cells, column)
+        return _categories(cells, column)
     numbers, missing = _numbers(cells, column)
     if own := single.words(column).numbers:
         missing |= np.isin(numbers, own)
@@ -81,13 +86,46 @@ def _categories(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray
 
 
 def _moments(cells: pd.Series, column: Column) -> tuple[pd.Series, np.ndarray]:
-    """Return UTC timestamps of ISO 8601 text or of a Parquet file's timestamps; without a zone they are UTC already."""
-    text = _plain(_text(cells))
-    missing = _is_missing(text, column).to_numpy(zero_copy_only=False)
+    """Return UTC timestamps of text, or of a Parquet file's dates and timestamps; without a zone they are UTC already.
+
+    A date that is no text has no format.
+    """
+    if pd.api.types.is_datetime64_any_dtype(cells.dtype):
+        moments, missing = pd.to_datetime(cells, utc=True), cells.isna().to_numpy(bool)
+    else:
+        text = _plain(_text(cells))
+        missing = _is_missing(text, column).to_numpy(zero_copy_only=False)
+        moments = _formatted(text, column.format) if column.format else _iso(text)
+        if column.format and cells.dtype == object:
+            is_date = np.array([isinstance(cell, date) for cell in cells], dtype=bool)
+            moments = moments.mask(is_date, _iso(text))
+        moments = moments.set_axis(cells.index)
+    unusable = moments.isna().to_numpy(bool) & ~missing
+    moments = moments.dt.as_unit("us")
+    own = single.words(column).moments
+    return moments.mask(moments.isin(own)) if own else moments, unusable
+
+
+def _iso(text: pa.Array) -> pd.Series:
     text = pc.replace_substring_regex(text, SLASHES, r"\1-\2-")
     iso = pc.if_else(pc.match_substring_regex(text, MOMENT), text, None)
-    moments = pd.to_datetime(iso.to_pandas().set_axis(cells.index), format="ISO8601", errors="coerce", utc=True)
-    return moments, moments.isna().to_numpy(bool) & ~missing
+    # To the microsecond: one finer cell would take the years after 2262 from the whole column.
+    iso = pc.replace_substring_regex(iso, r"(\.[0-9]{6})[0-9]+", r"\1")
+    return pd.to_datetime(iso.to_pandas(), format="ISO8601", errors="coerce", utc=True)
+
+
+def _formatted(text: pa.Array, form: str) -> pd.Series:
+    """Return the moments of texts in a format. Each distinct one is read as the server reads it: pandas' own strptime
+    knows other texts."""
+
+    def read(cell: str) -> object:
+        try:
+            return one_moment.parse(cell, form)
+        except ValueError:
+            return pd.NaT
+
+    codes, distinct = pd.factorize(text.to_pandas())
+    return pd.Series(pd.to_datetime([read(cell) for cell in distinct], utc=True).take(codes))
 
 
 def _is_missing(text: pa.Array, column: Column) -> pa.Array:

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
+from pipeline.tables import moment_parts
 
 
 def hash_rows(table: pd.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
@@ -19,6 +20,8 @@ def hash_rows(table: pd.DataFrame, columns: tuple[Column, ...]) -> np.ndarray:
             codes, distinct = pd.factorize(values)
             text = np.array([*map(repr, distinct), "None"], dtype=object)
             normal[column.name] = pd.util.hash_array(text)[codes]
+        elif column.dtype == "datetime":
+            normal[column.name] = moment_parts.part(values, "days")
         else:
             normal[column.name] = values.astype("Float64").to_numpy(float, na_value=np.nan) + 0.0
     frame = pd.DataFrame(normal, index=table.index)

@@ -6,8 +6,9 @@ import onnx
 import pandas as pd
 from onnx import compose, helper, utils
 
+from pipeline.contract.description import Description, Interval
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.onnx_model import INPUT, OUTPUTS, Description, Interval, Model
+from pipeline.contract.onnx_model import INPUT, OUTPUTS, Model
 from pipeline.contract.params import Select
 from pipeline.tables import digits, sampling
 from pipeline.tables.feature_matrix import to_matrix

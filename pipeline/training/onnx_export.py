@@ -9,19 +9,18 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from pipeline.contract.columns import matrix_columns, names_by_feature
-from pipeline.contract.errors import PipelineError
-from pipeline.contract.onnx_model import (
+from pipeline.contract.description import (
     FORMAT,
-    KEY,
     Comparables,
     Description,
     Golden,
     Interval,
     MatrixRows,
     Member,
-    Model,
     Training,
 )
+from pipeline.contract.errors import PipelineError
+from pipeline.contract.onnx_model import KEY, Model
 from pipeline.contract.params import Select
 from pipeline.contract.schema import Schema
 from pipeline.tables import digits

@@ -9,8 +9,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
+from pipeline.contract.column import Column
 from pipeline.contract.columns import matrix_columns
-from pipeline.contract.schema import Column
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training.normalising import Normalise
 from pipeline.training.offsets import Offset
@@ -65,7 +65,8 @@ def prepare(columns: tuple[Column, ...], inputs: Inputs, indicators: tuple[int, 
     at = by_kind(columns)
     mode = SimpleImputer(strategy="most_frequent", keep_empty_features=True)
     scaler = {"scaled": [StandardScaler()], "normal": [Normalise()], "trees": []}[inputs]
-    codes = [list(range(len(columns[position].categories))) for position in at["categories"]]
+    features = [each.feature for each in matrix_columns(columns)]
+    codes = [list(range(len(features[position].categories))) for position in at["categories"]]
     encoder = [] if inputs == "trees" else [OneHotEncoder(categories=codes, sparse_output=False)]
     median = SimpleImputer(strategy="median", keep_empty_features=True)
     transformers = [

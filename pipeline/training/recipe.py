@@ -6,7 +6,7 @@ import onnx
 from onnx import numpy_helper
 from sklearn.ensemble import VotingRegressor
 
-from pipeline.contract.onnx_model import Member
+from pipeline.contract.description import Member
 from pipeline.contract.schema import Schema
 from pipeline.training import families
 from pipeline.training.onnx_export import read_description

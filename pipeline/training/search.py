@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from pipeline.contract.columns import positions
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import Train
 from pipeline.contract.schema import Schema
@@ -27,7 +28,7 @@ class FitRecord(NamedTuple):
     """The record of a search. RMSE and its standard error are in the target's unit.
 
     `out_of_fold` [training rows]: predictions by models that saw none of the row's fold; NaN where no fold holds it.
-    `tried` counts the settings. `indicators`: positions of the features with a missing indicator.
+    `tried` counts the settings. `indicators`: positions of the matrix columns with a missing indicator.
     `diverged`: settings that lost because a prediction was not finite.
     """
 
@@ -58,7 +59,7 @@ def search(rows: Rows, sample: Rows | None, schema: Schema, params: Train, famil
         best = int(np.argmin(errors))
         indicators: tuple[int, ...] = ()
         settings, out_of_fold = {**left[best], **compete.bounds(rows)}, predictions[best]
-        if with_missing := tuple(np.flatnonzero(np.isnan(rows.matrix).any(axis=0)).tolist()):
+        if with_missing := _indicator_positions(np.isnan(rows.matrix).any(axis=0), schema):
             (predicted,), (error,) = compete(rows, [left[best]], with_missing)
             if error < errors[best]:
                 out_of_fold, indicators = predicted, with_missing
@@ -112,6 +113,12 @@ class _Competition:
         """Return the settings that keep a model of so many rows within its limits."""
         kind, grid = families.get(self.family), self.params.families[self.family]
         return kind.bounds(grid, len(rows.target), self.params.max_leaves, self.params.search_rows)
+
+
+def _indicator_positions(is_missing: np.ndarray, schema: Schema) -> tuple[int, ...]:
+    """Return the positions of the columns that stand for a feature with missing values, one each; `is_missing`
+    [matrix columns]. The parts of a date are missing together."""
+    return tuple(first for first, *_ in positions(schema.features).values() if is_missing[first])
 
 
 def _finalists(

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import TransformedTargetRegressor
 
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from pipeline.training.offsets import offset
 
 

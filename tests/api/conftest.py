@@ -37,7 +37,9 @@ COLUMNS: dict[str, dict[str, Any]] = {
     "garden?": {"dtype": "bool", "nullable": True},
     "distrito": {"dtype": "category", "categories": ["Centro", "Ñuñoa", "San José: este"]},
     "heating": {"dtype": "category", "categories": ["gas", "1"], "nullable": True},
+    "sold": {"dtype": "datetime", "format": "%d/%m/%Y", "parts": ["month", "year", "weekday"], "nullable": True},
     "year": {"dtype": "int", "nullable": True, "max": 2100},
+    "listed": {"dtype": "datetime", "nullable": True},
     "slope": {"dtype": "float", "unit": "degrees", "nullable": True},
     "note": {"dtype": "category", "role": "ignore"},
     "price": {"dtype": "float", "unit": "euro", "min": 0, "role": "target"},
@@ -59,7 +61,11 @@ def table_of(rows: int) -> pd.DataFrame:
     area, rooms, year = random.uniform(10, 500, rows), random.integers(1, 11, rows), random.integers(1900, 2025, rows)
     slope, garden = random.normal(0, 5, rows), random.integers(0, 2, rows)
     distrito, heating = (random.choice(COLUMNS[name]["categories"], rows) for name in ("distrito", "heating"))
+    sold, listed = (
+        pd.Series(random.choice(pd.date_range("2019-01-01", "2022-12-31 23:00", freq="h"), rows)) for _ in range(2)
+    )
     price = 900 * area + 5000 * rooms + 3000 * garden + 10 * year - 100 * slope + 20000 * (distrito == "Ñuñoa")
+    price = price + 2000 * sold.dt.month + 100 * listed.dt.hour
     raw = pd.DataFrame(
         {
             "listing id": [f"L{row}" for row in range(rows)],
@@ -68,13 +74,15 @@ def table_of(rows: int) -> pd.DataFrame:
             "garden?": garden,
             "distrito": distrito,
             "heating": heating,
+            "sold": sold.dt.strftime("%d/%m/%Y"),
             "year": year,
+            "listed": listed.dt.strftime("%Y-%m-%dT%H:%M"),
             "slope": slope,
             "note": "",
             "price": price + random.normal(0, 1000, rows),
         }
     ).astype(str)
-    for name in ("garden?", "heating", "year", "slope"):
+    for name in ("garden?", "heating", "sold", "year", "listed", "slope"):
         raw.loc[random.random(rows) < 0.1, name] = ""
     return raw
 
@@ -165,7 +173,9 @@ def row(**changes: Any) -> dict[str, Any]:
         "garden?": True,
         "distrito": "Ñuñoa",
         "heating": "gas",
+        "sold": "17/5/2020",
         "year": 1999,
+        "listed": "2020-02-29",
         "slope": -1.5,
     }
     changed = valid | {names.get(name, name): value for name, value in changes.items()}

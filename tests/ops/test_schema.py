@@ -9,8 +9,9 @@ import yaml
 
 from ops.schema import check, print_inferred
 from pipeline.contract import paths, schema
+from pipeline.contract.column import Column
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.schema import Schema
 from pipeline.profiling.inferred_schema import infer
 from pipeline.profiling.schema_text import to_yaml
 from tests.conftest import ROOT

@@ -4,9 +4,10 @@ import pandas as pd
 import pytest
 from msgspec.structs import replace
 
+from pipeline.contract.column import Column
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import Clean
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.schema import Schema
 from pipeline.tables.splitting import Cuts
 from stages.clean import clean
 from tests.tables import make_schema

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from msgspec.structs import replace
 
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from pipeline.drift import expected_loss
 from stages.drift import compare
 from tests.tables import make_schema
@@ -185,5 +185,5 @@ def test_odd_features_do_not_stop_the_report() -> None:
         json.dumps(compare(reference, weather(60, 1).assign(**change), WEATHER, DRIFT), allow_nan=False)
         json.dumps(compare(weather(60, 1).assign(**change), weather(60, 2), WEATHER, DRIFT), allow_nan=False)
     report = compare(reference, weather(200, 1).drop(columns="wind"), WEATHER, DRIFT)
-    assert set(report["features"]) == {"heat", "rain"}
+    assert set(report["features"]) == {"heat", "rain", "seen"}
     assert compare(reference.head(1), weather(1, 1), WEATHER, replace(DRIFT, min_rows=1))["verdict"] == "none"

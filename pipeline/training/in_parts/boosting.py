@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from pipeline.contract.columns import matrix_columns
 from pipeline.distributed import together
 from pipeline.distributed.client import named_failures
 from pipeline.distributed.executor import in_this_folder
@@ -46,7 +47,7 @@ class Boosting(Learner):
         from xgboost.collective import Config
 
         gc.collect()  # XGBoost's matrix of the last fit is in a reference cycle, which keeps its rows on the workers
-        width = _prepared(prepare, np.zeros((1, len(self.parts.schema.features)))).shape[1]
+        width = _prepared(prepare, np.zeros((1, len(matrix_columns(self.parts.schema.features))))).shape[1]
         read = dask.delayed(in_this_folder(self.parts.reading(_prepared_rows)), pure=False, nout=2)
         pairs = [read(file, prepare, folds, target_offset) for file in self.parts.files]
         features = array.concatenate([array.from_delayed(x, (np.nan, width), np.float32) for x, _ in pairs])

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.columns import MatrixColumn, matrix_columns
+from pipeline.contract.schema import Schema
 from pipeline.distributed.executor import Executor
 from pipeline.tables import parquet, splitting
-from pipeline.tables.feature_matrix import to_matrix
+from pipeline.tables.feature_matrix import numbers
 from pipeline.training.offsets import offset
 
 Split = tuple[np.ndarray, np.ndarray]  # the folds to train on, and those held out
@@ -17,9 +18,9 @@ Split = tuple[np.ndarray, np.ndarray]  # the folds to train on, and those held o
 class TableStatistics(NamedTuple):
     """Statistics of the whole training table.
 
-    `missing` [features] counts missing values. `imputed` [splits + 1, features] replaces them: learned from the folds
-    that each split trains on, and last from all rows. `offsets` [splits + 1, features + 1] are what trees subtract from
-    each feature and, last, from the target.
+    `missing` [matrix columns] counts missing values. `imputed` [splits + 1, matrix columns] replaces them: learned from
+    the folds that each split trains on, and last from all rows. `offsets` [splits + 1, matrix columns + 1] are what
+    trees subtract from each column and, last, from the target.
     """
 
     rows: int
@@ -33,27 +34,28 @@ class TableStatistics(NamedTuple):
 
 def gather(run: Executor, files: list[Path], schema: Schema) -> TableStatistics:
     """Compute the statistics of the table in these files."""
-    found = run.map(_of_column, [*schema.features, schema.target], "train: columns", files, schema)
+    target = MatrixColumn(schema.target.name, schema.target)
+    found = run.map(_of_column, [*matrix_columns(schema.features), target], "train: columns", files, schema)
     rows, splits, missing, typical, offsets, stds = zip(*found, strict=True)
-    # A feature that has no value is 0, as in pipeline/training/preprocessing.py.
+    # A column that has no value is 0, as in pipeline/training/preprocessing.py.
     imputed = np.nan_to_num(np.column_stack(typical[:-1]))
-    target = float(typical[-1][-1]), float(stds[-1])
-    return TableStatistics(rows[0], splits[0], np.array(missing[:-1]), imputed, np.column_stack(offsets), *target)
+    about = float(typical[-1][-1]), float(stds[-1])
+    return TableStatistics(rows[0], splits[0], np.array(missing[:-1]), imputed, np.column_stack(offsets), *about)
 
 
 def _of_column(
-    column: Column, files: list[Path], schema: Schema
+    column: MatrixColumn, files: list[Path], schema: Schema
 ) -> tuple[int, list[Split], int, np.ndarray, np.ndarray, float]:
     """Return the rows, splits and missing values, what is typical [splits + 1] (the median, or the most frequent code
     of a bool or category; NaN without a value), the offset [splits + 1] and the standard deviation."""
     values, folds = [], []
     for file in files:
-        frame = parquet.read(file, [column.name, "fold"])
-        values.append(to_matrix(frame, (column,))[:, 0])
+        frame = parquet.read(file, [column.feature.name, "fold"])
+        values.append(numbers(frame[column.feature.name], column))
         folds.append(frame["fold"].to_numpy())
     value, fold = np.concatenate(values), np.concatenate(folds)
     known, splits = ~np.isnan(value), splitting.splits(np.arange(fold.max() + 1), schema)
-    middle = _most_frequent if column.dtype in ("bool", "category") else np.median
+    middle = _most_frequent if column.feature.dtype in ("bool", "category") else np.median
     each = [value[known & np.isin(fold, members)] for members in training_folds(splits)]
     typical = np.array([middle(some) if len(some) else np.nan for some in each])
     offsets = np.array([offset(some) for some in each])

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from pipeline.contract.description import Training
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.onnx_model import Training
 from pipeline.contract.params import Train
 from pipeline.tables import digits, parquet, sampling
 from pipeline.training import families, preprocessing, search

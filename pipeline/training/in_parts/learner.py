@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from pipeline.contract.columns import matrix_columns
 from pipeline.contract.schema import Schema
 from pipeline.distributed.executor import Executor
 from pipeline.tables import parquet
@@ -23,7 +24,7 @@ Result = TypeVar("Result")
 
 
 class PartRows(NamedTuple):
-    """The rows of the file `name`: `matrix` [rows, features] as of `to_matrix`, `target` and `fold` [rows]; `table` is
+    """The rows of the file `name`: `matrix` [rows, columns] as of `to_matrix`, `target` and `fold` [rows]; `table` is
     the frame that they are from."""
 
     name: str
@@ -64,8 +65,9 @@ class Learner(ABC):
     def set_up(self, settings: Hyperparameters, indicators: tuple[int, ...]) -> Pipeline:
         """Return the pipeline of the settings, fitted to two blank rows: this learns what needs no rows, and raises
         PipelineError that names settings which the model refuses."""
+        blank = np.zeros((2, len(matrix_columns(self.parts.schema.features))))
         with cross_validation.named_refusal(self.family, settings):
-            return self.make(settings, indicators).fit(np.zeros((2, len(self.parts.schema.features))), np.zeros(2))
+            return self.make(settings, indicators).fit(blank, np.zeros(2))
 
     @abstractmethod
     def fit(self, settings: Hyperparameters, indicators: tuple[int, ...], number: int) -> Pipeline:

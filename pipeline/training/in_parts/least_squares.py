@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
+from pipeline.contract.columns import matrix_columns
 from pipeline.training import preprocessing
 from pipeline.training.in_parts.column_statistics import TableStatistics
 
@@ -20,12 +21,14 @@ _RANK_TOLERANCE = 1e-12
 class Layout(NamedTuple):
     """The columns of the sums: ones first, the target last.
 
-    `first` [features]: the position of a feature's first column (a category has one for each code); `missing`
-    [features]: that of the column of its missing values, or -1. `centre` [features + 1] is subtracted from the numbers
-    and, last, from the target. `width` counts the columns.
+    `features` [matrix columns]: the feature that each is made from. `first` [matrix columns]: the position of its first
+    column here (a category has one for each code); `missing` [matrix columns]: that of the column of its missing
+    values, or -1. `centre` [matrix columns + 1] is subtracted from the numbers and, last, from the target. `width`
+    counts the columns.
     """
 
     columns: tuple[Column, ...]
+    features: tuple[Column, ...]
     first: np.ndarray
     missing: np.ndarray
     centre: np.ndarray
@@ -34,13 +37,14 @@ class Layout(NamedTuple):
 
 def layout(columns: tuple[Column, ...], statistics: TableStatistics) -> Layout:
     """Lay out the sums for these features."""
-    widths = [len(column.categories) if column.dtype == "category" else 1 for column in columns]
+    features = tuple(each.feature for each in matrix_columns(columns))
+    widths = [len(feature.categories) if feature.dtype == "category" else 1 for feature in features]
     first = 1 + np.cumsum([0, *widths])
     has_missing = statistics.missing > 0
     missing = np.where(has_missing, first[-1] + np.cumsum(has_missing) - 1, -1)
-    is_number = [column.dtype not in ("bool", "category") for column in columns]
+    is_number = [feature.dtype not in ("bool", "category") for feature in features]
     centre = np.append(np.where(is_number, statistics.imputed[-1], 0.0), statistics.target_median)
-    return Layout(columns, first[:-1], missing, centre, int(first[-1] + has_missing.sum()) + 1)
+    return Layout(columns, features, first[:-1], missing, centre, int(first[-1] + has_missing.sum()) + 1)
 
 
 def design(layout: Layout, matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -48,10 +52,10 @@ def design(layout: Layout, matrix: np.ndarray, target: np.ndarray) -> np.ndarray
     values = np.zeros((len(matrix), layout.width))
     values[:, 0] = 1
     values[:, -1] = target - layout.centre[-1]
-    for position, column in enumerate(layout.columns):
+    for position, feature in enumerate(layout.features):
         known = np.flatnonzero(~np.isnan(matrix[:, position]))
         first, cells = layout.first[position], matrix[known, position]
-        if column.dtype == "category":
+        if feature.dtype == "category":
             values[known, first + cells.astype(np.int64)] = 1
         else:
             values[known, first] = cells - layout.centre[position]
@@ -62,10 +66,10 @@ def design(layout: Layout, matrix: np.ndarray, target: np.ndarray) -> np.ndarray
 
 
 def impute(layout: Layout, products: np.ndarray, imputed: np.ndarray) -> np.ndarray:
-    """Return the products [width, width] of the table with `imputed` [features] in place of missing values."""
+    """Return the products [width, width] of the table with `imputed` [matrix columns] in place of missing values."""
     changed = products.copy()
     for position in np.flatnonzero(layout.missing >= 0):
-        is_category = layout.columns[position].dtype == "category"
+        is_category = layout.features[position].dtype == "category"
         into = layout.first[position] + (int(imputed[position]) if is_category else 0)
         times = 1.0 if is_category else imputed[position] - layout.centre[position]
         changed[into] += changed[layout.missing[position]] * times
@@ -86,7 +90,7 @@ def solve(
     coded = [
         layout.first[position] + code
         for position in at["categories"]
-        for code in range(len(layout.columns[position].categories))
+        for code in range(len(layout.features[position].categories))
     ]
     inputs = [*layout.first[scaled], *coded, *layout.missing[list(indicators)]]
     # Means and covariances of the inputs and, last, of the target.

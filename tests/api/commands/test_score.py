@@ -126,6 +126,7 @@ def parts(example: Example, tmp_path: Path) -> Path:
     table = example.table.head(90).drop(columns=["row", "fold", "listing id", "slope"])
     table.loc[table.index[::30], "rooms"] = 99
     table[:30].to_parquet(folder / "a.parquet", index=False)
+    table["sold"] = table["sold"].dt.strftime("%d/%m/%Y")  # as the schema says of text
     table[30:60].to_csv(folder / "b.csv", index=False)
     table[60:].to_csv(folder / "c.csv", index=False)
     (folder / "notes.txt").write_text("no table")

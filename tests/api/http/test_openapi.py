@@ -14,7 +14,7 @@ from api.http.openapi import body_schema
 from api.requests.decoder import Contract
 from api.requests.diagnostics import RefusedError
 from pipeline.contract.cell_text import NUMBER
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from tests.api.conftest import Client, row, serving
 from tests.api.requests.test_readers_agree import ANY, LEAVES, NAMES
 from tests.pipeline.contract.test_cells import WORDS

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from api.http import form_fields
+from pipeline.contract.columns import matrix_columns, positions
 from pipeline.contract.onnx_model import Model
 from pipeline.tables.atomic_files import digest
 from tests.api.conftest import Client, Example, serving
@@ -123,14 +124,15 @@ def test_a_field_is_empty_where_most_training_rows_have_no_value(example: Exampl
     """The form fills in no typical value of a feature that most of the training rows in the model file lack."""
     about = Model.load(example.path).description
     assert about.golden
-    width = len(about.columns)
+    at = positions(about.columns)
+    width, count = len(matrix_columns(about.columns)), len(at)
     rows = [[None if k == width - 1 else 1.0 for k in range(width)]] * 3 + [[1.0] * width] * 2
     golden = msgspec.structs.replace(about.golden, features=[*rows, [None] * width, [None] * width])
     found = form_fields.fields(msgspec.structs.replace(about, golden=golden))
-    assert [field.value == "" for field in found] == [False] * (width - 1) + [True]
+    assert [field.value == "" for field in found] == [False] * (count - 1) + [True]
     background = [[None, *[1.0] * (width - 1)]] * 33 + [[1.0] * width] * 31
     found = form_fields.fields(msgspec.structs.replace(about, golden=golden, background=background))
-    assert [field.value == "" for field in found] == [True] + [False] * (width - 1)
+    assert [field.value == "" for field in found] == [True] + [False] * (count - 1)
     few = msgspec.structs.replace(golden, features=[*rows[2:], [None] * width])
     assert all(field.value for field in form_fields.fields(msgspec.structs.replace(about, golden=few)))
 

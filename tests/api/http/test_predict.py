@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.requests.values import to_json
+from api.requests.values import as_sent
+from pipeline.contract.columns import positions
 from pipeline.tables.atomic_files import digest
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.tables.splitting import TEST
@@ -24,8 +25,8 @@ DOCUMENTED = {200, 400, 413, 415, 422}
 def bodies(example: Example, table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of the table as a caller would send them; missing values are null."""
     columns = example.schema.features
-    matrix = to_matrix(table, columns).tolist()
-    return [{c.name: to_json(number, c) for c, number in zip(columns, line, strict=True)} for line in matrix]
+    rows = [[None if math.isnan(number) else number for number in row] for row in to_matrix(table, columns).tolist()]
+    return [{c.name: as_sent([row[k] for k in positions(columns)[c.name]], c) for c in columns} for row in rows]
 
 
 def assert_problem(response: Any, status: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def test_mistakes_of_a_batch_have_row_numbers(client: Client) -> None:
     assert content["detail"] == "row 1, rooms: expected a whole number from 1 to 10; 3 more"
     content = assert_problem(client.post("/predict/batch", json=row()), 422)
     assert content["errors"] == [
-        {"field": "", "problem": "body", "value": "an object of 7", "expected": "one JSON array of rows", "row": None}
+        {"field": "", "problem": "body", "value": "an object of 9", "expected": "one JSON array of rows", "row": None}
     ]
     content = assert_problem(client.post("/predict/batch", json=[{"x": n} for n in range(20)]), 422)
     assert (len(content["errors"]), "of which 49 are listed" in content["detail"]) == (50, True)

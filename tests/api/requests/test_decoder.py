@@ -5,11 +5,13 @@ import math
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from api.requests.decoder import Contract
 from api.requests.diagnostics import MOST_MISTAKES, Mistake, RefusedError
 from api.requests.strict_json import MalformedError
+from pipeline.contract.columns import matrix_columns, positions
 from pipeline.contract.schema import Schema
 from tests.api.conftest import Example, row
 
@@ -31,7 +33,9 @@ def test_missing_nullable_features_are_nan_and_named(contract: Contract, missing
     """A nullable feature may be null, a marker of missing or absent; imputed ones are listed in the features' order."""
     found = contract.decode(body(slope=missing, heating=missing, garden=missing))
     assert found.imputed == ["garden?", "heating", "slope"]
-    assert [math.isnan(number) for number in found.numbers] == [False, False, True, False, True, False, True]
+    columns = matrix_columns(contract.schema.features)
+    lacking = [column.name for column, number in zip(columns, found.numbers, strict=True) if math.isnan(number)]
+    assert lacking == found.imputed
 
 
 @pytest.mark.parametrize(
@@ -64,8 +68,31 @@ def test_every_way_to_write_a_valid_value(contract: Contract, field: str, value:
     is its place in the schema's list. A cell of a table may be sent as it is: numbers, yes and no in text, space around
     text, and 1 or 1.0 for the category "1"."""
     name = {"area": "area m²", "garden": "garden?"}.get(field, field)
-    place = [column.name for column in contract.schema.features].index(name)
+    [place] = positions(contract.schema.features)[name]
     assert contract.decode(body(**{field: value})).numbers[place] == number
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "parts"),
+    [
+        ("sold", "17/5/2020", [2020, 5, 7]),
+        ("sold", " 01/12/1999 ", [1999, 12, 3]),
+        ("sold", None, [math.nan] * 3),
+        ("listed", "2020-02-29", [2020, 2, 6, 0, 60, 18321]),
+        ("listed", "2020-02-29T18:00", [2020, 2, 6, 18, 60, 18321.75]),
+        ("listed", "2020-02-29T18:00+06:00", [2020, 2, 6, 12, 60, 18321.5]),
+        ("listed", 2020, [2020, 1, 3, 0, 1, 18262]),
+        ("listed", "NA", [math.nan] * 6),
+    ],
+)
+def test_a_date_becomes_its_parts(contract: Contract, field: str, value: Any, parts: list[float]) -> None:
+    """A date is sent as cleaning reads it: in the column's format, else in ISO 8601, in UTC where it has a zone. The
+    model gets the parts that the schema names, in one order; a missing date misses all of them, and is imputed once."""
+    found = contract.decode(body(**{field: value}))
+    numbers = [found.numbers[place] for place in positions(contract.schema.features)[field]]
+    assert np.array_equal(numbers, parts, equal_nan=True)
+    assert (field in found.imputed) == math.isnan(parts[0])
+    assert found.imputed.count(field) < 2
 
 
 @pytest.mark.parametrize("value", [None, 7, "L:1", {"a": [1, {"b": ":"}]}, [], True, 10**40])
@@ -97,6 +124,10 @@ def test_columns_that_are_no_features_are_accepted_and_skipped(contract: Contrac
         ({"heating": 2}, "heating", "category", "one of gas, 1, or null"),
         ({"distrito": "centro"}, "distrito", "category", "one of Centro, Ñuñoa, San José: este"),
         ({"distrito": None}, "distrito", "missing", "one of Centro, Ñuñoa, San José: este"),
+        ({"sold": "5/17/2020"}, "sold", "type", "a date or time like 30/11/2026 (%d/%m/%Y), or null"),
+        ({"sold": "2020-05-17"}, "sold", "type", "a date or time like 30/11/2026 (%d/%m/%Y), or null"),
+        ({"listed": "10:05"}, "listed", "type", "a date or time like 2026-11-30T10:05:00, or null"),
+        ({"listed": [1]}, "listed", "type", "a date or time like 2026-11-30T10:05:00, or null"),
         ({"price": 1}, "price", "unknown", "no such field: it is what the model predicts"),
         ({"Rooms": 1}, "Rooms", "unknown", "a feature of the model (did you mean 'rooms'?)"),
         ({"zzz": 1}, "zzz", "unknown", "a feature of the model"),

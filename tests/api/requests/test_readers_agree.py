@@ -26,6 +26,18 @@ LEAVES: st.SearchStrategy[Any] = (
     | st.sampled_from(
         ["Centro", "Ñuñoa ", "San José: este", "gas", "1", "1.0", "a:b", "", "NA", "yes", "3", " 1e1", "2.5", "1e999"]
     )
+    | st.sampled_from(
+        [
+            "17/5/2020",
+            " 01/12/1999",
+            "31/02/2020",
+            "2020-02-29",
+            "2020-02-29T10:05Z",
+            "2020",
+            "\u0661/5/2020",
+            "5/17/2020",
+        ]
+    )
     | TEXT
 )
 ANY = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from api.telemetry.metrics import NO_COLUMN, Distribution, buckets
-from pipeline.contract.onnx_model import Training
+from pipeline.contract.description import Training
 from pipeline.tables.atomic_files import digest
 from tests.api.conftest import Client, Example, row, serving, until
 from tests.conftest import ROOT

@@ -1,17 +1,21 @@
 """One value has one reading: a cell by itself, as the server reads it, and a whole column, as cleaning reads it."""
 
 import math
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.contract import cell_text, cells
 from pipeline.contract.cells import UnusableError
-from pipeline.contract.schema import Column
-from pipeline.tables import cell_values
+from pipeline.contract.column import Column
+from pipeline.tables import cell_values, raw_table
 
 WORDS = ("1", "1.0", "007", "7", "2.5", "WD", "NA", "None", "yes", "True", "?", "-999", "other", "-0")
 COLUMNS = st.one_of(
@@ -75,14 +79,30 @@ MOMENTS = st.one_of(
     st.from_regex(cell_text.MOMENT, fullmatch=True),
     st.sampled_from(["10:05", "01/02/2026", "yesterday", "NA", "2026-02-30", "2026-11-30T10:05:00Z", "2026/11/30"]),
     st.text("0123456789-/: TZ+.", max_size=25),
+    st.from_regex(r"[0-3]?[0-9][/.][01]?[0-9][/.]([12][0-9])?[0-9]{2}( [0-9]?[0-9]:[0-5][0-9])?", fullmatch=True),
     st.integers(0, 10**10),
 )
 
 
-@given(MOMENTS)
-def test_a_moment_reads_alike(cell: str | float) -> None:
-    """Any text is the same moment alone and in a column, or none in both."""
-    column = Column("t", "category", role="time")
+DATES = st.one_of(
+    st.just(Column("t", "category", role="time")),
+    st.builds(
+        lambda form, missing: Column("t", "datetime", format=form, missing=missing),
+        st.sampled_from(["", "%d/%m/%Y", "%m/%d/%Y", "%Y%m%d", "%d.%m.%y %H:%M", "%Y-%m-%dT%H:%M:%S%z"]),
+        st.sampled_from([(), ("?", "01/02/2026", "2026-11-30")]),
+    ),
+)
+
+
+@given(MOMENTS, DATES)
+@example("1/1/2026", Column("t", "datetime", format="%d/%m/%Y"))
+@example("01/02/2026", Column("t", "datetime", format="%d/%m/%Y", missing=("01/02/2026",)))
+@example("01/02/2026 ", Column("t", "datetime", format="%d/%m/%Y", missing=("1/2/2026",)))
+@example("2026-11-30T00:00", Column("t", "datetime", missing=("2026-11-30",)))
+@example("now", Column("t", "datetime", format="%d/%m/%Y"))
+@example(20261130, Column("t", "datetime", format="%Y%m%d"))
+def test_a_moment_reads_alike(cell: str | float, column: Column) -> None:
+    """Any text is the same moment alone and in a column, or none in both, in ISO 8601 and in any format."""
     values, unusable = cell_values.convert(pd.Series([cell]), column)
     try:
         moment = cells.to_moment(cell, column)
@@ -91,6 +111,29 @@ def test_a_moment_reads_alike(cell: str | float) -> None:
         return
     assert not unusable[0]
     assert (None if values.isna()[0] else values[0].to_pydatetime(warn=False)) == moment
+
+
+@pytest.mark.parametrize("form", ["", "%d/%m/%Y"])
+def test_a_date_of_a_parquet_file_needs_no_format(tmp_path: Path, form: str) -> None:
+    """Dates and timestamps of Arrow, with a zone or without, are the moments that they are, whatever the text of other
+    files looks like; so are they among text, where a CSV file is another part of the table."""
+    day = datetime(2026, 2, 1)
+    stored = {
+        "day": pa.array([day.date(), None], pa.date32()),
+        "day64": pa.array([day, None], pa.date64()),
+        "plain": pa.array([day, None], pa.timestamp("ns")),
+        "seconds": pa.array([day, None], pa.timestamp("s")),
+        "utc": pa.array([day, None], pa.timestamp("us", "UTC")),
+        "berlin": pa.array([day, None], pa.timestamp("ms", "Europe/Berlin")),  # stored in UTC
+    }
+    pa.parquet.write_table(pa.table(stored), tmp_path / "part.parquet")
+    table = raw_table.read_part(tmp_path / "part.parquet")
+    table["mixed"] = pd.Series(["1/2/2026" if form else "2026/02/01", None], dtype=object)
+    table.loc[1, "mixed"] = pd.Timestamp(day)
+    for name in table:
+        values, unusable = cell_values.convert(table[name], Column(name, "datetime", format=form))
+        assert (values.dtype, values[0], unusable.any()) == ("datetime64[us, UTC]", pd.Timestamp(day, tz="UTC"), False)
+        assert values.isna()[1] == (name != "mixed")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Parameters and schema: a mistake is named with file, key, value and what is allowed."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -97,8 +98,19 @@ def test_a_section_is_frozen_and_named_by_class_or_name() -> None:
         ("dtype: bool, ", "dtype: category, categories: [a], other: b, ", "'other': expected one of a, found 'b'"),
         ("unit: rooms, ", "other: a, ", "'other': expected one of the categories, found 'a'"),
         ("RAD: {", "RAD: {role: id, nullable: true, ", "role id must be nullable: false"),
+        ("RM: {", "RM: {parts: [month], ", "'parts': only for dtype datetime, found with dtype float"),
+        (
+            "RM: {dtype: float",
+            "RM: {parts: [moon], dtype: datetime",
+            "'parts': expected a list of year, month, weekday,",
+        ),
+        ("RM: {dtype: float", "RM: {parts: [hour, hour], dtype: datetime", "expected each part once, found hour, hour"),
+        ("RM: {dtype: float", "RM: {dtype: datetime", "'min': expected a finite bound of a float or int column"),
+        ("RM: {dtype: float", "RM: {format: '%d/%m', dtype: datetime", "'format': expected a year .*, found '%d/%m'"),
+        ("RM: {dtype: float", "RM: {format: '%Q %Y', dtype: datetime", "'format': expected a year .*, found '%Q %Y'"),
+        ("CHAS: {dtype: bool", "CHAS: {role: group, dtype: datetime", "role group must be int or category"),
         ("RM: {", "RM: {role: id, ", "role id must be int, or category without"),
-        ("CHAS: {", "CHAS: {role: time, ", "role time must be int or float, or category without"),
+        ("CHAS: {", "CHAS: {role: time, ", "role time must be datetime, int or float, or category without"),
         ("CHAS: {", "CHAS: {role: split, ", "role split must be category with the categories train and test"),
         ("RM: {", "RM: {role: group, ", "role group must be int or category"),
     ],
@@ -107,6 +119,22 @@ def test_a_wrong_schema_is_named(tmp_path: Path, old: str, new: str, said: str) 
     """A schema error names the column, the key, the value and what is allowed; a role names the dtypes that suit it."""
     with pytest.raises(PipelineError, match=said):
         schema.load(edited(tmp_path, "data/schema.yaml", old, new))
+
+
+def test_a_format_needs_quotes(tmp_path: Path) -> None:
+    """A format of dates without quotes is no YAML; the message says what to do."""
+    with pytest.raises(PipelineError, match=r"not readable YAML: .*: put quotes around text that begins with %"):
+        schema.load(edited(tmp_path, "data/schema.yaml", "unit: rooms", "format: %d/%m/%Y"))
+
+
+def test_a_part_of_a_date_and_a_column_have_different_names(tmp_path: Path) -> None:
+    """A column may not be called as a part of a datetime is in the model's matrix."""
+    date = "RM.hour: {dtype: float}\n  RM: {dtype: datetime}\n  AGE: {"
+    text = (ROOT / "data/schema.yaml").read_text().replace("  AGE: {", f"  {date}")
+    path = tmp_path / "schema.yaml"
+    path.write_text(re.sub(r"(?m)^  RM: \{dtype: float.*\n", "", text))
+    with pytest.raises(PipelineError, match=r"'RM.hour' is a column and a part of a datetime: rename the column"):
+        schema.load(path)
 
 
 def test_an_excluded_feature_stays_known() -> None:

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.contract.column import Column
 from pipeline.contract.params import Clean
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.schema import Schema
 from pipeline.tables.sampling import reference
 from stages.clean import clean
 from stages.drift import compare

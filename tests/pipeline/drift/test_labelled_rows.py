@@ -89,7 +89,7 @@ def test_a_row_is_added_once() -> None:
 def test_rows_without_an_id_are_known_by_what_they_are() -> None:
     """Rows of a CSV are added once too. Equal rows count as one where no two raw rows are equal, else as often as they
     are there."""
-    rows = live_rows(20).drop(columns="prediction_id")
+    rows = live_rows(20).drop(columns="prediction_id").assign(sold=lambda table: table["sold"].dt.strftime("%d/%m/%Y"))
     twice = pd.concat([rows, rows.head(5), raw_table.read().head(4).drop(columns="note")])
     twice.to_csv("data/live/rows.csv", index=False)
     assert collect().startswith("20 labelled")

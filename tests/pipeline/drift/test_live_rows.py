@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.contract.column import Column
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.schema import Column
 from pipeline.drift import live_rows, metrics, page, windows
 from stages.drift import compare
 from tests.tables import make_schema

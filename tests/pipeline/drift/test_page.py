@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from pipeline.drift import metrics, page
 from stages.drift import compare
 from tests.conftest import Project

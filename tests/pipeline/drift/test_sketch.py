@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from pipeline.drift import sketch, two_sample_tests
 from tests.tables import make_schema
 

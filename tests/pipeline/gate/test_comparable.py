@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
+from pipeline.contract.column import Column
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.schema import Column
 from pipeline.gate import comparable
 from tests.conftest import Project
 from tests.tables import make_schema

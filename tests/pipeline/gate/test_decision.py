@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.contract.column import Column
+from pipeline.contract.description import Training
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.number_text import figure
-from pipeline.contract.onnx_model import Training
 from pipeline.contract.params import Gate
-from pipeline.contract.schema import Column
 from pipeline.gate import checks, evidence, render
 from pipeline.gate.checks import Check
 from pipeline.gate.decision import decide

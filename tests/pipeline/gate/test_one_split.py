@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pipeline.contract import paths
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from pipeline.gate import repeated_cv
 from pipeline.tables import parquet
 from tests.tables import make_schema

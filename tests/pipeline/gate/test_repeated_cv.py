@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.contract.onnx_model import Member
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
+from pipeline.contract.description import Member
 from pipeline.gate import repeated_cv
 from pipeline.training import families
 from pipeline.training.recipe import Recipe

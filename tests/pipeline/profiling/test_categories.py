@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from pipeline.profiling.text_guess import OTHER
 from tests.describable import ROWS, table
 from tests.pipeline.profiling.test_inferred_schema import cleaned, column, remarks

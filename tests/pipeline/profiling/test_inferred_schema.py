@@ -1,5 +1,6 @@
 """A first schema for any table: it loads, the pipeline runs with it as it is, and it says what to look at."""
 
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.contract import cell_text, schema
+from pipeline.contract.column import PARTS, RESERVED, Column
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import Clean
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.schema import Schema
 from pipeline.profiling.column_guess import guess
 from pipeline.profiling.column_profile import profile
 from pipeline.profiling.inferred_schema import infer
@@ -48,6 +50,10 @@ def remarks(raw: pd.DataFrame, target: str = "price") -> dict[str, str]:
     return {remark.name: f"{remark.topic}: {remark.detail}" for remark in infer(raw, target).remarks if remark.name}
 
 
+def told(raw: pd.DataFrame, name: str) -> list[str]:
+    return [f"{each.topic}: {each.detail}" for each in infer(raw, "price").remarks if each.name == name]
+
+
 # One strategy a kind of column, for each of its cells.
 NUMBERS = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
@@ -62,6 +68,9 @@ KINDS = st.one_of(
     st.just(st.text(max_size=6)),
     st.just(st.dates().map(str)),
     st.just(st.datetimes().map(lambda moment: moment.isoformat())),
+    st.sampled_from(["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%y %H:%M", "%Y.%m.%d", "%m-%d-%Y %I:%M %p"]).map(
+        lambda form: st.datetimes(datetime(1970, 1, 1)).map(lambda moment: moment.strftime(form))
+    ),
     st.just(st.sampled_from(["1,5", "$1,200", "12 %", "1.2.2020", "?", "3"])),
     st.just(st.sampled_from(["train", "test"])),
     st.sampled_from(["x", "", "NA", "1"]).map(st.just),
@@ -70,7 +79,7 @@ NAMES = st.one_of(
     st.text(min_size=1, max_size=8),
     st.sampled_from(["id", "split", "Id", "yes", "5", "1e-05", "null", "2020-01-01", 'say "hi"', "Fläche m²", "a: b"]),
     st.just("n" * 200),
-).filter(lambda name: name not in {*schema.RESERVED, "size", "price"})
+).filter(lambda name: name not in {*RESERVED, "size", "price"})
 
 
 @st.composite
@@ -123,7 +132,7 @@ def test_typed_columns_are_known(tmp_path: Path) -> None:
         ("b", "bool", "feature"),
         ("n", "int", "feature"),
         ("price", "int", "target"),
-        ("t", "category", "time"),
+        ("t", "datetime", "time"),
         ("huge", "float", "feature"),
     ]
     assert result.counts["rejected"] == 0
@@ -141,8 +150,10 @@ def test_typed_columns_are_known(tmp_path: Path) -> None:
         (["01234", "90210"], "category", "feature"),
         (["1,5", "2,5"], "float", "ignore"),
         (["$1,200", "$900"], "float", "ignore"),
-        (["31.12.2020", "1.1.2021"], "category", "ignore"),
-        (["2020-01-01", "2021-01-01"], "category", "ignore"),
+        (["31.12.2020", "1.1.2021"], "datetime", "feature"),
+        (["31.12.2020", "12/31/2020"], "category", "ignore"),
+        (["2020-01-01", "2021-01-01"], "datetime", "feature"),
+        ([f"2020-02-{1 + k % 28:02}" for k in range(ROWS - 1)] + [""], "datetime", "feature"),
         (["a"], "category", "ignore"),
         (["", "NA"], "float", "ignore"),
         ([str(k) for k in range(ROWS)], "int", "id"),
@@ -151,7 +162,7 @@ def test_typed_columns_are_known(tmp_path: Path) -> None:
         ([f"n{k // 2 % 29}" for k in range(ROWS)], "category", "feature"),
         ([f"n{k * 2 // 3}" for k in range(ROWS)], "category", "ignore"),
         ([str(2**60 + k * 3) for k in range(ROWS)], "category", "id"),
-        ([f"2020-02-{1 + k % 28:02} 10:{k:02}" for k in range(ROWS)], "category", "time"),
+        ([f"2020-02-{1 + k % 28:02} 10:{k:02}" for k in range(ROWS)], "datetime", "time"),
         ([*(str(k / 8) for k in range(ROWS - 1)), "?"], "float", "ignore"),
     ],
 )
@@ -159,6 +170,41 @@ def test_a_column_is_guessed(values: list[object], dtype: str, role: str) -> Non
     """The cells decide: booleans, whole numbers, numbers, moments, few texts, ids; what teaches nothing is ignored."""
     found = column(values)
     assert (found.dtype, found.role) == (dtype, role)
+
+
+@pytest.mark.parametrize(
+    ("cells", "form", "parts", "said"),
+    [
+        (["2020-01-01", "2020-01-08"], "", ("yearday", "days"), ""),
+        (["2020-01-01T05:00", "2020-01-01T09:30"], "", ("hour", "days"), ""),
+        (["31/12/2020", "1/1/2021"], "%d/%m/%Y", ("year", "month", "weekday", "yearday", "days"), ""),
+        (["12/31/2020 11:00 PM", "1/1/2020 1:05 AM"], "%m/%d/%Y %I:%M %p", PARTS[1:], ""),
+        (["1.2.20", "2.2.20"], "%d.%m.%y", ("weekday", "yearday", "days"), 'change the key format: format: "%m.%d.%y"'),
+        (["2020.1.5", "2020.1.12"], "%Y.%m.%d", ("yearday", "days"), ""),
+    ],
+)
+def test_a_date_is_known_by_its_form(cells: list[str], form: str, parts: tuple[str, ...], said: str) -> None:
+    """Dates in ISO 8601 or one other order are read; a day above 12 tells the order, and a remark says so where none
+    does. The model gets the parts that vary, which a remark names."""
+    raw = table(sold=cells)
+    [found] = [column for column in infer(raw, "price").schema.columns if column.name == "sold"]
+    assert (found.dtype, found.role, found.format, found.parts) == ("datetime", "feature", form, parts)
+    remarks = told(raw, "sold")
+    assert f"the model sees these parts of the date (key parts): {', '.join(parts)}" in remarks
+    assert any("which no cell proves" in each and said in each for each in remarks) == bool(said)
+
+
+def test_a_date_that_orders_the_rows_is_the_time(tmp_path: Path) -> None:
+    """A date in every row, with many moments, gets role time: the latest rows are tested. The model sees no year and no
+    days of it, for those of later rows are always new."""
+    hours = pd.date_range("2020-01-31 20:00", periods=ROWS, freq="7h").strftime("%d/%m/%Y %H:%M")
+    found, result = cleaned(table(sold=hours), "price", tmp_path)
+    time = found.columns[1]
+    assert (time.role, time.format, time.parts) == ("time", "%d/%m/%Y %H:%M", ("month", "weekday", "hour"))
+    assert [column.name for column in found.features] == ["size", "sold"]
+    assert (
+        result.table["sold"][result.table["fold"] == -1].min() > result.table["sold"][result.table["fold"] > -1].max()
+    )
 
 
 @pytest.mark.parametrize("name", ["id", "Id", "house_id", "houseId", "parcel-ID", "uuid"])
@@ -169,14 +215,14 @@ def test_a_unique_column_named_id_is_the_id(name: str) -> None:
 
 
 def test_only_one_column_has_a_role(tmp_path: Path) -> None:
-    """The first time is the time, the others are ignored and named; a split column with train and test is the split; a
+    """The first time is the time, the others are features and named; a split column with train and test is the split; a
     target of 0 and 1 is a number."""
     days = pd.date_range("2020-01-01", periods=ROWS).strftime("%Y-%m-%d")
     raw = table(sold=days, listed=days, Split=["train", "test", "train"]).assign(price=["0", "1"] * (ROWS // 2))
     found, result = cleaned(raw, "price", tmp_path)
-    assert [c.role for c in found.columns] == ["feature", "time", "ignore", "split", "target"]
+    assert [c.role for c in found.columns] == ["feature", "time", "feature", "split", "target"]
     assert found.target.dtype == "int"
-    assert "sold has role time already" in remarks(raw)["listed"]
+    assert "role feature: sold has role time already: 2020-01-01 to 2020-02-29" in told(raw, "listed")
     assert result.counts["rows_test"] == ROWS // 3
 
 

@@ -47,13 +47,18 @@ def remarks(raw: pd.DataFrame, target: str = "price") -> list[str]:
             "'Yes' (20 x) and 'yes' (20 x)",
         ),
         (
-            ["31.12.2020", "1.1.2021"],
-            "role ignore: these dates are not ISO 8601; write 2020-12-31, and they can order the split (role time): "
-            "such as '31.12.2020'",
+            ["31.12.2020", "12/31/2020"],
+            "role ignore: these dates are not all written in one way; write 2020-12-31, then remove the role: such as "
+            "'31.12.2020'",
         ),
         (
             [f"2020-02-{1 + k % 28:02}" for k in range(ROWS)],
-            "role time: the latest rows are the test split; with role ignore it is random: 2020-02-01 to 2020-02-28",
+            "role time: the latest rows are the test split; with role feature it is random, which may flatter: "
+            "2020-02-01 to 2020-02-28",
+        ),
+        (
+            [*(f"2020-02-{1 + k % 28:02}" for k in range(ROWS - 1)), ""],
+            "role feature: it could order the split (role time) if no cell were missing; a random split may flatter: ",
         ),
     ],
 )

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.contract import cell_text
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.column import Column
+from pipeline.contract.schema import Schema
 from pipeline.tables import cell_parser, row_hash
 
 

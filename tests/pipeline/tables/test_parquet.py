@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline.contract.schema import Column
+from pipeline.contract.column import Column
 from pipeline.distributed.executor import Executor
 from pipeline.drift import live_rows
 from pipeline.tables import cell_parser, parquet, partitions, raw_table

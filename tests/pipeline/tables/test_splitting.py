@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.contract.column import Column
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import Clean, Train
-from pipeline.contract.schema import Column
 from pipeline.tables import sampling, splitting
 from stages.clean import clean
 from stages.train import fit

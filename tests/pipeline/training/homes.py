@@ -7,9 +7,9 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from pipeline.contract.column import Column
 from pipeline.contract.onnx_model import Model
 from pipeline.contract.params import Clean, Select, Train
-from pipeline.contract.schema import Column
 from pipeline.tables.splitting import TEST
 from pipeline.training.onnx_export import Served, describe_training, served_form
 from pipeline.training.search import FitRecord
@@ -32,6 +32,7 @@ LIMITS = Select(
 HOMES = make_schema(
     Column("area", "float", nullable=True),
     Column("rooms", "int", nullable=True),
+    Column("sold", "datetime", nullable=True),
     Column("garden", "bool", nullable=True),
     Column("street", "category", categories=("north", "south", "east"), nullable=True),
     Column("built", "float"),
@@ -48,12 +49,14 @@ def _table(n: int, missing: float) -> pd.DataFrame:
             "rooms": generator.integers(1, 8, n).astype(float),
             "garden": generator.integers(0, 2, n).astype(float),
             "street": generator.choice(["north", "south", "east"], n, p=[0.5, 0.3, 0.2]),
-            "built": 2000 + generator.normal(0, 3, n),
+            "built": 2000 + generator.normal(0, 3, n).round(2),
         }
     )
-    effect = raw["street"].map({"north": 0, "south": 40, "east": -20})
+    hours = np.random.default_rng(6).integers(0, 40_000, n)
+    raw["sold"] = (pd.Timestamp("2020-01-01") + pd.to_timedelta(hours, "h")).strftime("%Y-%m-%dT%H:%M")
+    effect = raw["street"].map({"north": 0, "south": 40, "east": -20}) + hours % 24 + hours / 400
     raw["price"] = 2 * raw["area"] + 10 * raw["rooms"] + 30 * raw["garden"] + effect + generator.normal(0, 30, n)
-    for name in ("area", "rooms", "garden", "street"):
+    for name in ("area", "rooms", "garden", "street", "sold"):
         gone = generator.random(n) < missing
         raw.loc[gone, name] = None
         raw.loc[gone, "price"] += 60

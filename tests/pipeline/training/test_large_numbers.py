@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.contract.column import Column
 from pipeline.contract.onnx_model import Model
 from pipeline.contract.params import Clean
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.schema import Schema
 from pipeline.distributed.executor import Executor
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.tables.splitting import TEST

@@ -10,8 +10,9 @@ import onnxruntime
 import pytest
 
 from pipeline.contract.columns import matrix_columns, names_by_feature
+from pipeline.contract.description import FORMAT, Member
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.onnx_model import FORMAT, KEY, Member, Model
+from pipeline.contract.onnx_model import KEY, Model
 from pipeline.gate import repeated_cv
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.tables.splitting import TEST, splits
@@ -45,15 +46,19 @@ def test_a_file_says_what_it_is(family: str) -> None:
     assert [each.type for each in session.get_outputs()] == ["tensor(double)"] * 3
     about = model.description
     assert about.format == FORMAT == 2
-    assert about.matrix == {name: (name,) for name in ("area", "rooms", "garden", "street", "built")}
+    assert about.matrix == names_by_feature(HOMES.features)
     assert about.members == (Member(family, record.settings, record.indicators, 1.0),)
     assert recipe.read(served.content) == (HOMES, about.members)
 
 
 def test_the_columns_of_a_feature() -> None:
-    """Each feature has one matrix column of its own name; training and serving take them from one place."""
-    assert [each.name for each in matrix_columns(HOMES.features)] == ["area", "rooms", "garden", "street", "built"]
+    """Each feature has one matrix column of its own name, a date one for each of its parts; training and serving take
+    them from one place."""
+    parts = [f"sold.{part}" for part in ("year", "month", "weekday", "hour", "yearday", "days")]
+    names = [each.name for each in matrix_columns(HOMES.features)]
+    assert names == ["area", "rooms", *parts, "garden", "street", "built"]
     assert names_by_feature(HOMES.features)["street"] == ("street",)
+    assert names_by_feature(HOMES.features)["sold"] == tuple(parts)
 
 
 @pytest.mark.parametrize("family", OLD)
@@ -65,11 +70,11 @@ def test_a_file_of_format_1_is_read(family: str) -> None:
     assert model.description.format == 1
     table, training = homes()
     test = table[table["fold"] == TEST]
-    answers = model.predict(to_matrix(test, HOMES.features))
+    answers = model.predict(to_matrix(test, model.description.columns))
     assert np.isfinite(answers).all()
     assert evaluate.judge(model, test, answers, EVALUATE).metrics["rmse"] > 0
     found = recipe.read(old(family).read_bytes())
-    assert found == (HOMES, (Member(family, OLD[family], (0, 1, 2, 3)),))
+    assert found == (model.description.schema, (Member(family, OLD[family], (0, 1, 2, 3)),))
     table = training.reset_index(drop=True)
     errors = repeated_cv.errors(found, table, splits(table["fold"].to_numpy(), HOMES))
     assert (errors > 0).all()

@@ -54,7 +54,8 @@ def test_the_served_interval_is_the_one_that_was_learned() -> None:
     width = half.at(prediction)
     assert upper - prediction == pytest.approx(width, rel=1e-4)
     assert prediction - lower == pytest.approx(width, rel=1e-4)
-    inside = np.abs(record.out_of_fold - target) <= half.at(record.out_of_fold)
+    # One residual is the half-width itself, up to rounding.
+    inside = np.abs(record.out_of_fold - target) <= half.at(record.out_of_fold) * (1 + 1e-9)
     assert 0.8 <= inside.mean() <= 0.8 + 2 / len(training) + 0.01
 
 
@@ -63,10 +64,11 @@ def test_thresholds_are_compared_too(family: str) -> None:
     """Rows with a value exactly at a threshold of a tree, or at the next float, get the fit's prediction."""
     table, training = homes()
     pipeline, _ = fit(table, HOMES, PARAMS, family)
-    graph = to_onnx(pipeline[1:], 5, HalfWidth(Curve(np.zeros(1), np.ones(1))), double=False)
+    graph = to_onnx(pipeline[1:], 11, HalfWidth(Curve(np.zeros(1), np.ones(1))), double=False)
     session = onnxruntime.InferenceSession(graph.SerializeToString())
     columns = unencoded_columns(pipeline.named_steps["prepare"])
-    assert columns.positions == [0, 1, 4, 2, 3]
+    # Numbers, of which six are parts of a date, then booleans and categories.
+    assert columns.positions == [*range(8), 10, 8, 9]
     at = parity.at_thresholds(to_matrix(training, HOMES.features), graph, columns)
     assert len(np.unique(at[:, 0])) > 20
     for toward in (0, np.inf, -np.inf):
