@@ -20,7 +20,7 @@ from pipeline.training.selection import Selection
 from stages.train import fit
 from tests.pipeline.training.homes import GRIDS, HOMES, LIMITS, PARAMS, homes, serve
 
-WEIGHTS = dict(zip(GRIDS, (0.1, 0.2, 0.3, 0.4), strict=True))
+WEIGHTS = dict(zip(GRIDS, (0.1, 0.1, 0.2, 0.3, 0.3), strict=True))
 SIZE = Curve(np.array([50.0, 200.0]), np.array([30.0, 60.0]))
 HALF = HalfWidth(SIZE, Curve(np.array([5.0, 15.0, 40.0]), np.array([0.5, 1.0, 1.2])))
 
