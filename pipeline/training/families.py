@@ -32,6 +32,7 @@ class Family(NamedTuple):
     `settings`: of the estimator, where they differ from its defaults; a grid may name them too.
     `sharing`: settings that the search need not fit one by one.
     `rungs`: numbers of trees with which settings compete before they do with all.
+    `finalists`: of the settings that competed on a sample, how many compete on all rows.
     `bounds(grid, rows, max_leaves, search_rows)`: settings to add, for models that grow with the rows.
     `in_parts` fits tables beyond memory; None where the family needs its rows in memory.
     """
@@ -41,6 +42,7 @@ class Family(NamedTuple):
     settings: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
     sharing: Sharing = shared_trees.NO_SHARING
     rungs: tuple[int, ...] = ()
+    finalists: int = 1
     bounds: Callable[[Grid, int, int, int], dict[str, Any]] = lambda grid, rows, max_leaves, search_rows: {}
     in_parts: type[Learner] | None = None
 
@@ -61,6 +63,7 @@ FAMILIES = {
         settings={"n_jobs": 1},  # the search runs fits side by side
         sharing=shared_trees.ROUNDS,
         rungs=(100, 300),
+        finalists=3,
         in_parts=Boosting,
     ),
     "gaussian_process": Family("pipeline.training.gaussian_process:GaussianProcess", inputs="normal", in_parts=Sampled),

@@ -45,16 +45,16 @@ class FitRecord(NamedTuple):
 def search(rows: Rows, sample: Rows | None, schema: Schema, params: Train, family: str, run: Executor) -> FitRecord:
     """Return the family's settings with the lowest squared error over all held rows together, the first of equals.
 
-    `sample`: the rows that settings compete on, where these are not all `rows`. Of those that differ in the number of
-    trees alone, which costs no fit, all rows then decide. A missing indicator for each feature with missing values is
-    tried with the best, and stays where it lowers the error.
+    `sample`: the rows that settings compete on, where these are not all `rows`. The family's `finalists` then compete
+    on all rows, with each of their numbers of trees, which costs no fit. A missing indicator for each feature with
+    missing values is tried with the best, and stays where it lowers the error.
     Raises PipelineError for an unknown family or setting, and where every setting diverged.
     """
     kind, grid = families.get(family), params.families[family]
     tried = space.candidates(grid, params.max_settings, params.seed, kind.sharing.names)
     with _progress_bar(family) as bar:
         compete = _Competition(schema, params, family, run, bar)
-        left = _finalists(compete, sample or rows, tried, only_one=sample is not None)
+        left = _finalists(compete, sample or rows, tried, kind.finalists if sample else None)
         predictions, errors = compete(rows, left)
         best = int(np.argmin(errors))
         indicators: tuple[int, ...] = ()
@@ -122,10 +122,10 @@ def _indicator_positions(is_missing: np.ndarray, schema: Schema) -> tuple[int, .
 
 
 def _finalists(
-    compete: _Competition, rows: Rows, tried: list[Hyperparameters], only_one: bool
+    compete: _Competition, rows: Rows, tried: list[Hyperparameters], most: int | None
 ) -> list[Hyperparameters]:
-    """Return the settings that are left after the competitions with few trees; with `only_one` those of the lowest
-    error, which differ in the number of trees alone."""
+    """Return the settings that are left after the competitions with few trees, or `most` of them, not counting those
+    that differ in the number of trees alone."""
     left, errors = tried, None
     for trees in families.get(compete.family).rungs:
         begun = [shared_trees.begun(each, trees) for each in left]
@@ -134,10 +134,10 @@ def _finalists(
         _, errors = compete(rows, left, trees=trees)
         levels = np.unique(errors)
         left, errors = _up_to(levels[(len(levels) - 1) // 3], left, errors)
-    if only_one and len(left) > 1:
+    if most and len(left) > most:
         if errors is None:
             _, errors = compete(rows, left)
-        left, _ = _up_to(errors.min(), left, errors)
+        left, _ = _up_to(np.unique(errors)[:most].max(), left, errors)
     return left
 
 

@@ -82,7 +82,7 @@ def test_a_large_grid_is_searched_at_some_points() -> None:
 
 
 def test_budgets_are_rows_and_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All settings compete on the sample with few trees, then a third of them with more; the best structure alone is
+    """All settings compete on the sample with few trees, then a third of them with more; the family's finalists are
     fitted to all rows, with each number of trees. Without a sample, the last third has all trees."""
     fits = []
 
@@ -91,10 +91,10 @@ def test_budgets_are_rows_and_trees(monkeypatch: pytest.MonkeyPatch) -> None:
         return cross_validate(tried, make, sharing, rows, *others)
 
     monkeypatch.setattr("pipeline.training.search.cross_validate", noting)
-    monkeypatch.setitem(families.FAMILIES, "xgboost", families.get("xgboost")._replace(rungs=(2, 6)))
+    monkeypatch.setitem(families.FAMILIES, "xgboost", families.get("xgboost")._replace(rungs=(2, 6), finalists=2))
     grid = {"n_estimators": [8, 12], "reg_lambda": list(range(1, 11)), "subsample": [0.6, 1.0]}
     table, training = homes(missing=0)
-    for rows, last in ((100, (len(training), {8, 12}, 1)), (1_000, (len(training), {8, 12}, 3))):
+    for rows, last in ((100, (len(training), {8, 12}, 2)), (1_000, (len(training), {8, 12}, 3))):
         fits.clear()
         params = with_grid("xgboost", grid, search_rows=rows)
         _, record = fit(table, HOMES, params, "xgboost")
