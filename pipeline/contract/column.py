@@ -31,9 +31,9 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     categories: tuple[Text, ...] = ()
     other: str = ""
     missing: tuple[Text, ...] = ()
+    nullable: bool = False
     format: str = ""
     parts: tuple[Part, ...] = ()
-    nullable: bool = False
 
     @property
     def is_input(self) -> bool:
