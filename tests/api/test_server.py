@@ -106,7 +106,7 @@ def test_a_real_server_answers_everything(server: Server) -> None:
     modules, log = server.stop()
     assert {"api", "litestar", "onnxruntime", "pipeline"} <= modules
     assert not HEAVY & modules
-    assert "linear, 7 features" in log
+    assert "linear, 9 features" in log
     assert "unpromoted" in log
     assert "Traceback" not in log
 
@@ -134,7 +134,7 @@ def test_text_for_people(example: Example, tmp_path: Path) -> None:
     """With LOG_FORMAT=text the start names the model as the README shows it; LOG_LEVEL=warning leaves it out."""
     with Server(tmp_path, MODEL_PATH=str(example.path), LOG_FORMAT="text") as server:
         _, log = server.stop()
-    assert f"INFO:     serving {example.path}: linear, 7 features, md5 " in log
+    assert f"INFO:     serving {example.path}: linear, 9 features, md5 " in log
     with Server(tmp_path, MODEL_PATH=str(example.path), LOG_LEVEL="warning") as server:
         server.process.terminate()
         assert server.process.communicate(timeout=20) == ("", "")

@@ -29,7 +29,15 @@ from tests.pipeline.training.homes import LIMITS
 from tests.tables import make_schema
 from tests.weather import DRIFT
 
-PARAMS = Train(seed=1, interval_level=0.8, max_leaves=100_000, device="cpu", families={"xgboost": {"max_depth": [3]}})
+PARAMS = Train(
+    seed=1,
+    interval_level=0.8,
+    search_rows=10_000,
+    max_settings=24,
+    max_leaves=100_000,
+    device="cpu",
+    families={"xgboost": {"max_depth": [3]}},
+)
 RULES = Clean(min_rows=1, test_fraction=0.2, folds=3, max_rejected_fraction=0.1)
 RENTALS = make_schema(
     Column("at", "datetime", "time", format="%d/%m/%Y %H:%M", parts=("month", "weekday", "hour")),

@@ -25,7 +25,7 @@ def test_the_model_file_holds_training_rows(background: int, comparables: bool) 
     about, matrix = model.description, to_matrix(training, HOMES.features)
     assert np.array_equal(model.predict(matrix), before.predict(matrix))
     rows = {row.tobytes() for row in matrix}
-    found = np.array(about.background, dtype=float).reshape(-1, len(HOMES.features))
+    found = np.array(about.background, dtype=float).reshape(-1, matrix.shape[1])
     assert len(found) == min(background, len(training))
     assert {row.tobytes() for row in found} <= rows
     if not comparables:

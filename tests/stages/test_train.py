@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from pipeline.contract.columns import positions
 from pipeline.contract.errors import PipelineError
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.tables.splitting import TEST
@@ -91,15 +92,11 @@ def test_trees_see_codes() -> None:
     whole = homes(missing=0)[0]
     matrix = to_matrix(whole, HOMES.features)
     widths = {family: fit(whole, HOMES, PARAMS, family)[0][1].transform(matrix).shape[1] for family in GRIDS}
-    encoded, codes = (
-        dict.fromkeys(("linear", "ridge", "gaussian_process"), 13),
-        dict.fromkeys(("random_forest", "xgboost"), 11),
-    )
-    assert widths == {**encoded, **codes}
+    assert widths == {"linear": 13, "ridge": 13, "gaussian_process": 13, "random_forest": 11, "xgboost": 11}
     table, training = homes()
     matrix = to_matrix(training, HOMES.features)
-    street = fit(table, HOMES, PARAMS, "xgboost")[0][1].transform(matrix)[:, 4]
-    codes = matrix[:, HOMES.features.index(next(c for c in HOMES.features if c.name == "street"))]
+    street = fit(table, HOMES, PARAMS, "xgboost")[0][1].transform(matrix)[:, -1]  # behind the numbers and booleans
+    codes = matrix[:, positions(HOMES.features)["street"][0]]
     known = ~np.isnan(codes)
     assert np.array_equal(street[known], codes[known])
     assert (street[~known] == np.bincount(codes[known].astype(int)).argmax()).all()

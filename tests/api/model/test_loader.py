@@ -220,7 +220,7 @@ def test_the_check_command(
     md5 = put(Path("good.onnx"))
     monkeypatch.setattr(sys, "argv", ["check", "good.onnx"])
     check.main()
-    assert capsys.readouterr().out == f"good.onnx: linear, 7 features, md5 {md5}\n"
+    assert capsys.readouterr().out == f"good.onnx: linear, 9 features, md5 {md5}\n"
     Path("bad.onnx").write_bytes(b"x")
     command = [sys.executable, "-m", "api.commands.check", "bad.onnx"]
     variables = {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}

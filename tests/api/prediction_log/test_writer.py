@@ -34,7 +34,8 @@ def test_an_answer_is_in_the_log(fresh: Client, example: Example) -> None:
     assert all(entry[key] == answer[key] for key in ("prediction", "lower", "upper"))
     assert (entry["model"], entry["promoted"]) == (digest(example.path, "md5"), 0)
     learned = fresh.get("/metadata").json()["imputed"]
-    used = [100.5, 3.0, 1.0, 1.0, learned["heating"], 1999.0, learned["slope"]]
+    sold, listed = [2020.0, 5.0, 7.0], [2020.0, 2.0, 6.0, 0.0, 60.0, 18321.0]  # year, month, weekday, hour, ...
+    used = [100.5, 3.0, 1.0, 1.0, learned["heating"], *sold, 1999.0, *listed, learned["slope"]]
     assert json.loads(entry["used"]) == used
 
 

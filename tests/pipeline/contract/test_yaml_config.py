@@ -27,7 +27,7 @@ def edited(tmp_path: Path, name: str, old: str, new: str) -> Path:
         ("folds: 5", "folds: 1", "clean", "'folds': expected int >= 2, found 1"),
         ("folds: 5", "folds: five", "clean", "'folds': expected int, got str, found 'five'"),
         ("test_fraction: 0.2", "test_fraction: 1", "clean", "'test_fraction': expected float < 1.0, found 1"),
-        ("rule: min", "rule: max", "select", "'rule': expected one of min, one_se, found 'max'"),
+        ("rule: blend", "rule: max", "select", "'rule': expected one of blend, min, one_se, found 'max'"),
         ("alpha: [0.1, 1, 10, 100]", "alpha: []", "train", "'families': .*length >= 1"),
         ("clean:", "cleen:", "train", r"unknown section 'cleen' \(did you mean 'clean'\?\)"),
         ("evaluate:\n", "evaluate: 3\nx:\n", "evaluate", "unknown section 'x'"),
