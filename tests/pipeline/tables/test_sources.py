@@ -33,5 +33,5 @@ def test_a_companion_of_macos_is_skipped(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "rows.csv").write_text("heat\n1\n")
     (tmp_path / "._rows.csv").write_bytes(b"\x00")
     (tmp_path / "~$rows.xlsx").write_bytes(b"")
-    assert live_rows.of_folder(tmp_path, make_schema(*WEATHER.columns)).columns == ("heat", "rain", "wind")
+    assert live_rows.of_folder(tmp_path, make_schema(*WEATHER.columns)).columns == ("heat", "rain", "wind", "seen")
     assert "._rows.csv is skipped" in capsys.readouterr().err
