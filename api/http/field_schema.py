@@ -18,7 +18,7 @@ Field = dict[str, Any]
 _NUMBER = NUMBER.strip("^$")
 # Of strptime's directives, those that most dates are written with.
 _DIRECTIVES = {
-    "%Y": "[0-9]{4}",
+    "%Y": "(?!0000)[0-9]{4}",
     "%y": "[0-9]{2}",
     "%m": "(0?[1-9]|1[0-2])",
     "%d": "(0?[1-9]|[12][0-9]|3[01])",
@@ -28,7 +28,7 @@ _DIRECTIVES = {
     "%S": "[0-5]?[0-9]",
     "%p": "[AaPp][Mm]",
 }
-_MOMENT = MOMENT.strip("^$").replace("-([0-9]{2})", "[-/]([0-9]{2})")
+_MOMENT = MOMENT.strip("^$").replace("(?:-(", "(?:[-/](")
 
 
 def field(column: Column) -> Field:

@@ -18,6 +18,8 @@ _CALENDAR = 28 * 366  # days after which every weekday has been on every day of 
 
 def parse(text: str, form: str = "") -> datetime:
     """Return the moment of a text in a format of strptime, or in ISO 8601 without one. Raises ValueError."""
+    if any(letter.isdecimal() and not letter.isascii() for letter in text):
+        raise ValueError(text)  # strptime knows the digits of all scripts, and no other reader here does
     try:
         if not form:
             return _iso(text).astimezone(UTC)
