@@ -15,8 +15,8 @@ DIGITS = 3  # of a weight: more would depend on the processor, and say nothing
 
 
 class Blend(NamedTuple):
-    """The weights [members], 0 for those left out, of sum 1; and cross-fitted for each row, NaN where no fold holds it:
-    the weighted mean of the out-of-fold predictions, and the members' weighted standard deviation around it."""
+    """The weights [members], 0 for those left out, of sum 1; and for each row, NaN where no fold holds it: the
+    cross-fitted weighted mean of the out-of-fold predictions, and their standard deviation with the weights."""
 
     weights: np.ndarray
     predictions: np.ndarray
@@ -28,15 +28,16 @@ def fit(predictions: np.ndarray, target: np.ndarray, splits: list[Split]) -> Ble
 
     `splits`: as for the members. The rows of each are predicted with weights learned from the rows that it trains on,
     so that the error of `Blend.predictions` is that of rows which the weights have not seen. With a time column those
-    are earlier rows; the first fold has none, and its weights are equal.
+    are earlier rows; the first fold has none, and its weights are equal. Here no member is left out for parsimony: that
+    costs at most GAIN, but would leave out other members in each fold.
     """
-    held = ~np.isnan(predictions).any(axis=1)
-    mean, disagreement = np.full((2, len(target)), np.nan)
+    held, spread = ~np.isnan(predictions).any(axis=1), target.std()
+    weights = weigh(predictions[held], target[held])
+    mean = np.full(len(target), np.nan)
     for train, apply in splits:
         known = train[held[train]]
-        mean[apply], disagreement[apply] = combine(predictions[apply], weigh(predictions[known], target[known]))
-    spread = target.std()
-    weights = weigh(predictions[held], target[held])
+        mean[apply], _ = combine(predictions[apply], weigh(predictions[known], target[known], gain=0))
+    _, disagreement = combine(predictions, weights)
     return Blend(weights, digits.rounded(mean, spread), digits.rounded(disagreement, spread))
 
 
@@ -46,12 +47,12 @@ def combine(predictions: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, n
     return mean, np.sqrt(np.square(predictions - mean[:, None]) @ weights)
 
 
-def weigh(predictions: np.ndarray, target: np.ndarray) -> np.ndarray:
+def weigh(predictions: np.ndarray, target: np.ndarray, gain: float = GAIN) -> np.ndarray:
     """Return the weights [members], at least 0 and of sum 1, with the least squared error of the weighted mean (Breiman
     1996, Stacked Regressions), shrunk towards equal ones as by `_solve`.
 
     Members below LEAST are left out and the others weighed again; then the least missed one, again and again, while
-    RMSE is at most 1 + GAIN of the lowest on the way. Without rows the weights are equal.
+    RMSE is at most 1 + `gain` of the lowest on the way. Without rows the weights are equal.
     """
     rows, members = predictions.shape
     if not rows:
@@ -66,7 +67,7 @@ def weigh(predictions: np.ndarray, target: np.ndarray) -> np.ndarray:
         tried = [_solve(products[np.ix_(each, each)], rows) for each in fewer]
         place = int(np.argmin([error for _, error in tried]))
         weights, error = tried[place]
-        if not small.any() and error > lowest * (1 + GAIN) ** 2:
+        if not small.any() and error > lowest * (1 + gain) ** 2:
             break
         kept, found, lowest = fewer[place], weights, min(lowest, error)
     weights = np.zeros(members)

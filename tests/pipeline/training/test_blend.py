@@ -38,10 +38,9 @@ def test_weights_are_convex_and_know_no_unit(seed: int, noise: list[float], unit
     assert blend.weigh(predictions[:, order], target) == pytest.approx(weights[order], abs=2e-3)
 
 
-def test_the_weights_by_another_solver(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_weights_by_another_solver() -> None:
     """The weights are those of least squares with PSEUDO_ROWS more rows for each member, in which it alone errs, by as
     much as members differ from their mean; without the rule of parsimony."""
-    monkeypatch.setattr(blend, "GAIN", -1)
     predictions, target = candidates(0, [1.0, 1.5, 2.0])
     apart = np.sqrt(predictions.var(axis=1).mean())
     system = np.vstack([predictions - target[:, None], np.sqrt(blend.PSEUDO_ROWS) * apart * np.eye(3)])
@@ -51,7 +50,7 @@ def test_the_weights_by_another_solver(monkeypatch: pytest.MonkeyPatch) -> None:
         bounds=[(0, 1)] * 3,
         constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
     )
-    assert blend.weigh(predictions, target) == pytest.approx(found.x, abs=1e-3)
+    assert blend.weigh(predictions, target, gain=-1) == pytest.approx(found.x, abs=1e-3)
 
 
 def test_an_awful_member_spoils_nothing() -> None:
@@ -118,6 +117,6 @@ def test_with_a_time_weights_learn_from_the_past() -> None:
     found = blend.fit(predictions, target, splits)
     assert np.isnan(found.predictions[:50]).all()
     assert found.predictions[50:100] == pytest.approx(predictions[50:100].mean(axis=1))
-    expected = predictions[200:250] @ blend.weigh(predictions[50:200], target[50:200])
+    expected = predictions[200:250] @ blend.weigh(predictions[50:200], target[50:200], gain=0)
     assert found.predictions[200:250] == pytest.approx(expected)
     assert found.weights == pytest.approx(blend.weigh(predictions[50:], target[50:]))

@@ -56,5 +56,5 @@ def test_else_the_best_family_is_the_model(noise: list[float], rule: str) -> Non
 
 def test_a_blend_that_is_no_better_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the blend's cross-fitted RMSE is above that of the best family, that family is the model."""
-    monkeypatch.setattr(selection.blend, "weigh", lambda predictions, target: np.full(2, 0.5))
+    monkeypatch.setattr(selection.blend, "weigh", lambda *_, **gain: np.full(2, 0.5))
     assert selected([1.0, 3.0]).family == "0"
