@@ -1,8 +1,9 @@
 """The search for a family's best settings, by cross-validation inside the training split.
 
 Budgets are numbers of rows and trees, never seconds, so that a search chooses the same on every machine: settings
-compete on at most `train.search_rows` rows, and first with few trees, after which the best third goes on with more
-(successive halving: Jamieson and Talwalkar 2016). The winner's out-of-fold predictions come from all rows.
+compete on at most `train.search_rows` rows (a Gaussian process on fewer), and first with few trees, after which the
+best third goes on with more (successive halving: Jamieson and Talwalkar 2016). The winner's out-of-fold predictions
+come from all rows.
 """
 
 from dataclasses import dataclass, field
