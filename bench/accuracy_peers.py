@@ -11,8 +11,8 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.model_selection import GridSearchCV
 
+from pipeline.contract.column import Column
 from pipeline.contract.columns import matrix_columns
-from pipeline.contract.schema import Column
 from pipeline.tables.feature_matrix import to_matrix
 
 GRID = {

@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from bench.accuracy_tables import Table
 from pipeline.contract import paths
+from pipeline.contract.column import Column
 from pipeline.contract.onnx_model import Model
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.schema import Schema
 from pipeline.profiling.schema_text import to_yaml
 from pipeline.tables import parquet
 from pipeline.tables.feature_matrix import to_matrix

@@ -27,6 +27,15 @@ def rounded(values: np.ndarray, size: float) -> np.ndarray:
         return np.round(values, DIGITS - 1 - math.floor(math.log10(size))) + 0.0
 
 
+def coarse(values: np.ndarray) -> np.ndarray:
+    """Return each value with 16 bits of its mantissa: a relative change below 1e-5.
+
+    For the solution of a nearly singular system, whose tenth digit is the processor's.
+    """
+    mantissa, exponent = np.frexp(values)
+    return np.ldexp(np.rint(mantissa * 2**16) / 2**16, exponent)
+
+
 def significant(figures: Any) -> Any:
     """Return a figure, or a list or dict of them, with each number that has a point to DIGITS significant digits."""
     if isinstance(figures, dict):

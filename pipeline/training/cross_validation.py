@@ -1,5 +1,6 @@
 """Cross-validation: the out-of-fold predictions of a family with each of several settings."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
@@ -72,10 +73,15 @@ def cross_validate(
 
 
 def rmse(squared: np.ndarray) -> tuple[float, float]:
-    """Return the root of the mean of squared errors of held rows, and its standard error by the delta method."""
-    root = float(np.sqrt(squared.mean()))
-    error = float(squared.std(ddof=1) / np.sqrt(len(squared)) / (2 * root)) if root else 0.0
-    found: tuple[float, float] = digits.significant((root, error))
+    """Return the RMSE of held rows with these squared errors, and its standard error."""
+    return rmse_of_moments(len(squared), float(squared.mean()), float(squared.var(ddof=1)))
+
+
+def rmse_of_moments(rows: int, mean: float, variance: float) -> tuple[float, float]:
+    """Return the RMSE of so many held rows, and its standard error by the delta method, from the mean and the variance
+    of their squared errors."""
+    root = math.sqrt(mean)
+    found: tuple[float, float] = digits.significant((root, math.sqrt(variance / rows) / (2 * root) if root else 0.0))
     return found
 
 

@@ -16,7 +16,8 @@ from sklearn.metrics import euclidean_distances
 from sklearn.utils import check_random_state, gen_batches
 from threadpoolctl import threadpool_limits
 
-from pipeline.training.normalising import centre_and_spread, rounded
+from pipeline.tables import digits
+from pipeline.training.normalising import centre_and_spread
 
 SEARCH_ROWS = 1_000  # that hyperparameters are learned from: 500 take half of the time, and cost up to 3 % of RMSE
 STEP = 0.1  # of a stored hyperparameter's logarithm: coarse, so that all processors find the same one
@@ -58,12 +59,12 @@ class GaussianProcess(RegressorMixin, BaseEstimator):
         values = (values - self.centre_) / spread
         with threadpool_limits(1):  # two wait for each other at this size, and add up in another order
             theta = search(matrix[:SEARCH_ROWS], values[:SEARCH_ROWS])
-            self.inverse_lengths_ = rounded(np.sqrt(3) / np.exp(theta[:-2]))
+            self.inverse_lengths_ = digits.coarse(np.sqrt(3) / np.exp(theta[:-2]))
             self.points_ = (matrix * self.inverse_lengths_).astype(np.float32)
             covariance = np.exp(theta[-2]) * kernel(self.points_.astype(float))
             covariance[np.diag_indices_from(covariance)] += np.exp(theta[-1])
             solved = cho_solve(cho_factor(covariance, lower=True, overwrite_a=True), values)
-        self.weights_ = rounded(spread * np.exp(theta[-2]) * solved) if usable else np.full(len(solved), np.nan)
+        self.weights_ = digits.coarse(spread * np.exp(theta[-2]) * solved) if usable else np.full(len(solved), np.nan)
         return self
 
     def predict(self, matrix: np.ndarray) -> np.ndarray:

@@ -5,23 +5,16 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from pipeline.tables import digits
+
 SKEWED = 1.0  # skewness from which the logarithm is taken; an exponential distribution has 2, a normal one 0
-
-
-def rounded(values: np.ndarray) -> np.ndarray:
-    """Return the values with 16 bits of their mantissa: a relative change below 1e-5.
-
-    Sums and solutions differ between processors in their last digits, and what is stored must not.
-    """
-    mantissa, exponent = np.frexp(values)
-    return np.ldexp(np.rint(mantissa * 2**16) / 2**16, exponent)
 
 
 def centre_and_spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean and the standard deviation of each column, to about four digits of the latter; a column of one
     value has the spread 1."""
     middle = np.median(values, axis=0)  # distances from it keep the digits of large numbers
-    spread = rounded((values - middle).std(axis=0))
+    spread = digits.coarse((values - middle).std(axis=0))
     spread = np.where(spread == 0, 1.0, spread)
     return middle + np.round(((values - middle) / spread).mean(axis=0), 4) * spread, spread
 

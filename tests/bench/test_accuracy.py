@@ -7,7 +7,8 @@ import pytest
 from bench import accuracy, accuracy_peers, accuracy_tables
 from bench.accuracy_peers import Problem
 from bench.accuracy_tables import Table
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.column import Column
+from pipeline.contract.schema import Schema
 from tests.conftest import Project
 from tests.tables import make_schema
 

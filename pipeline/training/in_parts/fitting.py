@@ -53,8 +53,8 @@ def fit(parts: TrainingParts, params: Train, family: str, sha256: str, folder: P
     record = search.search(Rows.of(sample, parts.schema), None, parts.schema, params, family, parts.run)
     learner = kind.in_parts(family, parts, statistics, make)
     *models, model = [learner.fit(record.settings, record.indicators, n) for n in range(len(statistics.splits) + 1)]
-    *errors, sample = out_of_fold.hold_out(parts, statistics, models, folder)
-    cv_rmse, cv_rmse_se, target_std = digits.significant((*errors, statistics.target_std))
+    cv_rmse, cv_rmse_se, sample = out_of_fold.hold_out(parts, statistics, models, folder)
+    target_std = digits.significant(statistics.target_std)
     predictions = sample["prediction"].to_numpy(float)
     record = record._replace(cv_rmse=cv_rmse, cv_rmse_se=cv_rmse_se, out_of_fold=predictions)
     training = Training(statistics.rows, sha256, statistics.target_median, target_std, cv_rmse)

@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 
 from pipeline.contract.onnx_model import Model
 from pipeline.tables import digits, parquet, sampling
+from pipeline.training.cross_validation import rmse_of_moments
 from pipeline.training.in_parts.column_statistics import TableStatistics
 from pipeline.training.in_parts.learner import PartRows, TrainingParts
 
@@ -29,10 +30,8 @@ def hold_out(
     squared, fourth = np.sum(sums, axis=0) / held
     sample = pd.concat(samples, ignore_index=True)
     sample = sample.iloc[sampling.sample(sample["row"], sampling.MAX_JUDGED_ROWS)].sort_values("row", ignore_index=True)
-    cv_rmse = float(squared) ** 0.5
-    # As in pipeline.training.search: the variance of the squared errors, and the delta method.
-    error = (max(float(fourth - squared**2), 0.0) / (held - 1)) ** 0.5 / (2 * cv_rmse) if cv_rmse else 0.0
-    return cv_rmse, error, sample
+    variance = max(float(fourth - squared**2), 0.0) * held / (held - 1)
+    return *rmse_of_moments(held, float(squared), variance), sample
 
 
 def largest_gap(parts: TrainingParts, pipeline: Pipeline, content: bytes) -> float:

@@ -16,9 +16,10 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from sklearn.pipeline import Pipeline
 
 from pipeline.contract import onnx_model
+from pipeline.contract.column import Column
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import Clean
-from pipeline.contract.schema import Column, Schema
+from pipeline.contract.schema import Schema
 from pipeline.distributed.executor import Executor
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.tables.splitting import TEST
