@@ -11,6 +11,7 @@ import pytest
 
 from api.http import form_fields
 from pipeline.contract.columns import matrix_columns, positions
+from pipeline.contract.description import Member
 from pipeline.contract.onnx_model import Model
 from pipeline.tables.atomic_files import digest
 from tests.api.conftest import Client, Example, serving
@@ -85,6 +86,20 @@ def test_hostile_texts_stay_text(fresh: Client) -> None:
     text = fresh.get("/").text
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert" in text
+
+
+def test_a_blend_is_taken_apart(fresh: Client) -> None:
+    """The page and /metadata name the members of a blend with their weights and settings."""
+    served = fresh.app.state.serving.served
+    members = (Member("ridge", {"alpha": 10}, (), 0.298), Member("linear", {}, (0,), 0.702))
+    served.model.description = msgspec.structs.replace(served.model.description, family="blend", members=members)
+    assert "0.298 of ridge: alpha 10</dd>" in (text := fresh.get("/").text)
+    assert "0.702 of linear</dd>" in text
+    told = fresh.get("/metadata").json()["members"]
+    assert [(each["family"], each["settings"], each["weight"]) for each in told] == [
+        ("ridge", {"alpha": 10}, 0.298),
+        ("linear", {}, 0.702),
+    ]
 
 
 def test_the_page_says_what_is_served(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
