@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,19 +19,14 @@ from pipeline.contract.column import Column
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import Clean
 from pipeline.contract.schema import Schema
-from pipeline.distributed.executor import Executor
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.tables.splitting import TEST
 from pipeline.training import families, gaussian_process
 from pipeline.training.gaussian_process import GaussianProcess
-from pipeline.training.in_parts import fitting
-from pipeline.training.in_parts.learner import TrainingParts
-from pipeline.training.normalising import Normalise
 from stages.clean import clean
 from stages.train import fit
 from tests.conftest import ROOT
 from tests.pipeline.training.homes import HOMES, homes, serve, with_grid
-from tests.pipeline.training.in_parts.test_linear import cut, training_rows
 from tests.tables import make_schema
 
 FAMILY = "gaussian_process"
@@ -196,42 +190,6 @@ def test_a_large_table_is_sampled() -> None:
     first, second, other = (each.points_ for each in models)
     assert (first == second).all()
     assert (first != other).any()
-
-
-def test_skewed_numbers_become_logarithms() -> None:
-    """A column gets a logarithm where it has no negative value and a long right tail among the training rows; all have
-    mean 0 and standard deviation 1 after it, to four digits, and a later value below 0 counts as 0."""
-    generator = np.random.default_rng(1)
-    skewed = generator.lognormal(2, 1, 1000)
-    skewed[:100] = 0
-    matrix = np.column_stack([skewed, skewed - 1, -skewed, 1e9 + generator.normal(size=1000), np.ones(1000)])
-    learned = Normalise().fit(matrix)
-    assert learned.unit_.tolist() == [np.median(skewed[100:]), 0, 0, 0, 0]
-    prepared = learned.transform(matrix)
-    assert prepared.mean(axis=0) == pytest.approx(0, abs=1e-4)
-    assert prepared.std(axis=0) == pytest.approx([1, 1, 1, 1, 0], abs=1e-4)
-    below, zero = learned.transform(np.array([[-5.0, 0, 0, 0, 0], [0.0, 0, 0, 0, 0]]))
-    assert (below == zero).all()
-
-
-def test_parts_learn_from_a_sample(tmp_path: Path) -> None:
-    """Of a table in parts the rows with the smallest hashes are learned from, the same ones however it is cut."""
-    table = training_rows(1000, 0.05)
-    params = with_grid(FAMILY, {"max_rows": [150, 200]})
-    found = [
-        fitting.fit(
-            TrainingParts(Executor(), cut(table, tmp_path / str(parts), parts), HOMES),
-            params,
-            FAMILY,
-            "sha",
-            tmp_path / f"oof-{parts}",
-        )
-        for parts in (1, 4)
-    ]
-    one, four = (each.pipeline.predict(table) for each in found)
-    assert (one == four).all()
-    assert found[0].record.cv_rmse < 0.6 * table["price"].std()
-    assert len(found[0].pipeline[-1].regressor_.points_) == found[0].record.settings["max_rows"]
 
 
 def test_processors_agree() -> None:

@@ -1,6 +1,5 @@
 """The search: the setting with the lowest cross-validated error wins within budgets, and a broken setting loses."""
 
-from functools import partial
 from typing import Any
 
 import joblib
@@ -10,15 +9,12 @@ import pytest
 from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_info
 
-from pipeline.contract import params
 from pipeline.contract.errors import PipelineError
 from pipeline.distributed.executor import Executor
-from pipeline.training import families, shared_trees
+from pipeline.training import families
 from pipeline.training.cross_validation import MakePipeline, Rows, cross_validate
 from pipeline.training.shared_trees import Sharing
-from pipeline.training.space import candidates, combinations
 from stages.train import fit
-from tests.conftest import ROOT
 from tests.pipeline.training.homes import GRIDS, HOMES, PARAMS, homes, with_grid
 
 
@@ -44,41 +40,6 @@ def test_a_setting_that_diverges_loses() -> None:
     assert [settings["learning_rate"] for settings in record.diverged] == [50, 80]
     with pytest.raises(PipelineError, match=r"train\.families\.xgboost: no setting can be used.*50.*80"):
         fit(table, HOMES, with_grid("xgboost", {**grid, "learning_rate": [50, 80]}), "xgboost")
-
-
-@pytest.mark.parametrize(
-    ("family", "grid"),
-    [
-        ("random_forest", {"n_estimators": [7, 3, 20], "max_depth": [6, None, 3], "min_samples_leaf": [1, 4]}),
-        ("random_forest", {"n_estimators": [9, 5], "max_depth": [5], "bootstrap": [False], "max_features": [0.5]}),
-        ("random_forest", {"n_estimators": [9, 4], "max_depth": [None, 3], "max_leaf_nodes": [20]}),
-        ("random_forest", {"n_estimators": [9, 4], "max_depth": [None, 3], "max_samples": [0.4]}),
-        ("xgboost", {"max_depth": [2, 4], "n_estimators": [5, 40], "subsample": [0.7]}),
-    ],
-)
-def test_shared_fits_change_nothing(family: str, grid: dict) -> None:
-    """Settings that share a fit get the predictions, to the last bit, that a fit of their own gives."""
-    rows = Rows.of(homes()[1], HOMES)
-    tried = combinations(grid)
-    make = partial(families.numeric_pipeline, HOMES, family, 1)
-    shared, alone = (
-        cross_validate(tried, make, sharing, rows, family, Executor())
-        for sharing in (families.get(family).sharing, shared_trees.NO_SHARING)
-    )
-    assert len({part.tobytes() for part in alone}) == len(tried)
-    assert np.array_equal(shared, alone)
-
-
-def test_a_large_grid_is_searched_at_some_points() -> None:
-    """Of more combinations than train.max_settings that many are tried, the same each time, and every value of a list
-    among them; lists that cost no fit are combined with each."""
-    grid = {"n_estimators": [5, 9], "max_depth": [2, 3, 4, 5], "subsample": [0.5, 0.75, 1.0], "max_bin": [64, 256]}
-    few = candidates(grid, 12, seed=1, free=("n_estimators",))
-    assert few == candidates(grid, 12, seed=1, free=("n_estimators",)) != candidates(grid, 12, 2, ("n_estimators",))
-    assert [list(each) for each in few] == [list(grid)] * 24
-    assert {name: sorted({each[name] for each in few}) for name in grid} == grid
-    assert all({**each, "n_estimators": 5} in few and {**each, "n_estimators": 9} in few for each in few)
-    assert candidates(grid, 24, 1, ("n_estimators",)) == combinations(grid)
 
 
 def test_budgets_are_rows_and_trees(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,17 +73,6 @@ def test_few_settings_have_all_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = [fit(table, HOMES, with_grid("xgboost", grid), "xgboost")[1].cv_rmse for grid in grids]
     together = with_grid("xgboost", {"n_estimators": [20], "learning_rate": [0.02, 0.2, 0.9]})
     assert fit(table, HOMES, together, "xgboost")[1].cv_rmse == min(alone)
-
-
-def test_a_cheap_look_learns_faster() -> None:
-    """With a quarter of its trees a model learns at four times the rate, up to 0.3; what is small or has no number of
-    trees stays as it is."""
-    slow = {"n_estimators": 400, "learning_rate": 0.05, "max_depth": 3}
-    assert shared_trees.begun(slow, 100) == {"n_estimators": 100, "learning_rate": 0.2, "max_depth": 3}
-    assert shared_trees.begun({**slow, "learning_rate": 0.1}, 100)["learning_rate"] == 0.3
-    assert shared_trees.begun({**slow, "learning_rate": 0.5}, 100)["learning_rate"] == 0.5
-    for settings in ({"alpha": 3}, {"n_estimators": 100}, {"n_estimators": None}):
-        assert shared_trees.begun(settings, 100) == settings
 
 
 class Threads(Executor):
@@ -163,22 +113,6 @@ def test_all_rows_are_predicted_out_of_fold(family: str) -> None:
         assert record.cv_rmse == pytest.approx(np.sqrt(np.square(error).mean()))
 
 
-def test_forests_stay_small_as_rows_grow() -> None:
-    """A forest that could have more than train.max_leaves leaves is bounded, and a tree draws train.search_rows rows at
-    most, which its settings say; what a grid names, and a small table, are left as they are."""
-    table, training = homes()
-    few = with_grid("random_forest", {"n_estimators": [5, 10]}, max_leaves=100, search_rows=60)
-    pipeline, record = fit(table, HOMES, few, "random_forest")
-    assert record.settings["max_leaf_nodes"] == 10
-    assert max(tree.get_n_leaves() for tree in pipeline[-1].regressor_.estimators_) == 10
-    assert record.settings["max_samples"] == round(60 / len(training), 4)
-    assert {len(rows) for rows in pipeline[-1].regressor_.estimators_samples_} == {60}
-    assert not {"max_leaf_nodes", "max_samples"} & fit(table, HOMES, PARAMS, "random_forest")[1].settings.keys()
-    own = {"n_estimators": [5], "max_leaf_nodes": [50], "max_samples": [0.5]}
-    assert shared_trees.bound_forest(own, 1_000, 100, 60) == {}
-    assert "max_samples" not in shared_trees.bound_forest({"bootstrap": [False]}, 1_000, 100, 60)
-
-
 def test_a_fit_uses_one_blas_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fits run side by side on all cores, so each one, and the refit, computes with one BLAS thread."""
     threads = set()
@@ -191,10 +125,3 @@ def test_a_fit_uses_one_blas_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Ridge, "fit", noting)
     fit(homes()[0], HOMES, PARAMS, "ridge")
     assert threads == {1}
-
-
-def test_every_family_of_the_shipped_parameters_exists() -> None:
-    """Each grid of params.yaml names parameters that its family's model has."""
-    for family, grid in params.load("train", ROOT / "params.yaml").families.items():
-        for settings in candidates(grid, 24, 0):
-            families.numeric_pipeline(HOMES, family, 0, settings)
