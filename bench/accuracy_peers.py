@@ -15,7 +15,7 @@ from pipeline.contract.column import Column
 from pipeline.contract.columns import matrix_columns
 from pipeline.tables.feature_matrix import to_matrix
 
-GRID = {
+GRID = {  # of the system that this one replaces
     "n_estimators": [300, 500],
     "max_depth": [4, 6, 8],
     "learning_rate": [0.05, 0.1],

@@ -2,7 +2,7 @@
 
     python -m bench.grid_search [--defaults]
 
-With --defaults XGBoost has its own settings for all that the grid does not name. Prints the chosen settings as JSON.
+With --defaults XGBoost has its own number of bins, 256, in place of the grid's. Prints the chosen settings as JSON.
 """
 
 import argparse

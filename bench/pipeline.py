@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import yaml
 
+from bench.accuracy_peers import GRID
+
 ROOT = Path(__file__).parent.parent
 DVC = [sys.executable, "-m", "dvc"]
 TURNS = 3
@@ -21,15 +23,9 @@ FAMILIES = {
     "linear": {},
     "ridge": {"alpha": [0.1, 1, 10, 100]},
     "random_forest": {"n_estimators": [200, 400], "max_depth": [None, 10, 20], "min_samples_leaf": [1, 2]},
-    "xgboost": {
-        "n_estimators": [300, 500],
-        "max_depth": [4, 6, 8],
-        "learning_rate": [0.05, 0.1],
-        "subsample": [0.8, 1.0],
-        "max_bin": [64],
-    },
+    "xgboost": {**GRID, "max_bin": [64]},
 }
-PEERS = {"GridSearchCV(n_jobs=-1), XGBoost's defaults": ["--defaults"], "GridSearchCV(n_jobs=-1), our bins": []}
+PEERS = {"GridSearchCV(n_jobs=-1), 256 bins": ["--defaults"], "GridSearchCV(n_jobs=-1), 64 bins": []}
 
 
 class Row(NamedTuple):

@@ -16,8 +16,8 @@ def csv() -> None:
 
 
 def fits() -> None:
-    """Make the fits that the stage makes of the one setting of the grid, on all cores: of each fold with few bins,
-    with many, and with missing indicators, and one of all rows; on columns that are prepared once, for all folds."""
+    """Make the fits that the stage makes of the one setting of the grid, on all cores: of each fold without and with
+    missing indicators, and one of all rows; on columns that are prepared once, for all folds."""
     import numpy as np
     import xgboost
 
@@ -28,21 +28,12 @@ def fits() -> None:
     columns, training = schema.load(), parquet.read(Path("data/clean/train.parquet"))
     matrix, target = to_matrix(training, columns.features), training[columns.target.name].to_numpy(float)
     fold, missing = training["fold"].to_numpy(), np.isnan(matrix)
-    values = np.nan_to_num(matrix)
-    plain = np.column_stack(
-        [
-            values[:, [place]] == range(len(column.categories)) if column.categories else values[:, place]
-            for place, column in enumerate(columns.features)
-        ]
-    ).astype(np.float32)
+    plain = np.nan_to_num(matrix).astype(np.float32)
     told = np.column_stack([plain, missing[:, missing.any(axis=0)]]).astype(np.float32)
     settings = {name: values[0] for name, values in params.load(params.Train).families["xgboost"].items()}
-    each = [(plain, 64), (plain, 256), (told, 256)]
-    fits = [(prepared, bins, held) for prepared, bins in each for held in np.unique(fold)]
-    for prepared, bins, held in [*fits, (told, 256, None)]:
-        model = xgboost.XGBRegressor(**settings, n_jobs=-1, max_bin=bins).fit(
-            prepared[fold != held], target[fold != held]
-        )
+    fits = [(prepared, held) for prepared in (plain, told) for held in np.unique(fold)]
+    for prepared, held in [*fits, (told, None)]:
+        model = xgboost.XGBRegressor(**settings, n_jobs=-1).fit(prepared[fold != held], target[fold != held])
         if held is not None:
             model.predict(prepared[fold == held])
 

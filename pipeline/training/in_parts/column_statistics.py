@@ -12,7 +12,7 @@ from pipeline.tables import parquet, splitting
 from pipeline.tables.feature_matrix import numbers
 from pipeline.training.offsets import offset
 
-Split = tuple[np.ndarray, np.ndarray]  # the folds to train on, and those held out
+FoldSplit = tuple[np.ndarray, np.ndarray]  # the folds to train on, and those held out
 
 
 class TableStatistics(NamedTuple):
@@ -24,7 +24,7 @@ class TableStatistics(NamedTuple):
     """
 
     rows: int
-    splits: list[Split]
+    splits: list[FoldSplit]
     missing: np.ndarray
     imputed: np.ndarray
     offsets: np.ndarray
@@ -45,7 +45,7 @@ def gather(run: Executor, files: list[Path], schema: Schema) -> TableStatistics:
 
 def _of_column(
     column: MatrixColumn, files: list[Path], schema: Schema
-) -> tuple[int, list[Split], int, np.ndarray, np.ndarray, float]:
+) -> tuple[int, list[FoldSplit], int, np.ndarray, np.ndarray, float]:
     """Return the rows, splits and missing values, what is typical [splits + 1] (the median, or the most frequent code
     of a bool or category; NaN without a value), the offset [splits + 1] and the standard deviation."""
     values, folds = [], []
@@ -62,7 +62,7 @@ def _of_column(
     return len(value), splits, int((~known).sum()), typical, offsets, float(value.std())
 
 
-def training_folds(splits: list[Split]) -> list[np.ndarray]:
+def training_folds(splits: list[FoldSplit]) -> list[np.ndarray]:
     """Return the folds that each split trains on, and last all folds: the rows of each fit."""
     everything = np.unique(np.concatenate([folds for split in splits for folds in split]))
     return [*(train for train, _ in splits), everything]
