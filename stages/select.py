@@ -5,6 +5,8 @@ Reads models/candidates, metrics/train, data/clean/train.parquet, data/schema.ya
 models/reference.parquet, metrics/select.json. The test split is never read.
 """
 
+from typing import Any
+
 import pandas as pd
 
 from pipeline.contract import errors, leak, paths
@@ -57,8 +59,10 @@ def read_metrics(families: list[str]) -> Metrics:
     return {family: found for family, found in metrics.items() if "skipped" not in found}
 
 
-def read_sample(families: list[str], size: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read a sample of at most `size` training rows, and their out-of-fold predictions [rows, families]."""
+def read_sample(families: list[str], limits: Select) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the sample of the training rows that all samples here are part of, and its out-of-fold predictions [rows,
+    families]."""
+    size = max(BLEND_ROWS, COMPARABLES, limits.reference_rows, limits.background_rows)
     numbers = sampling.sample_numbers(paths.TRAIN, size)
     training = parquet.read(paths.TRAIN, numbers=numbers)
     files = {family: paths.CANDIDATES / f"{family}.oof.parquet" for family in families}
@@ -68,21 +72,29 @@ def read_sample(families: list[str], size: int) -> tuple[pd.DataFrame, pd.DataFr
 
 
 def report(selected: Selection, metrics: Metrics) -> None:
-    """Print the families, the best first, with their weights in the model."""
+    """Print the families, the best first, with their weights in the model; and whether a feature seems to be made from
+    the target."""
     errors_of = {family: (each["cv_rmse"], each["cv_rmse_se"]) for family, each in metrics.items()}
     errors_of[selected.family] = (selected.cv_rmse, selected.cv_rmse_se)
     for family, (cv_rmse, error) in sorted(errors_of.items(), key=lambda item: item[1]):
         weight = f"weight {selected.weights[family]:.3f}" if family in selected.weights else " " * 12
         mark = "<- selected" if family == selected.family else ""
         print(f"{family:>16}  cv_rmse {figure(cv_rmse)} +- {figure(error, 3)}  {weight} {mark}".rstrip())
+    if asked := leak.question(Model.load(paths.MODEL).description.training):
+        print(f"{selected.family}: {asked}")
+
+
+def figures(selected: Selection, max_abs_diff: float) -> dict[str, Any]:
+    """Return the metrics of the selected model."""
+    cv = {"cv_rmse": selected.cv_rmse, "cv_rmse_se": selected.cv_rmse_se}
+    return {"family": selected.family, **cv, "onnx_max_abs_diff": max_abs_diff, "weights": selected.weights}
 
 
 def main() -> None:
     train, limits, schema = load_params(Train), load_params(Select), load_schema()
     drop_stale(list(train.families))
     metrics = read_metrics(list(train.families))
-    size = max(BLEND_ROWS, COMPARABLES, limits.reference_rows, limits.background_rows)
-    training, out_of_fold = read_sample(list(metrics), size)
+    training, out_of_fold = read_sample(list(metrics), limits)
 
     target, splits = training[schema.target.name].to_numpy(float), splitting.splits(training["fold"].to_numpy(), schema)
     selected = selection.choose(metrics, limits.rule, out_of_fold, target, splits, train.interval_level)
@@ -92,12 +104,8 @@ def main() -> None:
     atomic_files.write_bytes(paths.MODEL, model.content)
     # Features that `features.exclude` leaves out are kept: drift reports their shifts, too.
     parquet.write(sampling.reference(sample, schema, limits.reference_rows), paths.REFERENCE)
-    figures = {"family": selected.family, "cv_rmse": selected.cv_rmse, "cv_rmse_se": selected.cv_rmse_se}
-    gap = {"onnx_max_abs_diff": model.max_abs_diff}
-    atomic_files.write_json(paths.SELECT_METRICS, {**figures, **gap, "weights": selected.weights})
+    atomic_files.write_json(paths.SELECT_METRICS, figures(selected, model.max_abs_diff))
     report(selected, metrics)
-    if asked := leak.question(Model.load(paths.MODEL).description.training):
-        print(f"{selected.family}: {asked}")
 
 
 if __name__ == "__main__":

@@ -79,11 +79,7 @@ def main() -> None:
         except NeedsAllRowsError as reason:
             return skip(family, str(reason))
     save(pipeline, record, served)
-    for settings in record.diverged:
-        print(f"{family}: {settings} is left out: in cross-validation a prediction was not finite")
-    tried, seconds = counted(record.tried, "setting"), time.perf_counter() - started
-    print(f"{family}: {tried} in {seconds:.1f} s, chosen {record.settings}")
-    print(f"{family}: cv_rmse {figure(record.cv_rmse)} +- {figure(record.cv_rmse_se, 3)}")
+    report(record, time.perf_counter() - started)
 
 
 def in_memory(run: Executor, schema: Schema, params: Train, limits: Select, family: str) -> Trained:
@@ -123,6 +119,14 @@ def save(pipeline: Pipeline, record: FitRecord, served: Served) -> None:
         "model_mb": round(len(served.content) / 1e6, 3),
     }
     atomic_files.write_json(paths.TRAIN_METRICS / f"{record.family}.json", metrics)
+
+
+def report(record: FitRecord, seconds: float) -> None:
+    """Print the settings that were left out and the chosen ones, the time, and the error."""
+    for settings in record.diverged:
+        print(f"{record.family}: {settings} is left out: in cross-validation a prediction was not finite")
+    print(f"{record.family}: {counted(record.tried, 'setting')} in {seconds:.1f} s, chosen {record.settings}")
+    print(f"{record.family}: cv_rmse {figure(record.cv_rmse)} +- {figure(record.cv_rmse_se, 3)}")
 
 
 def skip(family: str, reason: str) -> None:

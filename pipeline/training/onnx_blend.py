@@ -1,9 +1,9 @@
 """The served form of a blend: one ONNX graph of its members' model files. No member is fitted again."""
 
-import msgspec
 import numpy as np
 import onnx
 import pandas as pd
+from msgspec.structs import replace
 from onnx import compose, helper, utils
 
 from pipeline.contract.description import Description, Interval
@@ -35,29 +35,22 @@ def blended_form(members: dict[str, Served], selected: Selection, sample: pd.Dat
     # Its imputed values stand for all: others differ only where a member learned from a sample of the rows.
     main = abouts[max(selected.weights, key=lambda family: selected.weights[family])]
     _check_same_rows(abouts, main)
-    weights = np.array(list(selected.weights.values()))
+    weights = np.array([selected.weights[family] for family in members])
     graph = merged(graphs, weights, bounds(main.schema.target), selected.half)
-    recipe = [
-        msgspec.structs.replace(about.members[0], weight=selected.weights[family]) for family, about in abouts.items()
-    ]
-    description = msgspec.structs.replace(
+    description = replace(
         main,
         family=BLEND,
         settings={},
         interval=Interval(main.interval.level, selected.half.method),
-        training=msgspec.structs.replace(main.training, cv_rmse=selected.cv_rmse),
-        members=tuple(recipe),
+        training=replace(main.training, cv_rmse=selected.cv_rmse),
+        members=tuple(replace(abouts[family].members[0], weight=selected.weights[family]) for family in members),
     )
     matrix = to_matrix(sample.iloc[sampling.sample(sample["row"], PROBES)], main.columns)
-    together = Model(described(graph, description), "the blend").predict(matrix)[:, 0]
-    alone = [Model(member.content, family).predict(matrix)[:, 0] for family, member in members.items()]
-    gap = np.abs(together - np.column_stack(alone) @ weights).max()
-    gap += np.dot([member.max_abs_diff for member in members.values()], weights)
+    gap = _gap(members, weights, described(graph, description), matrix)
     parity.check_gap(gap, BLEND, main.training.target_std, limits)
     assert main.golden is not None
-    rows = np.array(main.golden.features, dtype=float)
-    gap = digits.power_of_ten_above(float(gap), main.training.target_std)
-    return Served(with_golden(graph, description, rows, limits), gap)
+    content = with_golden(graph, description, np.array(main.golden.features, dtype=float), limits)
+    return Served(content, digits.power_of_ten_above(gap, main.training.target_std))
 
 
 def merged(
@@ -95,6 +88,15 @@ def _prediction(name: str, model: onnx.ModelProto) -> onnx.ModelProto:
         node.input[:] = [INPUT if each == part.graph.input[0].name else each for each in node.input]
     part.graph.input[0].name = INPUT
     return part
+
+
+def _gap(members: dict[str, Served], weights: np.ndarray, content: bytes, matrix: np.ndarray) -> float:
+    """Return how far predictions of a blend's file are at most from those of the members' fits, in the target's unit:
+    how far they are from the weighted mean of the members' files on the rows of `matrix`, and the members' own gaps."""
+    together = Model(content, "the blend").predict(matrix)[:, 0]
+    alone = [Model(member.content, family).predict(matrix)[:, 0] for family, member in members.items()]
+    own = np.dot([member.max_abs_diff for member in members.values()], weights)
+    return float(np.abs(together - np.column_stack(alone) @ weights).max() + own)
 
 
 def _check_same_rows(abouts: dict[str, Description], main: Description) -> None:
