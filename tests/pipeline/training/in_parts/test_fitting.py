@@ -42,12 +42,12 @@ def test_parts_answer_as_memory_does(table: pd.DataFrame, tmp_path: Path, family
     found, content = in_parts(Executor(), table, tmp_path, 3, family)
     pipeline, record = fit(table, HOMES, PARAMS, family)
     assert (found.record.settings, found.record.indicators) == (record.settings, record.indicators)
-    assert found.record.cv_rmse == pytest.approx(record.cv_rmse, rel=1e-10)
+    assert found.record.cv_rmse == pytest.approx(record.cv_rmse, rel=1e-8)
     assert found.record.cv_rmse_se == pytest.approx(record.cv_rmse_se, rel=1e-8)
-    assert found.pipeline.predict(table) == pytest.approx(pipeline.predict(table), rel=1e-8)
+    assert found.pipeline.predict(table) == pytest.approx(pipeline.predict(table), rel=1e-7)
     oof = parquet.read(tmp_path / "oof")
     assert oof["row"].tolist() == table["row"].tolist()
-    assert oof["prediction"].to_numpy() == pytest.approx(record.out_of_fold, rel=1e-8)
+    assert oof["prediction"].to_numpy() == pytest.approx(record.out_of_fold, rel=1e-7)
     assert (oof["prediction"] + oof["residual"]).to_numpy() == pytest.approx(table["price"].to_numpy())
     described = onnx_export.describe_training(table["price"].to_numpy(float), "sha", record.cv_rmse)
     served = onnx_export.served_form(pipeline, record, table, HOMES, described, 0.8, LIMITS).content
@@ -67,7 +67,7 @@ def test_a_large_table_is_judged_on_a_sample(
     found = [in_parts(Executor(), table, tmp_path / str(parts), parts, "linear")[0] for parts in (1, 7)]
     wanted = table["row"].iloc[sampling.sample(table["row"], 200)].tolist()
     assert [each.sample["row"].tolist() for each in found] == [wanted, wanted]
-    assert found[0].record.cv_rmse == pytest.approx(fit(table, HOMES, PARAMS, "linear")[1].cv_rmse, rel=1e-10)
+    assert found[0].record.cv_rmse == pytest.approx(fit(table, HOMES, PARAMS, "linear")[1].cv_rmse, rel=1e-8)
 
 
 def test_settings_compete_on_a_sample(table: pd.DataFrame, tmp_path: Path) -> None:

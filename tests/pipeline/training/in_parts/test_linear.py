@@ -69,7 +69,8 @@ def test_coefficients_are_scikit_learns(
         assert np.abs(mine[-1].regressor_.coef_ - theirs[-1].regressor_.coef_).max() < 1e-8 * size
         intercepts = [each[-1].regressor_.intercept_ + each[-1].transformer_.offset_ for each in (mine, theirs)]
         assert intercepts[0] == pytest.approx(intercepts[1], rel=1e-8)
-        assert mine.predict(matrix) == pytest.approx(theirs.predict(matrix), rel=1e-8)
+        # The parts of a date are nearly collinear: large coefficients cancel, and their ten digits leave fewer here.
+        assert mine.predict(matrix) == pytest.approx(theirs.predict(matrix), rel=1e-7)
 
 
 def test_the_number_of_parts_changes_no_coefficient(tmp_path: Path) -> None:
