@@ -39,7 +39,7 @@ DIGEST = """
 import hashlib, io, joblib, numpy as np
 from pipeline.tables.splitting import TEST
 from pipeline.tables.feature_matrix import to_matrix
-from pipeline.training.conformal import HalfWidth
+from pipeline.training.conformal import Curve, HalfWidth
 from pipeline.training.families import numeric_pipeline
 from pipeline.training.onnx_converters import to_onnx
 from tests.pipeline.training.homes import HOMES, homes
@@ -49,7 +49,7 @@ for log_target in (False, True):
     made = numeric_pipeline(HOMES, "gaussian_process", 1, {"log_target": log_target}, (0, 3))
     made.fit(matrix, np.maximum(target, 1))
     joblib.dump(made, file := io.BytesIO())
-    graph = to_onnx(made, matrix.shape[1], HalfWidth(np.zeros(1), np.ones(1)), True)
+    graph = to_onnx(made, matrix.shape[1], HalfWidth(Curve(np.zeros(1), np.ones(1))), True)
     content = graph.SerializeToString(deterministic=True)
     print(*(hashlib.sha256(each).hexdigest() for each in (file.getvalue(), content)))
 """
