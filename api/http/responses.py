@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.contract.description import Interval, Training
+from pipeline.contract.description import Interval, Member, Training
 from pipeline.contract.schema import Schema
 
 
@@ -45,7 +45,8 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """The served model. `version` and `revision` (a git commit) are what promote noted, `md5` is of the model file,
+    """The served model. `members` are the models of its prediction with their weights (none in format 1); a blend
+    has no `settings` of its own. `version` and `revision` (a git commit) are what promote noted, `md5` is of the file,
     `training` has the sha256 of the training table and the cross-validated RMSE in the target's unit."""
 
     family: str
@@ -55,6 +56,7 @@ class Metadata(msgspec.Struct, frozen=True):
     version: str | None
     revision: str | None
     settings: dict[str, Any]
+    members: tuple[Member, ...]
     interval: Interval
     imputed: dict[str, float]
     training: Training

@@ -54,6 +54,7 @@ async def metadata(request: AnyRequest) -> Metadata:
         revision=served.revision,
         version=served.version,
         settings=about.settings,
+        members=about.members,
         interval=about.interval,
         imputed=about.imputed,
         training=about.training,
