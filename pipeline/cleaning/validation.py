@@ -86,7 +86,7 @@ def _check_rejected(summary: Summary, schema: Schema, limit: float) -> None:
     has_comma = examples["value"].str.fullmatch(r"\s*-?\d+,\d+\s*").any()
     remedy = "write numbers with a point, not a comma" if has_comma else "correct the table, or data/schema.yaml"
     if forms := [column.format or "ISO 8601" for column in schema.used if column.name == worst and column.is_moment]:
-        remedy = f"expected dates written as {forms[0]}; {remedy}"
+        remedy = f"expected dates written as {forms[0]}, or the key format to say how they are; {remedy}"
     raise PipelineError(
         f"{total} of {wording.counted(known, 'row')} are rejected, more than clean.max_rejected_fraction = {limit:g}; "
         f"most for column {worst}: {_cells(examples)}: {remedy}"

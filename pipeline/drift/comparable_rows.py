@@ -5,6 +5,8 @@ rows differ, others much like them are there; where a few combinations repeat, w
 of these are left out: on both sides the rest are draws from the same combinations.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -34,4 +36,4 @@ def comparable(live: Live, reference: pd.DataFrame, schema: Schema) -> Live | No
         unusable = np.any([mask for _, mask in found.values()], axis=0)
         return batch[unusable | (splitting.place(typed, schema) >= lowest)]
 
-    return Live(live.columns, lambda: map(kept, live.batches()))
+    return replace(live, batches=lambda: map(kept, live.batches()))

@@ -25,10 +25,12 @@ REMEDY = "export it again or remove it"
 
 @dataclass(frozen=True)
 class Live:
-    """A table that can be read repeatedly. Every batch has the `columns`, with the cells as found (text of a CSV)."""
+    """A table that can be read repeatedly. Every batch has the `columns`, with the cells as found (text of a CSV);
+    the features that no file has are `absent`, and their cells missing."""
 
     columns: tuple[str, ...]
     batches: Callable[[], Iterator[pd.DataFrame]]
+    absent: frozenset[str] = frozenset()
 
 
 def of_table(table: pd.DataFrame) -> Live:
@@ -45,11 +47,12 @@ def of_folder(folder: Path, schema: Schema, also: tuple[str, ...] = ()) -> Live:
     files have a time and others do not, and where a cell holds a list.
     """
     found = {path: _columns(path) for path in table_files(folder)}
-    features = [column.name for column in schema.features if column.role == "feature"] if found else []
+    features = [column.name for column in schema.features] if found else []
     wanted = {*(c.name for c in schema.used), "prediction", *ARRIVAL, *also}
     every = dict.fromkeys([*(name for names in found.values() for name in names), *features])
     columns = tuple(name for name in every if name in wanted)
-    if time := time_column(columns, schema):
+    absent = frozenset(columns).difference(*found.values())
+    if time := time_column(columns, schema, absent):
         for path, names in found.items():
             if time.name not in names:
                 raise PipelineError(f"{path} has no column {time.name}, which other files in {folder} have: add it")
@@ -59,14 +62,16 @@ def of_folder(folder: Path, schema: Schema, also: tuple[str, ...] = ()) -> Live:
             for batch in _batches(path, [name for name in columns if name in names]):
                 yield batch.reindex(columns=list(columns))
 
-    return Live(columns, batches)
+    return Live(columns, batches, absent)
 
 
-def time_column(columns: tuple[str, ...], schema: Schema) -> Column | None:
-    """Return the column that puts live rows in order: the arrival in the prediction log, else the schema's time."""
+def time_column(columns: tuple[str, ...], schema: Schema, absent: frozenset[str] = frozenset()) -> Column | None:
+    """Return the column that puts live rows in order: the arrival in the prediction log, else the schema's time where
+    it is not `absent`."""
     names = {column.name for column in schema.columns}
     arrival = [Column(name, "category", role="time") for name in ARRIVAL if name not in names]
-    return next((column for column in (*arrival, *schema.with_role("time")) if column.name in columns), None)
+    present = {*columns} - absent
+    return next((column for column in (*arrival, *schema.with_role("time")) if column.name in present), None)
 
 
 class Moments(NamedTuple):

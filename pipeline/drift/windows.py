@@ -52,7 +52,7 @@ def read(
     cannot be read, all rows are one window, complete from `least` rows on. `predict` makes the predictions of the rows
     that the sketches sample.
     """
-    time = live_rows.time_column(rows.columns, schema)
+    time = live_rows.time_column(rows.columns, schema, rows.absent)
     found = live_rows.moments(rows, time) if time else None
     if time is None or found is None or found.fault:
         whole = _sketches(rows, anchors, schema, None, []).get(0)

@@ -9,25 +9,31 @@ from msgspec.structs import replace
 from pipeline.contract.column import PARTS, Column
 from pipeline.contract.moments import to_text
 from pipeline.profiling.column_profile import Profile
-from pipeline.profiling.remarks import Guess, Remark, quoted
+from pipeline.profiling.remarks import Guess, Remark, quoted, some
+from pipeline.profiling.text_guess import are_mistakes
 from pipeline.tables import moment_parts
 from pipeline.tables.cell_values import convert
 
 # Six blocks of time (five folds and the first) can be cut where no moment has more than this share of the rows.
 MOST_OF_A_MOMENT = 0.1
+# The first cells tell how dates are written: more than one, for it may be a mistake.
+FIRST = 10
 # Of a time, the test split has later years and days than all that a model learns from.
 OF_TIME = ("month", "weekday", "hour")
 
 _ISO = re.compile(r"\d{4}[-/]\d\d")
 _DATE = re.compile(r"(\d{1,4})([./-])\d{1,2}\2(\d{1,4})(?: (\d{1,2}:\d\d)(:\d\d)?( ?[AaPp][Mm])?)?")
+_NAMED = re.compile(r"\d{1,2}([ -])[A-Za-z]{3,9}\1\d{4}|[A-Za-z]{3,9} \d{1,2},? \d{4}")
 
 
 def guess_moment(feature: Column, profile: Profile) -> Guess | None:
-    """Guess a datetime, with role time where it can order the split; None where the cells are written in no one way."""
-    columns = (replace(feature, dtype="datetime", format=form) for form in _formats(profile.text.iloc[0]))
+    """Guess a datetime, with role time where it can order the split; ignored where few cells are no dates, or dates
+    written in another way. None where there is no way that most are written in."""
+    forms = dict.fromkeys(form for text in profile.text.head(FIRST) for form in _formats(text))
+    columns = [replace(feature, dtype="datetime", format=form) for form in forms]
     column = next((column for column in columns if profile.fits(column)), None)
     if column is None:
-        return None
+        return _with_strays(columns, profile)
     if profile.has_missing:
         topic = "role feature: it could order the split (role time) if no cell were missing; a random split may flatter"
         return Guess(replace(column, nullable=True), topic)
@@ -37,6 +43,21 @@ def guess_moment(feature: Column, profile: Profile) -> Guess | None:
     moments = convert(profile.cells, column)[0]
     topic = "role time: the latest rows are the test split; with role feature it is random, which may flatter"
     return Guess(replace(column, role="time"), topic, f"{to_text(moments.min())} to {to_text(moments.max())}")
+
+
+def _with_strays(columns: list[Column], profile: Profile) -> Guess | None:
+    """Guess a datetime that is ignored, where few cells do not fit one of these columns; None where many do not."""
+    each = [profile.text[convert(profile.text, column)[1]] for column in columns]
+    column, strays = min(zip(columns, each, strict=True), key=lambda pair: len(pair[1]), default=(None, profile.text))
+    if column is None or not are_mistakes(strays, profile):
+        return None
+    topic = (
+        f"role ignore: some cells are no dates written as {column.format or 'ISO 8601'}; correct them, or if they mean "
+        "missing add the keys missing and nullable: true; then remove the role"
+    )
+    texts = sorted(set(strays))
+    key = f": missing: [{', '.join(map(quoted, texts))}]" if len(texts) <= 3 else ""
+    return Guess(replace(column, role="ignore"), topic, f"{some(texts)}{key}; first in row {strays.index[0]}")
 
 
 def with_parts(column: Column, profile: Profile) -> Column:
@@ -61,6 +82,9 @@ def of_dates(profile: Profile, column: Column) -> Iterator[Remark]:
 
 def _formats(text: str) -> list[str]:
     """Return the formats that a text may have, of which the first that fits all cells counts."""
+    if _NAMED.fullmatch(text):
+        form = re.sub(r"\b\d{1,2}\b", "%d", re.sub(r"\d{4}", "%Y", text))
+        return [re.sub("[A-Za-z]{3,}", month, form) for month in ("%b", "%B")]
     found = _DATE.fullmatch(text)
     formats = [""] if _ISO.match(text) else []
     if not found:

@@ -41,12 +41,17 @@ def is_category(profile: Profile) -> bool:
     return is_few(profile) or (repeats and profile.counts.iloc[0] >= RARE)
 
 
+def are_mistakes(strays: pd.Series, profile: Profile) -> bool:
+    """Return True where these cells are so few that the column holds what all others are, and is no category."""
+    return len(strays) <= (1 - MOSTLY) * len(profile.text) and (len(strays) < RARE or not is_few(profile))
+
+
 def guess_number_in_text(feature: Column, profile: Profile) -> Guess | None:
     """Guess a number or date in an unreadable form; its column is ignored until someone corrects the raw file."""
     strays, ignored = profile.strays, replace(feature, role="ignore")
     if strays.empty:
         return None
-    if len(strays) <= (1 - MOSTLY) * len(profile.text) and (len(strays) < RARE or not is_few(profile)):
+    if are_mistakes(strays, profile):
         counts = strays.value_counts()
         cells = ", ".join(f"{shown(text)} ({count} x)" for text, count in counts.head(3).items())
         if all(re.fullmatch(NUMBER, text.replace(MINUS, "-")) for text in counts.index):
@@ -60,7 +65,7 @@ def guess_number_in_text(feature: Column, profile: Profile) -> Guess | None:
         return Guess(as_number(ignored, profile), topic, f"{cells}{key}; first in row {strays.index[0]}")
     if _share(profile.text, _OTHER_DATE) >= MOSTLY:
         topic = "role ignore: these dates are not all written in one way; write 2020-12-31, then remove the role"
-        return Guess(replace(ignored, dtype="category"), topic, f"such as {shown(strays.iloc[0])}")
+        return Guess(replace(ignored, dtype="datetime"), topic, f"such as {shown(strays.iloc[0])}")
     if _share(strays, _WRITTEN_NUMBER) >= MOSTLY:
         topic = "role ignore: its numbers have a comma, a currency or a unit; write 1234.5"
         return Guess(ignored, topic, f"such as {shown(strays.iloc[0])}")

@@ -25,7 +25,8 @@ MakePipeline = Callable[[Hyperparameters], Pipeline]
 
 
 class Rows(NamedTuple):
-    """Training rows: the feature `matrix` [rows, columns], the `target` [rows], the splits of a cross-validation."""
+    """Training rows: the feature `matrix` [rows, columns], the `target` [rows], the splits of a cross-validation; of a
+    sample those alone that have rows on both sides."""
 
     matrix: np.ndarray
     target: np.ndarray
@@ -35,7 +36,7 @@ class Rows(NamedTuple):
     def of(cls, training: pd.DataFrame, schema: Schema) -> Self:
         """Return the rows of a typed table without rows of the test split."""
         target = training[schema.target.name].to_numpy(float)
-        splits = splitting.splits(training["fold"].to_numpy(), schema)
+        splits = [each for each in splitting.splits(training["fold"].to_numpy(), schema) if all(map(len, each))]
         return cls(to_matrix(training, schema.features), target, splits)
 
     def squared_errors(self, predictions: np.ndarray) -> np.ndarray:

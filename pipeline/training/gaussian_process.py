@@ -5,6 +5,7 @@ The method is that of Rasmussen and Williams, Gaussian Processes for Machine Lea
 maximum a posteriori: with many columns the likelihood alone overfits.
 """
 
+from numbers import Integral
 from typing import Self
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import euclidean_distances
-from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils import check_random_state, check_scalar, gen_batches
 from threadpoolctl import threadpool_limits
 
 from pipeline.tables import digits
@@ -49,7 +50,12 @@ class GaussianProcess(RegressorMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, matrix: np.ndarray, target: np.ndarray) -> Self:
-        """Fit to prepared features [rows, columns] and their target [rows]."""
+        """Fit to prepared features [rows, columns] and their target [rows].
+
+        Raises TypeError or ValueError for a parameter that is none.
+        """
+        check_scalar(self.log_target, "log_target", bool)
+        check_scalar(self.max_rows, "max_rows", Integral, min_val=1)
         self.n_features_in_ = matrix.shape[1]
         order = check_random_state(self.random_state).permutation(len(target))[: self.max_rows]
         matrix, target = matrix[order], target[order]

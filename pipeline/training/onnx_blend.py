@@ -66,7 +66,7 @@ def merged(
     if half.factor is not None:
         gaps = steps.add("Sub", predictions, mean)
         disagreement = steps.add("Sqrt", steps.add("MatMul", steps.add("Mul", gaps, gaps), weights[:, None]))
-    answers = onnx_steps.answers(mean, 0.0, limits, half, disagreement)
+    answers = onnx_steps.answers(mean, 1.0, 0.0, limits, half, disagreement)
     graph = helper.make_graph(
         [*(node for part in parts for node in part.graph.node), *steps.nodes, *answers.nodes],
         "blend",

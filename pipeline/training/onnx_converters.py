@@ -42,7 +42,8 @@ def to_onnx(pipeline: Pipeline, n_columns: int, half: HalfWidth, double: bool) -
     model = _model(target.regressor_, prepared, width, double)
     graph = model.graph
     known = target.transformer_
-    after = onnx_steps.answers(graph.output[0].name, known.offset_, (float(known.low), float(known.high)), half)
+    bounds = float(known.low), float(known.high)
+    after = onnx_steps.answers(graph.output[0].name, known.unit_, known.offset_, bounds, half)
     nodes = [*before.nodes, *graph.node, *after.nodes]
     del graph.node[:], graph.input[:], graph.output[:]
     graph.node.extend(nodes)

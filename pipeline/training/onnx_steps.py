@@ -92,13 +92,18 @@ def gaussian_process(model: GaussianProcess, prepared: str) -> Steps:
     return steps
 
 
-def answers(raw: str, offset: float, bounds: tuple[float, float], half: HalfWidth, disagreement: str = "") -> Steps:
+def answers(
+    raw: str, unit: float, offset: float, bounds: tuple[float, float], half: HalfWidth, disagreement: str = ""
+) -> Steps:
     """Return the steps from a model's output to `prediction`, `lower` and `upper` [rows, 1], inside the `bounds`.
 
-    `offset` is added to the output. `disagreement`: the name of the members', for a half-width that depends on it.
+    The output is in this `unit`; `offset` is added to it. `disagreement`: the name of the members', for a half-width
+    that depends on it.
     """
     steps = Steps("answer")
     column = steps.add("Reshape", steps.cast(raw, onnx.TensorProto.DOUBLE), np.array([-1, 1], dtype=np.int64))
+    if unit != 1:
+        column = steps.add("Mul", column, unit)
     if offset:
         column = steps.add("Add", column, offset)
     prediction = steps.add("Clip", column, *bounds, name="prediction")

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from pipeline.contract.columns import positions
 from pipeline.contract.errors import PipelineError
+from pipeline.contract.number_text import figure
 from pipeline.contract.params import Train
 from pipeline.contract.schema import Schema
 from pipeline.distributed.executor import Executor
@@ -49,8 +50,10 @@ def search(rows: Rows, sample: Rows | None, schema: Schema, params: Train, famil
     `sample`: the rows that settings compete on, where these are not all `rows`. The family's `finalists` then compete
     on all rows, with each of their numbers of trees, which costs no fit. A missing indicator for each feature with
     missing values is tried with the best, and stays where it lowers the error.
-    Raises PipelineError for an unknown family or setting, and where every setting diverged.
+    Raises PipelineError for an unknown family or setting, a target that is always the same, too small a sample, and
+    where every setting diverged.
     """
+    _check(rows, sample, schema, params)
     kind, grid = families.get(family), params.families[family]
     tried = space.candidates(grid, params.max_settings, params.seed, kind.sharing.names)
     with _progress_bar(family) as bar:
@@ -105,7 +108,7 @@ class _Competition:
             raise PipelineError(
                 f"params.yaml: train.families.{self.family}: no setting can be used, for each one predicts values that "
                 f"are not finite in cross-validation: {', '.join(map(str, settings))}; try others, such as a lower "
-                "learning rate"
+                "learning rate, or log_target: [false] where the target is not above 0"
             )
         self.diverged += [settings[each] for each in np.flatnonzero(~finite)]
         return predictions, np.where(finite, errors, np.inf)
@@ -114,6 +117,19 @@ class _Competition:
         """Return the settings that keep a model of so many rows within its limits."""
         kind, grid = families.get(self.family), self.params.families[self.family]
         return kind.bounds(grid, len(rows.target), self.params.max_leaves, self.params.search_rows)
+
+
+def _check(rows: Rows, sample: Rows | None, schema: Schema, params: Train) -> None:
+    if (rows.target == rows.target[0]).all():
+        raise PipelineError(
+            f"column {schema.target.name} is {figure(rows.target[0])} in all {len(rows.target):,} training rows: there "
+            "is nothing to predict; give role target to another column in data/schema.yaml"
+        )
+    if not (sample or rows).splits:
+        raise PipelineError(
+            f"params.yaml: train.search_rows = {params.search_rows}: of so few rows no fold can be predicted by the "
+            "others: raise it"
+        )
 
 
 def _indicator_positions(is_missing: np.ndarray, schema: Schema) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.utils import check_scalar
 
 from pipeline.contract.params import Grid
 
@@ -48,6 +49,7 @@ def _fit_each(models: list[Any], matrix: np.ndarray, target: np.ndarray, held: n
 
 def _fit_most_rounds(models: list[Any], matrix: np.ndarray, target: np.ndarray, held: np.ndarray) -> np.ndarray:
     rounds = [model.get_num_boosting_rounds() for model in models]
+    check_scalar(min(rounds), TREES, int, min_val=1)  # XGBoost takes 0, which predicts the mean
     largest = models[int(np.argmax(rounds))].fit(matrix, target)
     return np.array([largest.predict(held, iteration_range=(0, number)) for number in rounds])
 

@@ -78,6 +78,10 @@ def test_indicators_are_used_where_they_help(family: str) -> None:
         ({"ridge": {"alpha": [-1]}}, "ridge", r"train.families.ridge: {'alpha': -1} cannot be fitted: The 'alpha'"),
         ({"random_forest": {"n_estimators": [None]}}, "random_forest", "None} cannot be fitted: The 'n_estimators'"),
         ({"xgboost": {"max_depth": [-4]}}, "xgboost", r"train.families.xgboost: {'max_depth': -4} cannot be fitted"),
+        ({"xgboost": {"n_estimators": [0]}}, "xgboost", "'n_estimators': 0} cannot be fitted: n_estimators == 0"),
+        ({"gaussian_process": {"max_rows": [-5]}}, "gaussian_process", "max_rows == -5, must be >= 1"),
+        ({"gaussian_process": {"max_rows": ["all"]}}, "gaussian_process", "max_rows must be an instance of int"),
+        ({"gaussian_process": {"log_target": ["no"]}}, "gaussian_process", "log_target must be an instance of bool"),
         ({"ridge": {"alpha": [1]}}, "linear", "train.families has no 'linear'; it has ridge"),
     ],
 )

@@ -17,6 +17,7 @@ from pipeline.training import preprocessing
 from pipeline.training.cross_validation import Hyperparameters
 from pipeline.training.in_parts.column_statistics import training_folds
 from pipeline.training.in_parts.learner import Learner, PartRows
+from pipeline.training.target import TargetRange
 
 T = TypeVar("T")
 SILENCE = 300  # seconds that a worker waits for a peer that answers nothing; a fit's slowest step must be shorter
@@ -28,17 +29,18 @@ class Boosting(Learner):
     def fit(self, settings: Hyperparameters, indicators: tuple[int, ...], number: int) -> Pipeline:
         pipeline = self.set_up(settings, indicators)
         prepare, target = pipeline[:-1], pipeline[-1]
-        *offsets, target_offset = self.statistics.offsets[number]
+        *offsets, target.transformer_.offset_ = self.statistics.offsets[number].tolist()
+        # That of all training rows, also where a fold is held out: a power of two teaches nothing.
+        target.transformer_.learn_unit(self.statistics.target_std)
         preprocessing.teach(prepare[0], self.statistics.imputed[number], offsets=np.array(offsets))
         folds, client = training_folds(self.statistics.splits)[number], self.parts.run.client
         with named_failures(client):
-            make = partial(self._fit_together, client, target.regressor_, prepare, folds, target_offset)
+            make = partial(self._fit_together, client, target, prepare, folds)
             booster = together.again_without(client, make)
         target.regressor_.load_model(bytearray(booster.save_raw()))
-        target.transformer_.offset_ = target_offset
         return pipeline
 
-    def _fit_together(self, client: Any, model: Any, prepare: Pipeline, folds: np.ndarray, target_offset: float) -> Any:
+    def _fit_together(self, client: Any, target_model: Any, prepare: Pipeline, folds: np.ndarray) -> Any:
         """Return the Booster of an unfitted XGBRegressor; the prepared rows lie in the workers' memory."""
         import dask
         import distributed
@@ -46,10 +48,11 @@ class Boosting(Learner):
         from xgboost import dask as xgboost_dask
         from xgboost.collective import Config
 
+        model, on_range = target_model.regressor_, target_model.transformer_
         gc.collect()  # XGBoost's matrix of the last fit is in a reference cycle, which keeps its rows on the workers
         width = _prepared(prepare, np.zeros((1, len(matrix_columns(self.parts.schema.features))))).shape[1]
         read = dask.delayed(in_this_folder(self.parts.reading(_prepared_rows)), pure=False, nout=2)
-        pairs = [read(file, prepare, folds, target_offset) for file in self.parts.files]
+        pairs = [read(file, prepare, folds, on_range) for file in self.parts.files]
         features = array.concatenate([array.from_delayed(x, (np.nan, width), np.float32) for x, _ in pairs])
         target = array.concatenate([array.from_delayed(y, (np.nan,), np.float64) for _, y in pairs])
         # Together, so that a part is read once; XGBoost by itself would ask for the features and then for the target.
@@ -86,15 +89,15 @@ def _tracker_on(client: Any, address: str) -> Iterator[None]:
 
 
 def _prepared_rows(
-    rows: PartRows, prepare: Pipeline, folds: np.ndarray, target_offset: float
+    rows: PartRows, prepare: Pipeline, folds: np.ndarray, on_range: TargetRange
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the prepared features, float32 [rows, columns], and the target less its offset [rows] of a part's rows of
+    """Return the prepared features, float32 [rows, columns], and the target in its range [rows] of a part's rows of
     these folds."""
     here = np.isin(rows.fold, folds)
     if not here.any():  # scikit-learn prepares at least one row
         blank = np.zeros((1, rows.matrix.shape[1]))
         return _prepared(prepare, blank)[:0], np.empty(0)
-    return _prepared(prepare, rows.matrix[here]), rows.target[here] - target_offset
+    return _prepared(prepare, rows.matrix[here]), on_range.transform(rows.target[here])
 
 
 def _prepared(prepare: Pipeline, matrix: np.ndarray) -> np.ndarray:

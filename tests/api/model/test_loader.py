@@ -185,9 +185,16 @@ def test_the_revision(put: Callable[..., str], given: str | None, noted: str | N
 
 
 def test_metadata_tells_what_is_served(put: Callable[..., str], example: Example) -> None:
-    """/metadata has the family, its settings, the interval, the training data's hash and score, and the schema."""
-    put(CHAMPION)
+    """/metadata has the family, its settings, the members of a blend, the interval, the training data's hash and score,
+    and the schema."""
+
+    def blend(description: dict[str, Any]) -> None:
+        kept = description["members"][0]
+        description["members"] = [{**kept, "weight": 0.25}, {**kept, "family": "ridge", "weight": 0.75}]
+
+    put(CHAMPION, blend)
     about = metadata()
+    assert [(each["family"], each["weight"]) for each in about["members"]] == [("linear", 0.25), ("ridge", 0.75)]
     assert (about["family"], about["settings"], about["interval"]["level"]) == ("linear", {}, 0.9)
     assert about["training"]["sha256"] == "0" * 64
     assert about["training"]["rows"] == int((example.table["fold"] != -1).sum())

@@ -116,6 +116,18 @@ def test_a_column_that_no_file_has_is_missing(tmp_path: Path) -> None:
         assert "heat: 100% of the values are missing, before 0%" in report["findings"]
 
 
+@pytest.mark.parametrize("arrival", [{}, {"prediction_time": "2026-01-01T10:00:00Z"}])
+def test_a_time_that_the_model_sees_is_missing_too(tmp_path: Path, arrival: dict) -> None:
+    """A column of time of which the model sees parts, and which no file has, is `data_quality` by its name; the other
+    columns are judged without it."""
+    schema = make_schema(*WEATHER.columns, Column("day", "datetime", role="time", parts=("month",)))
+    reference = weather(300, 0).assign(day=pd.date_range("2026-01-01", periods=300, tz="UTC"))
+    weather(200, 1).assign(**arrival).to_csv(tmp_path / "rows.csv", index=False)
+    report = compare(reference, live_rows.of_folder(tmp_path, schema), schema, DRIFT)
+    assert report["verdict"] == "data_quality"
+    assert "day: 100% of the values are missing, before 0%" in report["findings"]
+
+
 def test_a_list_in_a_cell_is_an_error(tmp_path: Path) -> None:
     """A Parquet file with lists in a column that is compared is refused by name; other columns may hold them."""
     weather(60, 1).assign(note=[[1]] * 60).to_parquet(tmp_path / "rows.parquet")

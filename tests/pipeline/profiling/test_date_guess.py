@@ -20,6 +20,9 @@ from tests.pipeline.profiling.test_inferred_schema import cleaned, told
         (["12/31/2020 11:00 PM", "1/1/2020 1:05 AM"], "%m/%d/%Y %I:%M %p", PARTS[1:], ""),
         (["1.2.20", "2.2.20"], "%d.%m.%y", ("weekday", "yearday", "days"), 'change the key format: format: "%m.%d.%y"'),
         (["2020.1.5", "2020.1.12"], "%Y.%m.%d", ("yearday", "days"), ""),
+        (["5 May 2020", "12 Jun 2020"], "%d %b %Y", PARTS[1:3] + PARTS[4:], ""),
+        (["05-January-2020", "12-January-2020"], "%d-%B-%Y", ("yearday", "days"), ""),
+        (["Jan 5, 2020", "Jan 12, 2020"], "%b %d, %Y", ("yearday", "days"), ""),
     ],
 )
 def test_a_date_is_known_by_its_form(cells: list[str], form: str, parts: tuple[str, ...], said: str) -> None:

@@ -151,7 +151,7 @@ def test_typed_columns_are_known(tmp_path: Path) -> None:
         (["1,5", "2,5"], "float", "ignore"),
         (["$1,200", "$900"], "float", "ignore"),
         (["31.12.2020", "1.1.2021"], "datetime", "feature"),
-        (["31.12.2020", "12/31/2020"], "category", "ignore"),
+        (["31.12.2020", "12/31/2020"], "datetime", "ignore"),
         (["2020-01-01", "2021-01-01"], "datetime", "feature"),
         ([f"2020-02-{1 + k % 28:02}" for k in range(ROWS - 1)] + [""], "datetime", "feature"),
         (["a"], "category", "ignore"),

@@ -52,6 +52,18 @@ def remarks(raw: pd.DataFrame, target: str = "price") -> list[str]:
             "'31.12.2020'",
         ),
         (
+            ["unknown", *(f"2020-02-{1 + k % 28:02}" for k in range(ROWS - 2)), "2020-02-30"],
+            "role ignore: some cells are no dates written as ISO 8601; correct them, or if they mean missing add the "
+            "keys missing and nullable: true; then remove the role: '2020-02-30', 'unknown': missing: "
+            '["2020-02-30", "unknown"]; first in row 0',
+        ),
+        (
+            [*(f"{1 + k % 28:02}/02/2020" for k in range(ROWS - 1)), "2020-02-01"],
+            "role ignore: some cells are no dates written as %d/%m/%Y; correct them, or if they mean missing add the "
+            "keys missing and nullable: true; then remove the role: '2020-02-01': missing: [\"2020-02-01\"]; first in "
+            f"row {ROWS - 1}",
+        ),
+        (
             [f"2020-02-{1 + k % 28:02}" for k in range(ROWS)],
             "role time: the latest rows are the test split; with role feature it is random, which may flatter: "
             "2020-02-01 to 2020-02-28",

@@ -105,6 +105,18 @@ def test_an_offset_is_learned_where_float32_merges() -> None:
     assert offset(np.array([0, 1e10, 1e10 + 1])) == 1e10
 
 
+@pytest.mark.parametrize("family", ["random_forest", "xgboost"])
+@pytest.mark.parametrize("scale", [2.0**-40, 2.0**-13, 2.0**100])
+def test_trees_learn_a_target_in_any_unit(family: str, scale: float) -> None:
+    """Trees predict a target in a unit that makes its numbers tiny or huge as they predict it in another unit, and so
+    does the file."""
+    raw = homes(400)[0].drop(columns=["fold", "row"])
+    schema = make_schema(Column("area", "float", nullable=True), Column("price", "float", "target"))
+    wanted, found = (served(raw.assign(price=raw["price"] * by), schema, family) for by in (1.0, scale))
+    assert found[1] / scale == pytest.approx(wanted[1], abs=1e-3 * raw["price"].std())
+    assert found[2] / scale == pytest.approx(wanted[2], abs=1e-3 * raw["price"].std())
+
+
 def test_parts_learn_the_offsets_of_memory(tmp_path: Path) -> None:
     """On a table in parts each fit has the offsets that it has in memory, those of its own training rows."""
     training = clean(dates().assign(price=lambda t: t["price"] + 1e9), DATES, Clean(1, 0.3, 4, 0)).table

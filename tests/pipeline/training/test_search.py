@@ -65,6 +65,24 @@ def test_budgets_are_rows_and_trees(monkeypatch: pytest.MonkeyPatch) -> None:
         assert np.isfinite(record.out_of_fold).all()
 
 
+@pytest.mark.parametrize("family", ["ridge", "gaussian_process"])
+def test_a_small_sample_has_the_folds_that_it_can(family: str) -> None:
+    """Settings compete in those folds alone of which a sample has rows; one without any is refused, by its key."""
+    table, training = homes()
+    _, record = fit(table, HOMES, with_grid(family, GRIDS[family], search_rows=3), family)
+    assert np.isfinite(record.out_of_fold).all()
+    assert len(record.out_of_fold) == len(training)
+    with pytest.raises(PipelineError, match=r"train\.search_rows = 1: .* raise it"):
+        fit(table, HOMES, with_grid(family, GRIDS[family], search_rows=1), family)
+
+
+@pytest.mark.parametrize("family", GRIDS)
+def test_a_constant_target_is_refused(family: str) -> None:
+    """A target that is the same in all training rows stops a family, with the key that names another."""
+    with pytest.raises(PipelineError, match=r"column price is 7\.000 in all \d+ training rows.*role target"):
+        fit(homes()[0].assign(price=7.0), HOMES, PARAMS, family)
+
+
 def test_few_settings_have_all_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     """Up to three settings are not judged by their first trees."""
     monkeypatch.setitem(families.FAMILIES, "xgboost", families.get("xgboost")._replace(rungs=(1,)))
