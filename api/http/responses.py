@@ -45,9 +45,9 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """The served model. `version` and `revision` (a git commit) are what promote noted, `md5` is of the model file,
-    `training` has the sha256 of the training table and the cross-validated RMSE in the target's unit. `members`: the
-    fitted models and their weights, several for a blend; none in a file of format 1."""
+    """The served model. `members` are the models of its prediction with their weights (none in format 1); a blend
+    has no `settings` of its own. `version` and `revision` (a git commit) are what promote noted, `md5` is of the file,
+    `training` has the sha256 of the training table and the cross-validated RMSE in the target's unit."""
 
     family: str
     promoted: bool
