@@ -32,5 +32,5 @@ def test_the_cost_of_the_model_file_has_goals(reproduced: Project, monkeypatch: 
     """One row, a batch and the size are compared with XGBoost's file, and say whether their goals are met."""
     monkeypatch.chdir(reproduced.folder)
     found = [line.split(" | ") for line in list(model_file.lines(rounds=1))[2:]]
-    assert [line[0] for line in found] == ["| ms for rows: 1", "| ms for rows: 1000", "| size, MB"]
+    assert [line[0] for line in found] == ["| CPU ms for rows: 1", "| CPU ms for rows: 1000", "| size, MB"]
     assert all(line[-1].startswith("at most ") for line in found)
