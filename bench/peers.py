@@ -2,10 +2,11 @@
 
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from pipeline.contract import paths
 
 ANSWER = {"prediction": 24.1, "lower": 20.2, "upper": 28.0, "id": "0" * 32, "model": "0" * 32, "imputed": []}
 _BODY = json.dumps(ANSWER).encode()
@@ -42,19 +43,20 @@ def litestar() -> Any:
 
 
 def fastapi() -> Any:
-    """FastAPI: the body validated by pydantic, the fitted scikit-learn pipeline on a data frame, no log."""
+    """FastAPI: the body validated by pydantic, the fitted scikit-learn pipelines on a data frame, no log."""
     import joblib
     import pandas as pd
     from fastapi import FastAPI
     from pydantic import create_model
 
-    pipeline = joblib.load(Path("models/candidates") / f"{os.environ['BENCH_FAMILY']}.joblib")
+    weights: dict[str, float] = json.loads(os.environ["BENCH_WEIGHTS"])
+    members = [(joblib.load(paths.CANDIDATES / f"{family}.joblib"), weight) for family, weight in weights.items()]
     row = create_model("Row", **dict.fromkeys(_features(), (float, ...)))
     app = FastAPI()
 
     def predict(data: Any) -> dict[str, float]:
         table = pd.DataFrame([data.model_dump()])
-        return {"prediction": float(pipeline.predict(table)[0])}
+        return {"prediction": sum(weight * float(member.predict(table)[0]) for member, weight in members)}
 
     predict.__annotations__["data"] = row
     app.post("/predict")(predict)

@@ -27,7 +27,7 @@ import onnxruntime
 
 from bench import load
 from bench.load import Result
-from pipeline.contract import errors
+from pipeline.contract import errors, paths
 from pipeline.contract.description import Description
 from pipeline.contract.onnx_model import Model
 from pipeline.tables import atomic_files, parquet
@@ -111,8 +111,8 @@ def _ratio(ours: list[float], theirs: list[float]) -> float:
 
 
 def _commands(folder: Path, features: list[str]) -> dict[str, tuple[list[str], dict[str, str]]]:
-    family = atomic_files.read_json(Path("metrics/select.json"))["family"]
-    peers = {"BENCH_FEATURES": "\n".join(features), "BENCH_FAMILY": family}
+    weights = json.dumps(atomic_files.read_json(paths.SELECT_METRICS)["weights"])
+    peers = {"BENCH_FEATURES": "\n".join(features), "BENCH_WEIGHTS": weights}
     quiet = ["--log-level", "warning", "--no-access-log"]
     return {
         FLOOR: (["uvicorn", "bench.peers:floor", *quiet], peers),
