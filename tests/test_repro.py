@@ -134,7 +134,7 @@ def test_the_shipped_results_come_from_the_shipped_files(project: Project) -> No
     project.path("params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     project.dvc("repro")
     committed = sorted((ROOT / "metrics").rglob("*.json"))
-    assert len(committed) == 8
+    assert len(committed) == 9
     for path in committed:
         again = flat(json.loads(project.path(path.relative_to(ROOT).as_posix()).read_text()))
         for name, value in flat(json.loads(path.read_text())).items():

@@ -244,4 +244,4 @@ def test_a_part_that_breaks_is_named(client: Client, in_a_folder: Path) -> None:
     many = learner(Executor(client), parts)
     atomic_files.write_bytes(parts[1], b"no Parquet")
     with pytest.raises(PipelineError, match=r"part-00001-00000.parquet is no readable Parquet file"):
-        many.fit([{"n_estimators": 5}], (), 0)
+        many.fit({"n_estimators": 5}, (), 0)
