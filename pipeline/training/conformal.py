@@ -36,7 +36,7 @@ class HalfWidth(NamedTuple):
 
     @property
     def method(self) -> str:
-        """How the half-width was calibrated, for people."""
+        """The calibration of the half-width, in words for people."""
         similar = "" if self.factor is None else " and at similar disagreement of the members"
         return f"out-of-fold residuals, in units of their mean size near the prediction{similar}"
 
