@@ -23,7 +23,7 @@ def main() -> int:
     limits = params.load(params.Gate)
     if arguments.policy:
         limits = msgspec.structs.replace(limits, policy=arguments.policy)
-    decision = judge(arguments.champion, limits, arguments.allow_contract_change)
+    decision = judge(arguments.champion, limits, arguments.allow_schema_change)
     history.append(render.entry(decision))
     if arguments.json:
         print(json.dumps(render.as_json(decision), indent=2))
@@ -36,7 +36,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m ops.gate", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--champion", default="HEAD", metavar="REV", help="Git revision of the champion (default HEAD)")
     parser.add_argument("--policy", choices=["superior", "non_inferior"], help="replaces gate.policy of params.yaml")
-    parser.add_argument("--allow-contract-change", action="store_true", help="permit a model that refuses more inputs")
+    parser.add_argument("--allow-schema-change", action="store_true", help="permit a model that refuses more inputs")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--md", action="store_true", help="print Markdown")
     form.add_argument("--json", action="store_true", help="print the whole verdict as JSON")

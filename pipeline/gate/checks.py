@@ -116,12 +116,12 @@ def servable(path: Path) -> Check:
     return Check("servable", done.returncode == 0, said[-1].removeprefix("error: "))
 
 
-def contract(narrower: Sequence[str], allowed: bool) -> Check:
+def schema_compatibility(narrower: Sequence[str], allowed: bool) -> Check:
     """Pass where callers may send all that they might before; `narrower` lists what they may not."""
     if not narrower:
-        return Check("contract", True, "accepts every input that the champion accepts")
+        return Check("schema_compatibility", True, "accepts every input that the champion accepts")
     way = "allowed by" if allowed else "where that is meant:"
-    return Check("contract", allowed, f"{'; '.join(narrower)} ({way} --allow-contract-change)")
+    return Check("schema_compatibility", allowed, f"{'; '.join(narrower)} ({way} --allow-schema-change)")
 
 
 def _decided(passed: bool | None, found: Comparison) -> bool | None:

@@ -15,7 +15,7 @@ from pipeline.registry import history
 from pipeline.tables import atomic_files
 
 
-def judge(revision: str, limits: Gate, contract_may_change: bool = False) -> Decision:
+def judge(revision: str, limits: Gate, schema_may_change: bool = False) -> Decision:
     """Decide on the workspace's model against the champion of `revision`; nothing is written.
 
     Raises PipelineError where it cannot be decided: a file or a metric is missing or contradicts another.
@@ -31,13 +31,13 @@ def judge(revision: str, limits: Gate, contract_may_change: bool = False) -> Dec
         earlier=history.earlier(history.read(), split, md5),
         median=about.training.target_median,
         recent=recent_half(evidence.table, about.schema),
-        further=_further_checks(evidence, limits, contract_may_change),
+        further=_further_checks(evidence, limits, schema_may_change),
     )
     hashes = {"challenger": md5, "champion": evidence.champion and evidence.champion.md5, "test": split}
     return decision._replace(notes=(*evidence.notes, *_notes(evidence, limits)), hashes=hashes)
 
 
-def _further_checks(evidence: Evidence, limits: Gate, contract_may_change: bool) -> Iterator[Check]:
+def _further_checks(evidence: Evidence, limits: Gate, schema_may_change: bool) -> Iterator[Check]:
     """Make the checks that predictions alone cannot decide; the last two compare with a champion."""
     about = evidence.challenger.description
     _, lower, upper = evidence.new.T
@@ -48,7 +48,7 @@ def _further_checks(evidence: Evidence, limits: Gate, contract_may_change: bool)
         squared = np.square(np.column_stack([evidence.current, evidence.new[:, 0]]) - evidence.actual[:, None])
         yield checks.slices(slices.members(evidence.table, about.schema, evidence.actual), squared, limits)
         before = evidence.champion.model.description.schema
-        yield checks.contract(schema_compatibility.narrower(before, about.schema), contract_may_change)
+        yield checks.schema_compatibility(schema_compatibility.narrower(before, about.schema), schema_may_change)
 
 
 def _notes(evidence: Evidence, limits: Gate) -> Iterator[str]:

@@ -15,7 +15,7 @@ def test_a_better_model_is_promoted(challenged: Project) -> None:
     assert lines[0].startswith("RMSE new: ")
     assert lines[0].endswith("| promote")
     said = "\n".join(lines)
-    for name in ("skill", "superior", "leak", "coverage", "servable", "slices", "contract"):
+    for name in ("skill", "superior", "leak", "coverage", "servable", "slices", "schema_compatibility"):
         assert f"  pass  {name} " in said
     for remark in ("has judged 0 other models", "The smallest improvement that these", "over 15 fits of each on "):
         assert remark in said
@@ -78,9 +78,9 @@ def test_non_inferior_without_a_time(challenged: Project) -> None:
 
 
 @pytest.mark.slow
-def test_changed_data_and_a_narrower_contract(challenged: Project) -> None:
+def test_changed_data_and_a_narrower_schema(challenged: Project) -> None:
     """Both models are scored on today's split after the rows and the schema changed, and the recorded RMSE is not used;
-    the contract check alone fails, and --allow-contract-change lifts it."""
+    the schema compatibility check alone fails, and --allow-schema-change lifts it."""
     raw = challenged.path("data/raw/housing.csv")
     raw.write_text("\n".join(raw.read_text().splitlines()[:-20]) + "\n")
     schema = challenged.path("data/schema.yaml")
@@ -89,7 +89,7 @@ def test_changed_data_and_a_narrower_contract(challenged: Project) -> None:
     schema.write_text(yaml.safe_dump(content, sort_keys=False))
     challenged.dvc("repro")
     found = gate(challenged, code=3)
-    assert [check for check, passed in found["checks"].items() if not passed] == ["contract"]
+    assert [check for check, passed in found["checks"].items() if not passed] == ["schema_compatibility"]
     assert "is of another model or test split" in " ".join(found["notes"])
     assert "fits of each on 3" in " ".join(found["notes"])
-    assert gate(challenged, "--allow-contract-change", code=0)["verdict"] == "promote"
+    assert gate(challenged, "--allow-schema-change", code=0)["verdict"] == "promote"

@@ -240,7 +240,12 @@ def test_a_model_that_the_server_refuses_fails(tmp_path) -> None:
 
 def test_markdown_is_a_table_for_a_pull_request() -> None:
     """The Markdown has the first line in bold, a row for each check and the remarks as a list."""
-    further = [Check("contract", False, "a | b is no longer known")]
+    further = [Check("schema_compatibility", False, "a | b is no longer known")]
     said = render.as_markdown(decide(*predictions(100, 0.5, 2), GATE, further=further))
-    for words in ("| keep**\n", "\n| superior | pass | ", "\n| contract | fail | a \\| b is no longer known |", "\n- "):
+    for words in (
+        "| keep**\n",
+        "\n| superior | pass | ",
+        "\n| schema_compatibility | fail | a \\| b is no longer known |",
+        "\n- ",
+    ):
         assert words in said

@@ -86,11 +86,11 @@ def test_dates_that_callers_may_no_longer_send(column: str, changes: dict, said:
     ],
 )
 def test_what_callers_may_no_longer_send(after: Schema, said: list[str]) -> None:
-    """Each way in which a contract can become narrower is named; each way in which it becomes wider is none."""
+    """Each way in which a schema can become narrower is named; each way in which it becomes wider is none."""
     assert schema_compatibility.narrower(BASE, after) == said
-    check = checks.contract(said, allowed=False)
+    check = checks.schema_compatibility(said, allowed=False)
     assert check.passed is not bool(said)
-    assert checks.contract(said, allowed=True).passed is True
+    assert checks.schema_compatibility(said, allowed=True).passed is True
 
 
 NAMES = ("a", "b", "c")
