@@ -21,7 +21,7 @@ class Decision(NamedTuple):
 
     RMSEs are in the target's unit; `rmse_current` and `comparison` are None for a first model. `earlier` counts the
     other models that the same rows judged before. `notes` are further sentences for a reader; `hashes` name the files
-    that were judged, where there are files.
+    and rows that were judged, where there are files, and the models of `earlier`.
     """
 
     verdict: Verdict
@@ -33,7 +33,7 @@ class Decision(NamedTuple):
     policy: str
     checks: tuple[Check, ...]
     notes: tuple[str, ...] = ()
-    hashes: Mapping[str, str | None] = {}
+    hashes: Mapping[str, str | list[str] | None] = {}
 
 
 def decide(

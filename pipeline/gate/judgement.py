@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.contract import paths
 from pipeline.contract.params import Gate
 from pipeline.evaluation import slices
-from pipeline.gate import checks, repeated_cv, schema_compatibility
+from pipeline.gate import checks, repeated_cv, schema_compatibility, wear
 from pipeline.gate.checks import Check
 from pipeline.gate.decision import Decision, decide
 from pipeline.gate.evidence import Evidence, gather, recent_half
@@ -23,18 +23,26 @@ def judge(revision: str, limits: Gate, schema_may_change: bool = False) -> Decis
     evidence = gather(revision)
     about = evidence.challenger.description
     md5, split = atomic_files.digest(paths.MODEL, "md5"), atomic_files.digest(paths.TEST)
+    rows = wear.sketch(evidence.table, about.schema.columns)
+    looks = wear.looks(history.read(), split, rows, md5)
     decision = decide(
         evidence.current,
         evidence.new[:, 0],
         evidence.actual,
         limits,
-        earlier=history.earlier(history.read(), split, md5),
+        earlier=len(looks),
         median=about.training.target_median,
         recent=recent_half(evidence.table, about.schema),
         further=_further_checks(evidence, limits, schema_may_change),
     )
-    hashes = {"challenger": md5, "champion": evidence.champion and evidence.champion.md5, "test": split}
-    return decision._replace(notes=(*evidence.notes, *_notes(evidence, limits)), hashes=hashes)
+    hashes = {
+        "challenger": md5,
+        "champion": evidence.champion and evidence.champion.md5,
+        "test": split,
+        "row_sketch": rows,
+        "looks": looks,
+    }
+    return decision._replace(notes=(*evidence.notes, *_notes(evidence, limits, looks)), hashes=hashes)
 
 
 def _further_checks(evidence: Evidence, limits: Gate, schema_may_change: bool) -> Iterator[Check]:
@@ -51,9 +59,11 @@ def _further_checks(evidence: Evidence, limits: Gate, schema_may_change: bool) -
         yield checks.schema_compatibility(schema_compatibility.narrower(before, about.schema), schema_may_change)
 
 
-def _notes(evidence: Evidence, limits: Gate) -> Iterator[str]:
+def _notes(evidence: Evidence, limits: Gate, looks: list[str]) -> Iterator[str]:
     if evidence.champion is None:
         return
+    if looks:
+        yield wear.sentence(looks)
     if limits.policy == "non_inferior" and not evidence.challenger.description.schema.with_role("time"):
         yield "The schema has no time column: nothing says which rows are recent, so all must be better."
     yield repeated_cv.sentence(evidence.champion.content, paths.MODEL.read_bytes())

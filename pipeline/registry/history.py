@@ -41,19 +41,3 @@ def parse(text: str, where: str) -> list[dict[str, Any]]:
                 f"{where}, line {number}: expected one JSON object, found {line[:60]!r}; remove it"
             ) from None
     return entries
-
-
-def earlier(entries: list[dict[str, Any]], test: str, challenger: str) -> int:
-    """Count the other models that the test split with this hash has judged against a champion.
-
-    Counts each file once. Leaves out models judged without a champion, and a champion judged against itself.
-    """
-    return len(
-        {
-            entry["challenger"]
-            for entry in entries
-            if entry.get("test") == test
-            and entry.get("challenger") not in (None, challenger, entry.get("champion"))
-            and entry.get("rmse_current", 0) is not None
-        }
-    )

@@ -24,6 +24,7 @@ def test_a_better_model_is_promoted(challenged: Project) -> None:
     assert {**first, "time": ""} == {**again, "time": ""}
     champion = yaml.safe_load(challenged.path("models/champion.onnx.dvc").read_text())["outs"][0]["md5"]
     assert (first["verdict"], first["champion"], first["earlier"]) == ("promote", champion, 0)
+    assert (first["looks"], len(first["row_sketch"])) == ([], 8 * first["n"])
     assert set(first["checks"].values()) == {True}
 
 
@@ -80,7 +81,8 @@ def test_non_inferior_without_a_time(challenged: Project) -> None:
 @pytest.mark.slow
 def test_changed_data_and_a_narrower_schema(challenged: Project) -> None:
     """Both models are scored on today's split after the rows and the schema changed, and the recorded RMSE is not used;
-    the schema compatibility check alone fails, and --allow-schema-change lifts it."""
+    the schema compatibility check alone fails, and --allow-schema-change lifts it. The earlier verdict still counts."""
+    earlier = gate(challenged, code=0)["challenger"]
     raw = challenged.path("data/raw/housing.csv")
     raw.write_text("\n".join(raw.read_text().splitlines()[:-20]) + "\n")
     schema = challenged.path("data/schema.yaml")
@@ -92,4 +94,6 @@ def test_changed_data_and_a_narrower_schema(challenged: Project) -> None:
     assert [check for check, passed in found["checks"].items() if not passed] == ["schema_compatibility"]
     assert "is of another model or test split" in " ".join(found["notes"])
     assert "fits of each on 3" in " ".join(found["notes"])
+    assert (found["earlier"], found["looks"]) == (1, [earlier])
+    assert f"Judged before on more than half of these rows: {earlier[:8]}." in found["notes"]
     assert gate(challenged, "--allow-schema-change", code=0)["verdict"] == "promote"

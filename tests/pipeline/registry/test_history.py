@@ -6,25 +6,6 @@ from pipeline.contract.errors import PipelineError
 from pipeline.registry import history
 
 
-def test_wear_counts_other_files_on_the_same_split() -> None:
-    """Distinct challengers that met a champion on these rows count; the same file again, first models, a champion
-    against itself, other splits and promotions do not."""
-    line = {"test": "t", "champion": "c", "rmse_current": 1.0, "verdict": "keep"}
-    lines = [
-        {**line, "challenger": "a"},
-        {**line, "challenger": "a"},
-        {**line, "challenger": "b"},
-        {**line, "challenger": "mine"},
-        {**line, "challenger": "c"},
-        {**line, "challenger": "d", "test": "u"},
-        {**line, "challenger": "e", "champion": None, "rmse_current": None},
-        {"promoted": "a", "forced": False},
-    ]
-    assert history.earlier(lines, "t", "mine") == 2
-    assert history.earlier(lines, "t", "a") == 2
-    assert history.earlier([], "t", "a") == 0
-
-
 @pytest.mark.parametrize("line", ["3", "<<<<<<< HEAD"])
 def test_a_line_that_is_no_verdict_is_named(tmp_path, line: str) -> None:
     """A line of the history that is no JSON object is an error with its number."""
