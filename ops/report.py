@@ -68,9 +68,10 @@ def chart(before: dict[str, float | None], after: dict[str, float]) -> str:
 
 def _verdict(since: str) -> str:
     try:
-        return render.as_markdown(judge(since, params.load(params.Gate)))
+        decision = judge(since, params.load(params.Gate))
     except PipelineError as error:
         return f"```\nerror: {error}\n```"
+    return render.as_markdown(decision._replace(metrics_diff=""))  # the next section has it
 
 
 def _differences(kind: str, since: str) -> str:

@@ -21,7 +21,8 @@ class Decision(NamedTuple):
 
     RMSEs are in the target's unit; `rmse_current` and `comparison` are None for a first model. `earlier` counts the
     other models that the same rows judged before. `notes` are further sentences for a reader; `hashes` name the files
-    and rows that were judged, where there are files, and the models of `earlier`.
+    and rows that were judged, where there are files, and the models of `earlier`; `metrics_diff` is the Markdown table
+    of `dvc metrics diff`.
     """
 
     verdict: Verdict
@@ -34,6 +35,7 @@ class Decision(NamedTuple):
     checks: tuple[Check, ...]
     notes: tuple[str, ...] = ()
     hashes: Mapping[str, str | list[str] | None] = {}
+    metrics_diff: str = ""
 
 
 def decide(

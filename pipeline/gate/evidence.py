@@ -1,12 +1,9 @@
 """The evidence of a judgement: both models' predictions of today's test rows, checked against the recorded metrics."""
 
-import math
 from typing import NamedTuple
 
-import dvc.api
 import numpy as np
 import pandas as pd
-from dvc.exceptions import DvcException
 
 from pipeline.contract import paths
 from pipeline.contract.errors import PipelineError
@@ -15,8 +12,10 @@ from pipeline.contract.onnx_model import Model
 from pipeline.contract.schema import Schema
 from pipeline.contract.wording import counted
 from pipeline.evaluation import metrics
+from pipeline.gate import recorded_metrics
 from pipeline.gate.champion import Champion, find_champion
 from pipeline.gate.comparable import check_columns, known_rows
+from pipeline.gate.recorded_metrics import RecordedMetrics
 from pipeline.registry.champion_record import recorded_md5
 from pipeline.registry.recorded_outputs import outputs_at
 from pipeline.tables import atomic_files, sampling
@@ -28,6 +27,7 @@ class Evidence(NamedTuple):
 
     `table` has typed rows, `actual` [rows] their target, `new` [rows, 3] the challenger's prediction, lower and upper,
     `current` [rows] the champion's prediction. `champion` and `current` are None where there is no champion.
+    `metrics_diff` is the table of the recorded metrics, of which the RMSEs were checked.
     """
 
     table: pd.DataFrame
@@ -37,6 +37,7 @@ class Evidence(NamedTuple):
     champion: Champion | None
     current: np.ndarray | None
     notes: tuple[str, ...]
+    metrics_diff: str
 
 
 def gather(revision: str) -> Evidence:
@@ -45,8 +46,9 @@ def gather(revision: str) -> Evidence:
     Raises PipelineError where a file or a metric is missing or contradicts another.
     """
     # The recorded metrics come first: they cost nothing, and without both there is no verdict.
-    written = recorded_rmse(None)
-    written_before = None if recorded_md5(revision) is None else recorded_rmse(revision)
+    is_first = recorded_md5(revision) is None
+    recorded = recorded_metrics.compare(revision)
+    written, written_before = recorded.new_rmse, None if is_first else recorded.old_rmse
     table, challenger = sampling.judged_rows(paths.TEST), Model.load(paths.MODEL)
     target = challenger.description.schema.target.name
     actual = table[target].to_numpy(float)
@@ -59,20 +61,20 @@ def gather(revision: str) -> Evidence:
         )
     champion = find_champion(revision, lambda schema, name: check_columns(schema, name, table, target))
     if champion is None or written_before is None:
-        return Evidence(table, actual, challenger, new, None, None, ())
+        return Evidence(table, actual, challenger, new, None, None, (), recorded.table())
     known = known_rows(champion.model.description.schema, champion.model.name, table)
     rows = table[known]
     current = champion.model.predict(to_matrix(rows, champion.model.description.columns))[:, 0]
     scored = metrics.rmse(actual[known], current)
-    _check_champion(champion, scored)
+    _check_champion(champion, scored, recorded)
     notes = [champion.note] if champion.note else []
     if not _equal(written_before, scored):
-        recorded = f"The RMSE recorded at {revision}, {figure(written_before)}"
-        notes.append(f"{recorded}, is of another model or test split: it is not used.")
+        figure_before = f"The RMSE recorded at {revision}, {figure(written_before)}"
+        notes.append(f"{figure_before}, is of another model or test split: it is not used.")
     if left_out := int((~known).sum()):
         rows = f"{counted(left_out, 'row')} with a category that the champion does not know"
         notes.append(f"{rows} {'is' if left_out == 1 else 'are'} left out.")
-    return Evidence(rows, actual[known], challenger, new[known], champion, current, tuple(notes))
+    return Evidence(rows, actual[known], challenger, new[known], champion, current, tuple(notes), recorded.table())
 
 
 def recent_half(table: pd.DataFrame, schema: Schema) -> np.ndarray | None:
@@ -82,32 +84,14 @@ def recent_half(table: pd.DataFrame, schema: Schema) -> np.ndarray | None:
     return None
 
 
-def recorded_rmse(revision: str | None) -> float:
-    """Return the RMSE in metrics/evaluate.json at a Git revision, as `dvc metrics` reads it; None: of the workspace.
-
-    Raises PipelineError where the file or the figure is missing or no number.
-    """
-    where, way_out = str(paths.EVALUATE_METRICS), "run `dvc repro`"
-    if revision:
-        way_out = f"commit it with the champion (`dvc repro`, `git add {where}`)"
-        where = f"{where} at {revision}"
-    try:
-        value = dvc.api.metrics_show(paths.EVALUATE_METRICS.as_posix(), rev=revision).get("rmse")
-    except FileNotFoundError:
-        raise PipelineError(f"could not decide: {where} is missing: {way_out}") from None
-    except (DvcException, TypeError) as error:
-        raise PipelineError(f"could not decide: {where} cannot be read ({error}): {way_out}") from None
-    if not isinstance(value, int | float) or not math.isfinite(value):
-        raise PipelineError(f"could not decide: {where}: expected a number 'rmse', found {value}: {way_out}")
-    return float(value)
-
-
-def _check_champion(champion: Champion, scored: float) -> None:
+def _check_champion(champion: Champion, scored: float, recorded: RecordedMetrics) -> None:
     """Compare with the RMSE recorded by the run that made the champion, where that had today's test split."""
     commit, split = champion.commit, atomic_files.digest(paths.TEST, "md5")
     if commit is None or champion.note or outputs_at(commit).get(paths.TEST.as_posix()) != split:
         return
-    if not _equal(written := recorded_rmse(commit), scored):
+    if commit != recorded.revision:
+        recorded = recorded_metrics.compare(commit)
+    if not _equal(written := recorded.old_rmse, scored):
         raise PipelineError(
             f"could not decide: {paths.EVALUATE_METRICS} at {commit} records rmse {written}, but on the same test "
             f"split the champion scores {scored}: that commit does not hold what its run made; name another --champion"

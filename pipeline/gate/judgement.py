@@ -42,7 +42,8 @@ def judge(revision: str, limits: Gate, schema_may_change: bool = False) -> Decis
         "row_sketch": rows,
         "looks": looks,
     }
-    return decision._replace(notes=(*evidence.notes, *_notes(evidence, limits, looks)), hashes=hashes)
+    notes = (*evidence.notes, *_notes(evidence, limits, looks))
+    return decision._replace(notes=notes, hashes=hashes, metrics_diff=evidence.metrics_diff)
 
 
 def _further_checks(evidence: Evidence, limits: Gate, schema_may_change: bool) -> Iterator[Check]:

@@ -26,12 +26,15 @@ def text(decision: Decision) -> str:
 
 
 def as_markdown(decision: Decision) -> str:
+    """Return the first line, the reason, a table of the checks, the remarks, and the folded table of the metrics."""
     rows = [[check.name, _WORDS[check.passed], check.detail] for check in decision.checks]
     remarked = [f"- {line}" for line in remarks(decision)]
     table = markdown.table(["check", "", "found"], rows)
-    return "\n".join(
-        [f"**{first_line(decision)}**", "", reason(decision), "", table, *([""] if remarked else []), *remarked]
-    )
+    parts = [f"**{first_line(decision)}**", reason(decision), table, "\n".join(remarked)]
+    if decision.metrics_diff:
+        head = "<details><summary>Recorded metrics: <code>dvc metrics diff</code></summary>"
+        parts += [head, decision.metrics_diff, "</details>"]
+    return "\n\n".join(filter(None, parts))
 
 
 def as_json(decision: Decision) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from tests.conftest import WEAK, Project
-from tests.ops.gating import gate, history
+from tests.ops.gating import EVALUATION, gate, history
 
 
 def test_a_better_model_is_promoted(challenged: Project) -> None:
@@ -69,6 +69,26 @@ def test_each_check_can_fail_alone(challenged: Project, name: str, changes: dict
     assert [check for check, passed in found["checks"].items() if not passed] == [name]
     assert name in found["reason"]
     assert history(challenged)[-1]["checks"] == found["checks"]
+
+
+def test_the_gate_shows_what_dvc_metrics_diff_shows(challenged: Project) -> None:
+    """The table in the verdict's Markdown has the cells of `dvc metrics diff`, where the recorded RMSEs are those that
+    the gate checked; the report has it once."""
+    printed = cells(challenged.dvc("metrics", "diff", "--md").stdout)
+    assert printed[0] == ["Path", "Metric", "HEAD", "workspace", "Change"]
+    said = challenged.ops("gate", "--md").stdout
+    shown = cells(said.partition("<details>")[2])
+    assert (shown[0], sorted(shown[2:])) == (printed[0], sorted(printed[2:]))
+    found = history(challenged)[-1]
+    [row] = [row for row in shown if row[:2] == [EVALUATION, "rmse"]]
+    assert [float(row[2]), float(row[3])] == pytest.approx([found["rmse_current"], found["rmse_new"]], abs=1e-5)
+    report = cells(challenged.ops("report", "--base", "HEAD").stdout)
+    assert len([row for row in report if row[:2] == [EVALUATION, "rmse"]]) == 1
+
+
+def cells(text: str) -> list[list[str]]:
+    """The rows of the Markdown tables in a text."""
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
 
 
 def test_non_inferior_without_a_time(challenged: Project) -> None:

@@ -17,19 +17,23 @@ from tests.ops.gating import CHAMPION, EVALUATION, MODEL, edit_json, gate
     ("change", "said"),
     [
         (None, "metrics/evaluate.json at HEAD is missing"),
+        ("{", "metrics/evaluate.json at HEAD cannot be read ("),
+        ("[]", "metrics/evaluate.json at HEAD: expected a number 'rmse', found None"),
         (lambda content: content.pop("rmse"), "metrics/evaluate.json at HEAD: expected a number 'rmse', found None"),
         (lambda content: content.update(rmse=float("nan")), "expected a number 'rmse', found nan"),
         (lambda content: content.update(rmse=content["rmse"] * 1.00001), "split the champion scores"),
     ],
 )
 def test_what_the_champions_commit_must_record(challenged: Project, change: Any, said: str) -> None:
-    """A metric that is missing at the champion's commit, is no number, or is not what the champion scores on the same
-    split: the gate could not decide."""
+    """A metric that is missing at the champion's commit, cannot be read, is no number, or is not what the champion
+    scores on the same split: the gate could not decide."""
     path = challenged.path(EVALUATION)
     ours = path.read_text()
     challenged.run("git", "checkout", "-q", "HEAD", "--", EVALUATION)
     if change is None:
         path.unlink()
+    elif isinstance(change, str):
+        path.write_text(change)
     else:
         edit_json(path, change)
     challenged.run("git", "commit", "-q", "--amend", "-m", "spoilt", EVALUATION)
