@@ -77,7 +77,7 @@ def _collect() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m ops.retrain", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--force", action="store_true", help="retrain without drift")
+    parser.add_argument("--force", action="store_true", help="retrain whatever the drift report and data/raw say")
     force = parser.parse_args().force
     with lock.held("retrain"):
         print(retrain(force))

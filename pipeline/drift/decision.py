@@ -63,8 +63,8 @@ def decide(reference: Reference, live: Windows, schema: Schema, params: Drift) -
     broken = verdict == "data_quality" or "data_quality" in alarmed or bool(live.fault)
     moved = [test for judged in windows for test in judged.alarms if test.family in shifts]
     # What the model does not depend on is no reason to learn.
-    felt = reference.importance is None or any(sentences.weight(test, reference)[1] > 0 for test in moved)
-    retrain = not broken and (risk or (params.retrain_on_shift and shifted and felt))
+    matters = reference.importance is None or any(sentences.weight(test, reference)[1] > 0 for test in moved)
+    retrain = not broken and (risk or (params.retrain_on_shift and shifted and matters))
     return Decision(verdict, retrain, broken, windows, shown, tests, loss)
 
 
