@@ -3,8 +3,8 @@
     python -m ops.retrain [--force]
 
 Exports the logged predictions where PREDICTION_LOG_URL is set, fetches live rows where LIVE_URL is set, and runs
-`dvc repro drift`. With a reason to retrain, labelled live rows become a part of data/raw; then come `dvc repro`, the
-gate, and promote or keep. After a kill, run it again.
+`dvc repro drift`. With a reason to retrain, labelled live rows become a part of data/raw; where data/raw then has new
+rows, come `dvc repro`, the gate, and promote or keep. After a kill, run it again.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pipeline.contract import errors, paths
 from pipeline.drift import labelled_rows, live_folder
 from pipeline.gate.decision import EXIT_CODES
 from pipeline.registry import challenger, git, lock, module_runner, promotion
-from pipeline.registry.champion_record import recorded_md5
+from pipeline.registry.champion_record import has_new_rows, recorded_md5
 from pipeline.registry.repair import repair
 from pipeline.tables import atomic_files
 
@@ -28,8 +28,8 @@ UNANSWERED = "drift that no promotion has answered"
 
 def reason(report: dict[str, object], force: bool) -> str | None:
     """Return the reason to retrain that a drift report or `force` gives; None without one."""
-    if report.get("retrain", report.get("drift_detected")):
-        return f"drift: {report.get('verdict')}"
+    if report["retrain"]:
+        return f"drift: {report['verdict']}"
     return "asked for" if force else None
 
 
@@ -45,12 +45,17 @@ def retrain(force: bool) -> str:
         live_folder.fetch(os.environ["LIVE_URL"])
     module_runner.run("dvc", "repro", "drift")
     report = atomic_files.read_json(paths.DRIFT_METRICS)
-    why = reason(report, force) or (UNANSWERED if git.changed([labelled_rows.PARTS]) else None)
+    drift = f"drift: {report['verdict']}"
     kept = "the champion stays" if recorded_md5("HEAD") else "there is still no champion"
+    if report["broken"] and not force:
+        return f"retrain: nothing is learned from broken values ({drift}; {paths.DRIFT_PAGE} names them); {kept}"
+    why = reason(report, force) or (UNANSWERED if git.changed([labelled_rows.PARTS]) else None)
     if why is None:
-        return f"retrain: no reason (drift: {report['verdict']}); {kept}"
-    print(f"retrain: {why}", flush=True)
-    print(f"retrain: {_collect()}", flush=True)
+        return f"retrain: no reason ({drift}); {kept}"
+    collected = _collect()
+    if not force and not has_new_rows():
+        return f"retrain: nothing new to learn from: {collected} ({drift}); {kept}"
+    print(f"retrain: {why}\nretrain: {collected}", flush=True)
     module_runner.run("dvc", "repro")
     judged = challenger.last_verdict(atomic_files.digest(paths.MODEL, "md5"), recorded_md5("HEAD")).get("verdict")
     if judged in ("keep", "inconclusive") and not force:
@@ -72,7 +77,7 @@ def _collect() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m ops.retrain", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--force", action="store_true", help="retrain without drift")
+    parser.add_argument("--force", action="store_true", help="retrain whatever the drift report and data/raw say")
     force = parser.parse_args().force
     with lock.held("retrain"):
         print(retrain(force))

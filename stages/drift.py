@@ -38,7 +38,8 @@ def compare(
     `verdict`, from good to bad: `insufficient` (too few live rows), `none`, `data_quality` (missing, unusable or stuck
     values), `shifted` (a distribution, a correlation or the predictions), `risk` (a shift that the model is expected to
     suffer from, or errors that have grown). `drift_detected` is true for the last three. `retrain` is true for `risk`,
-    and for `shifted` with `drift.retrain_on_shift`. Live rows with a time are judged in windows of it.
+    and for `shifted` with `drift.retrain_on_shift` where the model depends on what moved; never where values are
+    `broken`. Live rows with a time are judged in windows of it.
 
     `importance`: the increase of RMSE by shuffling each feature that the model takes, 0 where it does not depend on it.
     `predict`: predicts live rows; without it their column `prediction` counts, if there is one.

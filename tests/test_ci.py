@@ -5,10 +5,15 @@ import os
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
+from pipeline.contract.onnx_model import Model
+from pipeline.drift import encoding
 from tests.conftest import ROOT, Project
+
+JOBS = yaml.safe_load((ROOT / ".github/workflows/mlops.yml").read_text(encoding="utf-8"))["jobs"]
 
 
 @pytest.fixture
@@ -79,6 +84,68 @@ def test_the_workflow_keeps_its_rules() -> None:
             assert "\n" not in step["run"].strip()
             assert program in {"make", "gh", "dvc", "python"}
             assert program != "make" or set(arguments) <= targets
+
+
+def steps(project: Project, job: str) -> tuple[str, dict[str, str]]:
+    """Run the commands of a job, with every expression in their settings empty; return what they print, and the outputs
+    that they write."""
+    output = project.folder.parent / "output"
+    output.write_text("")
+    said = ""
+    for step in JOBS[job]["steps"]:
+        if "run" in step:
+            settings = {name: "" if "${{" in value else value for name, value in step.get("env", {}).items()}
+            project.env.update(settings, GITHUB_OUTPUT=os.fspath(output))
+            said += project.run("bash", "-c", step["run"]).stdout
+    return said, dict(line.split("=") for line in output.read_text().splitlines())
+
+
+def live_rows(project: Project, kind: str) -> pd.DataFrame:
+    """Return rows of the training split, poorer and with fewer rooms: `unlabelled`, with the prices that the model
+    predicts (`as predicted`), or with others (`wrong`), and half of them without LSTAT (`broken`)."""
+    table = pd.read_parquet(project.path("data/clean/train.parquet")).drop(columns=["row", "fold"]).head(150)
+    table = table.assign(LSTAT=table["LSTAT"] + 5, RM=0.9 * table["RM"], MEDV=50 - table["MEDV"])
+    if kind == "unlabelled":
+        return table.drop(columns="MEDV")
+    if kind == "as predicted":
+        model = Model.load(project.path("models/model.onnx"))
+        return table.assign(MEDV=model.predict(encoding.to_matrix(table, model.description.columns))[:, 0].clip(0, 50))
+    return table.assign(LSTAT=table["LSTAT"].where(table.index % 2 > 0)) if kind == "broken" else table
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "on_shift", "verdict", "said"),
+    [
+        ("unlabelled", True, "shifted", "retrain: nothing new to learn from: 0 labelled live rows (drift: shifted); "),
+        ("as predicted", True, "shifted", "RMSE new: "),
+        ("as predicted", False, "shifted", None),
+        ("wrong", False, "risk", "RMSE new: "),
+        ("broken", True, "risk", None),
+    ],
+)
+def test_drift_retrains_in_ci(promoted: Project, kind: str, on_shift: bool, verdict: str, said: str | None) -> None:
+    """The job `drift-check` says whether `retrain` runs: for a shift with drift.retrain_on_shift, for a risk without it
+    too, never for broken values. With labelled rows the gate's verdict is delivered, without them nothing is. `make
+    retrain` by hand decides the same."""
+    assert "(needs.drift-check.outputs.drift == 'true' || inputs.force_retrain)" in JOBS["retrain"]["if"]
+    promoted.path(".venv").symlink_to(ROOT / ".venv")
+    # With this limit only errors that are much larger are a risk.
+    promoted.edit_params(lambda p: p["drift"].update(retrain_on_shift=on_shift, min_risk=1.0))
+    promoted.commit("settings")
+    promoted.run("git", "push", "-q", "origin", "main")
+    live_rows(promoted, kind).to_csv(promoted.path("data/live/rows.csv"), index=False)
+    before = len(remote(promoted, "show", "main:metrics/history.jsonl").splitlines())
+    assert steps(promoted, "drift-check")[1] == {"drift": "true" if said else "false"}
+    assert json.loads(promoted.path("metrics/drift.json").read_text())["verdict"] == verdict
+    if said:
+        printed, outputs = steps(promoted, "retrain")
+        assert said in printed
+        assert outputs["commit"] == remote(promoted, "rev-parse", "main")
+    else:
+        assert promoted.run("make", "retrain").stdout.endswith("; the champion stays\n")
+    added = remote(promoted, "show", "main:metrics/history.jsonl").splitlines()[before:]
+    assert ["verdict" in json.loads(line) for line in added][:1] == ([True] if said == "RMSE new: " else [])
 
 
 def test_what_watches_the_server_reads_its_metrics() -> None:

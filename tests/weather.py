@@ -21,7 +21,7 @@ DRIFT = Drift(
     min_rate_change=0.05,
     min_risk=0.1,
     window_rows=100,
-    retrain_on_shift=False,
+    retrain_on_shift=True,
 )
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pipeline.contract.params import Drift
 from pipeline.contract.schema import Schema
-from pipeline.drift import alarms
+from pipeline.drift import alarms, sentences
 from pipeline.drift.alarms import TestResult
 from pipeline.drift.expected_loss import expected_loss
 from pipeline.drift.reference import Reference
@@ -28,10 +28,13 @@ class JudgedWindow(NamedTuple):
 
 class Decision(NamedTuple):
     """The verdict with its reasons. `windows`: every window, in order. `sketch`, `tests` and `expected_loss` are about
-    the rows that the report shows, from the first window with an alarm on; a test alarms where it did in a window."""
+    the rows that the report shows, from the first window with an alarm on; a test alarms where it did in a window.
+    `broken`: another share of the values is missing, unusable or out of bounds, a feature is stuck although nothing
+    shifted, or a time cannot be read. Nothing is learned from such rows."""
 
     verdict: str
     retrain: bool
+    broken: bool
     windows: list[JudgedWindow]
     sketch: Sketch
     tests: list[TestResult]
@@ -51,13 +54,18 @@ def decide(reference: Reference, live: Windows, schema: Schema, params: Drift) -
         tests = [_with_alarm(test, windows) for test in alarms.run(reference, shown, schema, params, params.alpha)]
     loss = expected_loss(reference, shown)
     alarmed = {test.family for judged in windows for test in judged.alarms}
-    # Where values are broken, predictions that move alone are a consequence and no shift.
-    broken = bool(alarmed & {"data_quality", "constant"})
-    shifted = bool(alarmed & ({"covariate", "joint"} if broken else {"covariate", "joint", "prediction"}))
+    # Where values are broken or stuck, predictions that move alone are a consequence and no shift.
+    faulty = bool(alarmed & {"data_quality", "constant"})
+    shifts = {"covariate", "joint"} if faulty else {"covariate", "joint", "prediction"}
+    shifted = bool(alarmed & shifts)
     risk = "performance" in alarmed or (shifted and (loss or {}).get("low", 0.0) > 1 + params.min_risk)
     verdict = "risk" if risk else "shifted" if shifted else "data_quality" if alarmed or live.fault else "none"
-    retrain = risk or (params.retrain_on_shift and shifted)
-    return Decision(verdict, retrain, windows, shown, tests, loss)
+    broken = verdict == "data_quality" or "data_quality" in alarmed or bool(live.fault)
+    moved = [test for judged in windows for test in judged.alarms if test.family in shifts]
+    # What the model does not depend on is no reason to learn.
+    matters = reference.importance is None or any(sentences.weight(test, reference)[1] > 0 for test in moved)
+    retrain = not broken and (risk or (params.retrain_on_shift and shifted and matters))
+    return Decision(verdict, retrain, broken, windows, shown, tests, loss)
 
 
 def _with_alarm(test: TestResult, windows: list[JudgedWindow]) -> TestResult:

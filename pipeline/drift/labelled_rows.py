@@ -19,6 +19,7 @@ import pyarrow.parquet
 from pipeline.contract import paths
 from pipeline.contract.schema import Schema
 from pipeline.contract.schema import load as load_schema
+from pipeline.contract.wording import counted
 from pipeline.drift import live_rows
 from pipeline.drift.live_rows import Live
 from pipeline.tables import atomic_files, cell_parser, raw_table, row_hash
@@ -83,7 +84,8 @@ def collect(folders: list[Path]) -> str:
     said = [f"{corrected} corrected"] if corrected else []
     said += [f"{count} cannot be used ({why})" for why, count in unusable.value_counts().items()]
     if not len(new):
-        return "; ".join([f"no labelled live row that {paths.RAW} has not", *said])
+        known = f", all in {paths.RAW} already" if len(table) else ""
+        return "; ".join([f"{counted(len(table), 'labelled live row')}{known}", *said])
     path = paths.RAW / f"live-{hashlib.sha256(json.dumps(list(new.index)).encode()).hexdigest()[:12]}.parquet"
     _write(path, new.reindex(columns=list(whole)))
     return "; ".join([f"{len(new)} labelled live rows are the new part {path}", *said])

@@ -16,8 +16,9 @@ def metrics(report: dict[str, Any]) -> dict[str, Any]:
     loss = report.get("expected_loss") or {}
     effects = {name: f["values"]["effect"] for name, f in report["features"].items() if "values" in f}
     largest = max(effects, key=lambda name: abs(effects[name]), default=None)
+    copied = ("verdict", "drift_detected", "retrain", "broken", "n_reference", "n_live", "n_untimed")
     figures = {
-        **{key: report[key] for key in ("verdict", "drift_detected", "retrain", "n_reference", "n_live", "n_untimed")},
+        **{key: report[key] for key in copied},
         "n_moved": len(report.get("moved", [])),
         "largest_shift": largest,
         "largest_shift_effect": effects.get(largest),

@@ -42,6 +42,17 @@ def recorded_md5(revision: str) -> str | None:
     return record and record.md5
 
 
+def has_new_rows() -> bool:
+    """Return True where no champion was promoted or brought back with exactly the rows that data/raw has now.
+
+    So after a rollback, the rows that led to the version that was taken back are not new.
+    """
+    now = git.tree("HEAD", paths.RAW)
+    if recorded_md5("HEAD") is None or now is None or git.changed([paths.RAW.as_posix()]):
+        return True
+    return now not in {git.tree(commit, paths.RAW) for commit in git.commits_that_changed(paths.CHAMPION_RECORD)}
+
+
 def install(content: bytes, record: ChampionRecord, signature: bytes | None = None) -> None:
     """Make `content` the workspace's champion; a kill at any moment leaves no file that its record contradicts."""
     from dvc.repo import Repo  # takes half a second to import

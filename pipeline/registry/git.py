@@ -52,6 +52,17 @@ def last_change(path: Path, revision: str = "HEAD", form: str = "%aI") -> str | 
     return _git("log", "-1", f"--format={form}", revision, "--", path.as_posix()).stdout.strip() or None
 
 
+def commits_that_changed(path: Path) -> list[str]:
+    """List the commits up to HEAD that changed a file, the last one first."""
+    return _checked("log", "--format=%H", "HEAD", "--", path.as_posix()).split()
+
+
+def tree(revision: str, folder: Path) -> str | None:
+    """Return Git's hash of a folder's content at a revision; None where that revision has no such folder."""
+    found = _git("rev-parse", "--verify", "--quiet", f"{revision}:./{folder.as_posix()}")
+    return None if found.returncode else found.stdout.strip()
+
+
 def merge_base(revision: str) -> str:
     """Return the last commit that HEAD and `revision` share. Raises PipelineError where there is none."""
     found = _git("merge-base", commit_of(revision), "HEAD")

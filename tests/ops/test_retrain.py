@@ -16,6 +16,7 @@ import yaml
 from pipeline.tables import raw_table
 from tests.conftest import WEAK, Project
 from tests.ops.gating import history
+from tests.ops.releasing import git, record, state
 from tests.test_docs import follow
 
 
@@ -55,6 +56,38 @@ def test_retrain_needs_a_reason(promoted: Project) -> None:
     assert "| keep" in forced
 
 
+def everything(project: Project) -> tuple:
+    """What a retrain that has nothing to learn leaves as it was."""
+    return *state(project), git(project, "status", "--short"), project.dvc("status").stdout
+
+
+def said_last(project: Project, *arguments: str) -> str:
+    return project.ops("retrain", *arguments).stdout.splitlines()[-1]
+
+
+def test_a_shift_without_new_rows_changes_nothing(promoted: Project) -> None:
+    """Where live rows shifted and none has feedback, retrain says in one line that there is nothing new to learn from.
+    All is as `dvc repro drift` has left it: files, commits, tags, history, and what DVC thinks of them."""
+    moved(promoted, 1).drop(columns="MEDV").to_csv(promoted.path("data/live/rows.csv"), index=False)
+    promoted.dvc("repro", "drift")
+    assert report(promoted)["retrain"]
+    before = everything(promoted)
+    drift = f"(drift: {report(promoted)['verdict']})"
+    nothing = "retrain: nothing new to learn from: 0 labelled live rows"
+    assert said_last(promoted) == f"{nothing} {drift}; the champion stays"
+    assert everything(promoted) == before
+
+
+def test_broken_values_retrain_nothing(promoted: Project) -> None:
+    """Live rows with feedback of which half lack LSTAT add nothing to data/raw, though they shifted and errors grew."""
+    rows = moved(promoted, 1).assign(LSTAT=lambda t: t["LSTAT"].where(t.index % 2 > 0), MEDV=lambda t: 50 - t["MEDV"])
+    rows.to_csv(promoted.path("data/live/rows.csv"), index=False)
+    promoted.dvc("repro", "drift")
+    before = everything(promoted)
+    assert "retrain: nothing is learned from broken values (drift: risk;" in said_last(promoted)
+    assert everything(promoted) == before
+
+
 @pytest.mark.slow
 def test_the_loop_as_the_page_tells_it(promoted: Project) -> None:
     """Every command of docs/loop.md prints what the page shows. After it the part is committed with the model and has
@@ -87,13 +120,31 @@ def test_a_challenger_that_is_kept_out_waits_for_feedback(promoted: Project) -> 
     assert said.endswith("retrain: the champion stays\n")
     history = promoted.path("metrics/history.jsonl").read_text()
     said = promoted.ops("retrain").stdout
-    assert "no labelled live row that data/raw has not" in said
+    assert "retrain: 150 labelled live rows, all in data/raw already" in said
     assert "this model is judged already" in said
     assert promoted.path("metrics/history.jsonl").read_text() == history
     second.to_csv(promoted.path("data/live/second.csv"), index=False)
     assert "retrain: 150 labelled live rows are the new part" in promoted.ops("retrain").stdout
     assert len(promoted.path("metrics/history.jsonl").read_text()) > len(history)
     assert [len(pd.read_parquet(part)) for part in live_parts(promoted)] == [150, 150]
+
+
+@pytest.mark.slow
+def test_rows_are_new_until_a_promotion(promoted: Project) -> None:
+    """Labelled rows that a promoted model has learned are not new, after a rollback neither: a shift does not bring
+    back what a person took back. A part that somebody adds to data/raw is new, and then the gate decides."""
+    moved(promoted, 1).to_csv(promoted.path("data/live/rows.csv"), index=False)
+    promoted.ops("retrain")
+    promoted.ops("registry", "promote", "--force")
+    nothing = "retrain: nothing new to learn from: 150 labelled live rows, all in data/raw already (drift: "
+    assert said_last(promoted).startswith(nothing)
+    promoted.ops("registry", "rollback")
+    assert said_last(promoted).startswith(nothing)
+    assert record(promoted)["meta"]["version"] == "v1.0.0"
+    moved(promoted, 2).to_csv(promoted.path("data/raw/mine.csv"), index=False)
+    lines = len(history(promoted))
+    assert "RMSE new: " in promoted.ops("retrain").stdout
+    assert "verdict" in history(promoted)[lines]
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from pipeline.contract.column import Column
-from pipeline.drift import expected_loss
+from pipeline.drift import expected_loss, page
 from stages.drift import compare
 from tests.tables import make_schema
 from tests.weather import DRIFT, WEATHER, feedback, timed, weather
@@ -41,27 +41,45 @@ def test_few_live_rows_are_no_verdict(rows: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "verdict", "feature"),
+    ("change", "verdict", "broken", "feature"),
     [
-        ({"heat": lambda t: t["heat"] + 5}, "shifted", "heat"),
-        ({"heat": lambda t: 1000.0 + t["heat"]}, "shifted", "heat"),
-        ({"heat": lambda t: 3000.0 + t["heat"]}, "shifted", "heat"),
-        ({"rain": lambda t: t.index % 3 > 0}, "shifted", "rain"),
-        ({"wind": lambda t: "n"}, "shifted", "wind"),
-        ({"heat": lambda t: t["heat"].where(t.index % 5 > 0)}, "data_quality", "heat"),
-        ({"heat": lambda t: np.nan}, "data_quality", "heat"),
-        ({"wind": lambda t: t["wind"].where(t.index % 5 > 0, "up")}, "data_quality", "wind"),
-        ({"heat": lambda t: t["heat"].map(str).where(t.index % 5 > 0, "hot")}, "data_quality", "heat"),
+        ({"heat": lambda t: t["heat"] + 5}, "shifted", False, "heat"),
+        ({"heat": lambda t: 1000.0 + t["heat"]}, "shifted", False, "heat"),
+        ({"heat": lambda t: 3000.0 + t["heat"]}, "shifted", True, "heat"),
+        ({"rain": lambda t: t.index % 3 > 0}, "shifted", False, "rain"),
+        ({"wind": lambda t: "n"}, "shifted", False, "wind"),
+        ({"heat": lambda t: t["heat"].where(t.index % 5 > 0)}, "data_quality", True, "heat"),
+        ({"heat": lambda t: np.nan}, "data_quality", True, "heat"),
+        ({"wind": lambda t: t["wind"].where(t.index % 5 > 0, "up")}, "data_quality", True, "wind"),
+        ({"heat": lambda t: t["heat"].map(str).where(t.index % 5 > 0, "hot")}, "data_quality", True, "heat"),
     ],
 )
-def test_drift_is_found_and_named(change: dict, verdict: str, feature: str) -> None:
+def test_drift_is_found_and_named(change: dict, verdict: str, broken: bool, feature: str) -> None:
     """In 200 rows each change is found, and no other feature is named: a shift, values beyond the reference or the
-    bounds, other shares of a bool or a category, missing values, unknown categories, text for numbers."""
+    bounds, other shares of a bool or a category, missing values, unknown categories, text for numbers. A shift asks for
+    a retrain, unless values are broken."""
     report = compare(weather(300, 0), weather(200, 1).assign(**change), WEATHER, DRIFT)
     assert (report["verdict"], report["drift_detected"], alarming(report)) == (verdict, True, [feature])
     assert feature in report["summary"]
-    assert report["retrain"] is False
+    assert (report["retrain"], report["broken"]) == (not broken, broken)
     json.dumps(report, allow_nan=False)
+
+
+def test_broken_values_are_never_learned_from() -> None:
+    """Missing values beside a shift, and beside errors that grew, leave the verdict as it is and ask for no retrain.
+    A feature that is stuck at a new value is a shift: the rows may come from one place."""
+    gone = {"wind": lambda t: t["wind"].where(t.index % 5 > 0)}
+    for reference, rows, verdict in (
+        (weather(300, 0), weather(200, 1).assign(heat=lambda t: t["heat"] + 5), "shifted"),
+        (feedback(400, 0, 1.0), feedback(300, 1, 2.0), "risk"),
+    ):
+        whole, broken = (compare(reference, table, WEATHER, DRIFT) for table in (rows, rows.assign(**gone)))
+        assert (whole["verdict"], whole["retrain"], whole["broken"]) == (verdict, True, False)
+        assert (broken["verdict"], broken["retrain"], broken["broken"]) == (verdict, False, True)
+        assert "Nothing is learned from broken values." in page.render(broken)
+    stuck = compare(weather(300, 0), weather(200, 1).assign(heat=35.0), WEATHER, DRIFT)
+    assert stuck["features"]["heat"]["constant"]["alarm"]
+    assert (stuck["verdict"], stuck["retrain"]) == ("shifted", True)
 
 
 def test_a_stuck_feature_is_found() -> None:
@@ -113,13 +131,13 @@ def test_errors_that_grow_are_a_risk() -> None:
 
 
 def test_a_shift_to_where_the_model_errs_is_a_risk() -> None:
-    """Live rows that moved to large residuals are `risk`. Those that moved to small ones are `shifted`, and ask for a
-    retrain only with drift.retrain_on_shift."""
+    """Live rows that moved to large residuals are `risk`. Those that moved to small ones are `shifted`, and ask for
+    no retrain without drift.retrain_on_shift."""
     up, down = (weather(300, 1).assign(heat=lambda t, by=by: t["heat"] + by) for by in (4, -4))
     risky = compare(hot_rows_err(1_000), up, WEATHER, DRIFT, importance={"heat": 2.0})
     assert (risky["verdict"], risky["retrain"]) == ("risk", True)
     assert 1.1 < risky["expected_loss"]["low"] < risky["expected_loss"]["ratio"] < risky["expected_loss"]["high"]
-    for limits, retrain in ((DRIFT, False), (replace(DRIFT, retrain_on_shift=True), True)):
+    for limits, retrain in ((DRIFT, True), (replace(DRIFT, retrain_on_shift=False), False)):
         safe = compare(hot_rows_err(1_000), down, WEATHER, limits, importance={"heat": 2.0})
         assert (safe["verdict"], safe["retrain"]) == ("shifted", retrain)
 
