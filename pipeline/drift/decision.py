@@ -8,7 +8,7 @@ from pipeline.contract.params import Drift
 from pipeline.contract.schema import Schema
 from pipeline.drift import alarms
 from pipeline.drift.alarms import TestResult
-from pipeline.drift.expected_loss import expected_loss
+from pipeline.drift.expected_loss import expected_loss, lowest_ratio
 from pipeline.drift.reference import Reference
 from pipeline.drift.sketch import Sketch
 from pipeline.drift.windows import Window, Windows
@@ -54,7 +54,7 @@ def decide(reference: Reference, live: Windows, schema: Schema, params: Drift) -
     # Where values are broken, predictions that move alone are a consequence and no shift.
     broken = bool(alarmed & {"data_quality", "constant"})
     shifted = bool(alarmed & ({"covariate", "joint"} if broken else {"covariate", "joint", "prediction"}))
-    risk = "performance" in alarmed or (shifted and (loss or {}).get("low", 0.0) > 1 + params.min_risk)
+    risk = "performance" in alarmed or (shifted and lowest_ratio(loss) > 1 + params.min_risk)
     verdict = "risk" if risk else "shifted" if shifted else "data_quality" if alarmed or live.fault else "none"
     retrain = risk or (params.retrain_on_shift and shifted)
     return Decision(verdict, retrain, windows, shown, tests, loss)
