@@ -14,7 +14,7 @@ from bench.expected_error_trials import TABLES, Trial, trial
 from pipeline.contract import params
 
 SEED = 21
-STRENGTHS = (1.0, 2.0)
+STRENGTHS = (1.0, 2.0, 3.0)
 
 
 def cells(even: bool) -> Iterator[tuple[str, str, int, float, list[Trial]]]:

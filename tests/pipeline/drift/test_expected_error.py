@@ -88,12 +88,12 @@ def test_the_weighted_estimate_decides_where_it_can_be_said() -> None:
 
 @pytest.mark.slow
 def test_calibration_and_false_alarms_of_the_learned_error() -> None:
-    """In 40 seeded trials with strong shifts of one and two features that leave the error as it is, no `risk` follows;
-    in 10 that raise it the estimate is within 15 % of the truth on average."""
+    """In 16 seeded trials with strong shifts of one and two features that leave the error as it is, no `risk` follows;
+    in 6 that raise it the estimate is within 15 % of the truth on average."""
     name = "linear"
-    quiet = [trial(TABLES[name], (400, 200), shift, 2.0, [1, k]) for shift in TABLES[name].shifts for k in range(20)]
+    quiet = [trial(TABLES[name], (400, 200), shift, 2.0, [1, k]) for shift in TABLES[name].shifts for k in range(8)]
     assert not [each for each in quiet if each.learned["low"] > 1 + DRIFT.min_risk]
     noisy = TABLES["Friedman, noise grows with the shifted feature"]
-    found = [trial(noisy, (400, 200), shift, 2.0, [2, k]) for shift in noisy.shifts for k in range(5)]
+    found = [trial(noisy, (400, 200), shift, 2.0, [2, k]) for shift in noisy.shifts for k in range(3)]
     assert min(each.truth for each in found) > 1.2
     assert np.mean([np.log(each.learned["ratio"] / each.truth) for each in found]) == pytest.approx(0, abs=0.15)
