@@ -8,7 +8,7 @@ Ratios against a peer measured in the same run: absolute times say more of the m
 import argparse
 from pathlib import Path
 
-from bench import accuracy, accuracy_tables, drift, gate, intervals, model_file, pipeline, serving
+from bench import accuracy, accuracy_tables, drift, expected_error, gate, intervals, model_file, pipeline, serving
 from pipeline.contract import errors
 
 TABLES = {
@@ -19,6 +19,7 @@ TABLES = {
     "model": model_file.lines,
     "serving": serving.lines,
     "drift": drift.lines,
+    "expected_error": expected_error.lines,
 }
 
 

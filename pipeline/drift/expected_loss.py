@@ -2,14 +2,18 @@
 
 The reference's residuals are reweighted to the live mix of features. This assumes that the target depends on the
 features as before (covariate shift, Shimodaira 2000), and says nothing about live rows where the reference has none.
+A strong shift leaves few rows with weight; `learned_loss` gives a second estimate, which needs no weights.
 """
 
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from pipeline.drift import learned_loss
 from pipeline.drift.reference import Reference
 from pipeline.drift.sketch import Sketch
+from pipeline.tables import sampling
 
 SEED = 0
 RESAMPLES = 1_000
@@ -20,6 +24,8 @@ LEVEL = 0.95
 LARGEST = 20.0
 # Effective rows below which a weighted RMSE is the error of a handful of rows.
 FEWEST = 30
+# The share of live rows outside of the reference above which there is no estimate.
+MOST_BEYOND = 0.5
 
 
 def expected_loss(reference: Reference, live: Sketch) -> dict[str, Any] | None:
@@ -27,22 +33,50 @@ def expected_loss(reference: Reference, live: Sketch) -> dict[str, Any] | None:
     with its interval (see `reweighted`), and `beyond`: the share of live rows outside of the reference in a feature
     that matters, about which the estimate says nothing.
 
-    Ratio and interval are left out where less than FEWEST rows are effective or most live rows are beyond. None where
-    the reference has no residuals, or the model depends on no feature that both sides have.
+    Ratio and interval are left out where less than FEWEST rows are effective or most live rows are beyond. `learned`:
+    the ratio by a learned model with its interval, None where the reference is small or most live rows are beyond.
+
+    None where the reference has no residuals, or the model depends on no feature that both sides have.
     """
     names = [name for name in reference.names if reference.importance is None or reference.weight(name) > 0]
     if "residual" not in reference.table or not names:
         return None
     known = reference.table.dropna(subset=["residual"])
     ours, theirs = (reference.matrix(rows, names) for rows in (known, live.sample))
-    usual = ours.median().fillna(0.0)
     residuals = known["residual"].to_numpy()
-    loss = reweighted(ours.fillna(usual).to_numpy(), theirs.fillna(usual).to_numpy(), residuals)
+    loss = reweighted(*_filled(ours, theirs), residuals)
     rmse = float(np.sqrt(np.square(residuals).mean()))
     beyond = float(((theirs < ours.min()) | (theirs > ours.max())).any(axis=1).mean())
-    if loss["effective_rows"] < FEWEST or beyond > 0.5:
-        return {"rmse_reference": rmse, "beyond": beyond, "effective_rows": loss["effective_rows"]}
-    return {"rmse_reference": rmse, "beyond": beyond, "rmse_expected": rmse * loss["ratio"], **loss}
+    if "prediction" in known and "prediction" in live.sample:
+        ours, theirs = (
+            side.assign(prediction=rows["prediction"]) for side, rows in ((ours, known), (theirs, live.sample))
+        )
+    learned = None if beyond > MOST_BEYOND else _learned(ours, theirs, residuals)
+    both = {"rmse_reference": rmse, "beyond": beyond, "learned": learned}
+    if loss["effective_rows"] < FEWEST or beyond > MOST_BEYOND:
+        return {**both, "effective_rows": loss["effective_rows"]}
+    return {**both, "rmse_expected": rmse * loss["ratio"], **loss}
+
+
+def lowest_ratio(loss: dict[str, Any] | None) -> float:
+    """Return the lower end of the expected ratio of RMSE: of the weighted estimate, or of the learned one where the
+    weighted one cannot be said. 0 without an estimate."""
+    found = loss or {}
+    return float(found["low"] if "low" in found else (found.get("learned") or {}).get("low", 0.0))
+
+
+def _learned(ours: pd.DataFrame, theirs: pd.DataFrame, residuals: np.ndarray) -> dict[str, float] | None:
+    """Return the estimate of `learned_loss` from a bounded sample of the reference rows `ours`; None for too few."""
+    if len(ours) < learned_loss.FEWEST:
+        return None
+    chosen = sampling.sample(ours.index.to_series(), learned_loss.MOST)
+    return learned_loss.estimate(*_filled(ours.iloc[chosen], theirs), residuals[chosen])
+
+
+def _filled(ours: pd.DataFrame, theirs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return both sides with the reference's medians for missing values."""
+    usual = ours.median().fillna(0.0)
+    return ours.fillna(usual).to_numpy(), theirs.fillna(usual).to_numpy()
 
 
 def reweighted(reference: np.ndarray, live: np.ndarray, residuals: np.ndarray) -> dict[str, float]:

@@ -24,6 +24,7 @@ def metrics(report: dict[str, Any]) -> dict[str, Any]:
         "largest_shift_effect": effects.get(largest),
         **{f"{kind}_effect": report.get(kind, {}).get("effect") for kind in alarms.SINGLE},
         **{f"expected_{key}": loss.get(key) for key in ("ratio", "low", "high", "beyond")},
+        **{f"expected_learned_{key}": (loss.get("learned") or {}).get(key) for key in ("ratio", "low", "high")},
         "began": (report.get("began") or {}).get("first"),
         "moved": report.get("moved", [])[:LISTED],
         "findings": report.get("findings", [])[:LISTED] or [report["summary"]],
