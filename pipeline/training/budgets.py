@@ -1,4 +1,4 @@
-"""The budgets of a search that params.yaml does not name: numbers of rows, trees, bins and steps, never seconds, so
+"""The budgets of a search that params.yaml does not name: numbers of rows, trees and bins, never seconds, so
 that a search chooses the same on every machine.
 
 They bind on large or wide tables alone. `cells` are rows times columns of the matrix. What they save and cost:
@@ -21,9 +21,6 @@ LOOK_CELLS, LOOK_BINS = 50_000, 64
 # Cells from which all trees of a forest together learn in each fold. Out of fold a forest of a large table has fewer
 # trees than its model, and an RMSE that is about 1 % higher.
 FOREST_CELLS = 10_000_000
-# Rows above which the search for a Gaussian process's hyperparameters ends at a relative change of the loss by so much.
-# It takes 15 to 25 % less time, and RMSE stays within 0.1 %; ten times as much costs up to 10 % of RMSE.
-KERNEL_ROWS, KERNEL_CHANGE = 500, 1e-7
 
 
 class Folds(NamedTuple):

@@ -18,7 +18,6 @@ from sklearn.utils import check_random_state, check_scalar, gen_batches
 from threadpoolctl import threadpool_limits
 
 from pipeline.tables import digits
-from pipeline.training import budgets
 from pipeline.training.normalising import centre_and_spread
 
 SEARCH_ROWS = 1_000  # that hyperparameters are learned from: 500 take half of the time, and cost up to 3 % of RMSE
@@ -101,8 +100,7 @@ def search(matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
     columns = matrix.shape[1]
     start = np.array([LENGTH[0]] * columns + [SIGNAL[0], NOISE[0]])
     bounds = [BOUNDS[0]] * columns + BOUNDS[1:]
-    options = {"ftol": budgets.KERNEL_CHANGE} if len(target) > budgets.KERNEL_ROWS else {}
-    found = minimize(loss, start, (matrix, target), method="L-BFGS-B", jac=True, bounds=bounds, options=options)
+    found = minimize(loss, start, (matrix, target), method="L-BFGS-B", jac=True, bounds=bounds)
     return np.rint(found.x / STEP) * STEP
 
 

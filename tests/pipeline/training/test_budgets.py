@@ -35,7 +35,6 @@ def test_budgets_leave_the_shipped_table_alone() -> None:
     assert not budgets.divide(rows, budgets.LOOK_ROWS).others.splits
     assert budgets.bins(rows) > 512
     assert budgets.trees(rows, 10_000) > 400
-    assert len(rows.target) < budgets.KERNEL_ROWS
 
 
 def test_budgets_bind_on_wide_and_on_long_tables() -> None:
@@ -74,7 +73,7 @@ def test_a_setting_that_diverges_in_another_fold_loses(monkeypatch: pytest.Monke
     monkeypatch.setattr(budgets, "COMPARED_ROWS", 1)
     # One value at 0, held by the fold that is compared on: the models of the other folds learn from it.
     last = training.index[training["fold"] == 3][0]
-    table = table.assign(price=np.exp(table["price"] / 200).where(table.index != last, 0.0))
+    table = table.assign(price=np.exp(table["price"] / 50).where(table.index != last, 0.0))
     _, record = fit(table, HOMES, PARAMS, "gaussian_process")
     assert record.settings["log_target"] is False
     assert [each["log_target"] for each in record.diverged] == [True]
