@@ -23,7 +23,8 @@ from pipeline.tables.feature_matrix import to_matrix
 from pipeline.tables.plot_data import PlotData
 
 # Importance predicts these rows once for each feature and shuffle, which would take minutes for all of a large table.
-IMPORTANCE_ROWS = 2_000
+# Above so many predictions there are fewer shuffles, but no fewer than these.
+IMPORTANCE_ROWS, PREDICTIONS, FEWEST_REPEATS = 2_000, 100_000, 5
 
 
 def judge(model: Model, test: pd.DataFrame, predictions: np.ndarray, limits: Evaluate) -> Evaluation:
@@ -57,12 +58,13 @@ def permute(model: Model, test: pd.DataFrame, limits: Evaluate) -> list[Importan
     """Return the importance of each feature for the served model, on at most IMPORTANCE_ROWS test rows."""
     about = model.description
     part = test.iloc[sampling.sample(test["row"], IMPORTANCE_ROWS)]
+    repeats = max(FEWEST_REPEATS, PREDICTIONS // (len(part) * len(about.columns)))
     return permutation_importance.permute(
         lambda features: model.predict(features)[:, 0],
         to_matrix(part, about.columns),
         part[about.schema.target.name].to_numpy(float),
         positions(about.columns),
-        limits.importance_repeats,
+        min(limits.importance_repeats, repeats),
         limits.seed,
     )
 

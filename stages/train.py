@@ -56,8 +56,8 @@ def fit(
     families.check_device(make({})[-1].regressor)
     training = table[table["fold"] != splitting.TEST]
     rows, sample = Rows.of(training, schema), None
-    if len(training) > (most := min(params.search_rows, families.get(family).search_rows)):
-        sample = Rows.of(training.iloc[sampling.sample(training["row"], most)], schema)
+    if len(training) > params.search_rows:
+        sample = Rows.of(training.iloc[sampling.sample(training["row"], params.search_rows)], schema)
     record = search.search(rows, sample, schema, params, family, run or Executor())
     model = make(record.settings, record.indicators)
     # As in the search: in this process, and one BLAS thread, so that the number of cores changes no digit.

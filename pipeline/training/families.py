@@ -2,7 +2,6 @@
 
 import json
 import pkgutil
-import sys
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -33,7 +32,6 @@ class Family(NamedTuple):
     `settings`: of the estimator, where they differ from its defaults; a grid may name them too.
     `sharing`: settings that the search need not fit one by one.
     `rungs`: numbers of trees with which settings compete before they do with all.
-    `search_rows`: where that is fewer than `train.search_rows`, the rows on which settings compete, at most.
     `finalists`: of the settings that competed on a sample, how many compete on all rows.
     `bounds(grid, rows, max_leaves, search_rows)`: settings to add, for models that grow with the rows.
     `in_parts` fits tables beyond memory; None where the family needs its rows in memory.
@@ -44,10 +42,13 @@ class Family(NamedTuple):
     settings: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
     sharing: Sharing = shared_trees.NO_SHARING
     rungs: tuple[int, ...] = ()
-    search_rows: int = sys.maxsize
     finalists: int = 1
     bounds: Callable[[Grid, int, int, int], dict[str, Any]] = lambda grid, rows, max_leaves, search_rows: {}
     in_parts: type[Learner] | None = None
+
+    @property
+    def is_forest(self) -> bool:
+        return self.sharing is shared_trees.FOREST
 
 
 FAMILIES = {
@@ -72,7 +73,7 @@ FAMILIES = {
     "gaussian_process": Family(
         "pipeline.training.gaussian_process:GaussianProcess",
         inputs="normal",
-        search_rows=2_000,  # enough to tell whether to take the logarithm of the target
+        finalists=2,  # to tell whether to take the logarithm of the target
         in_parts=Sampled,
     ),
 }

@@ -57,10 +57,11 @@ class GaussianProcess(RegressorMixin, BaseEstimator):
         check_scalar(self.log_target, "log_target", bool)
         check_scalar(self.max_rows, "max_rows", Integral, min_val=1)
         self.n_features_in_ = matrix.shape[1]
+        if self.log_target and target.min() <= 0:
+            return self._learn_nothing(matrix.shape[1])
         order = check_random_state(self.random_state).permutation(len(target))[: self.max_rows]
         matrix, target = matrix[order], target[order]
-        usable = not self.log_target or target.min() > 0
-        values = np.log(target) if self.log_target and usable else target
+        values = np.log(target) if self.log_target else target
         self.centre_, spread = centre_and_spread(values)
         values = (values - self.centre_) / spread
         with threadpool_limits(1):  # two wait for each other at this size, and add up in another order
@@ -70,7 +71,12 @@ class GaussianProcess(RegressorMixin, BaseEstimator):
             covariance = np.exp(theta[-2]) * kernel(self.points_.astype(float))
             covariance[np.diag_indices_from(covariance)] += np.exp(theta[-1])
             solved = cho_solve(cho_factor(covariance, lower=True, overwrite_a=True), values)
-        self.weights_ = digits.coarse(spread * np.exp(theta[-2]) * solved) if usable else np.full(len(solved), np.nan)
+        self.weights_ = digits.coarse(spread * np.exp(theta[-2]) * solved)
+        return self
+
+    def _learn_nothing(self, columns: int) -> Self:
+        self.centre_, self.weights_ = np.zeros(()), np.full(1, np.nan)
+        self.inverse_lengths_, self.points_ = np.zeros(columns), np.zeros((1, columns), np.float32)
         return self
 
     def predict(self, matrix: np.ndarray) -> np.ndarray:

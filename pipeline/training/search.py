@@ -1,9 +1,8 @@
 """The search for a family's best settings, by cross-validation inside the training split.
 
-Budgets are numbers of rows and trees, never seconds, so that a search chooses the same on every machine: settings
-compete on at most `train.search_rows` rows (a Gaussian process on fewer), and first with few trees, after which the
-best third goes on with more (successive halving: Jamieson and Talwalkar 2016). The winner's out-of-fold predictions
-come from all rows.
+Settings compete on at most `train.search_rows` rows, and first with few trees, after which the best third goes on with
+more (successive halving: Jamieson and Talwalkar 2016). The winner's out-of-fold predictions come from all rows.
+`pipeline.training.budgets` has the limits for large and wide tables.
 """
 
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from pipeline.contract.params import Train
 from pipeline.contract.schema import Schema
 from pipeline.distributed.executor import Executor
 from pipeline.tables import digits
-from pipeline.training import families, shared_trees, space
+from pipeline.training import budgets, families, shared_trees, space
 from pipeline.training.cross_validation import Hyperparameters, Rows, cross_validate, rmse
 
 FEW = 3  # settings that compete with all their trees at once
@@ -45,11 +44,12 @@ class FitRecord(NamedTuple):
 
 
 def search(rows: Rows, sample: Rows | None, schema: Schema, params: Train, family: str, run: Executor) -> FitRecord:
-    """Return the family's settings with the lowest squared error over all held rows together, the first of equals.
+    """Return the family's settings with the lowest squared error over the held rows together, the first of equals.
 
     `sample`: the rows that settings compete on, where these are not all `rows`. The family's `finalists` then compete
     on all rows, with each of their numbers of trees, which costs no fit. A missing indicator for each feature with
-    missing values is tried with the best, and stays where it lowers the error.
+    missing values is tried with the best, and stays where it lowers the error. Settings are compared on the folds that
+    `budgets.divide` gives; the best one is fitted in all.
     Raises PipelineError for an unknown family or setting, a target that is always the same, too small a sample, and
     where every setting diverged.
     """
@@ -59,15 +59,9 @@ def search(rows: Rows, sample: Rows | None, schema: Schema, params: Train, famil
     with _progress_bar(family) as bar:
         compete = _Competition(schema, params, family, run, bar)
         left = _finalists(compete, sample or rows, tried, kind.finalists if sample else None)
-        predictions, errors = compete(rows, left)
-        best = int(np.argmin(errors))
-        indicators: tuple[int, ...] = ()
-        settings, out_of_fold = {**left[best], **compete.bounds(rows)}, predictions[best]
-        if with_missing := _indicator_positions(np.isnan(rows.matrix).any(axis=0), schema):
-            (predicted,), (error,) = compete(rows, [left[best]], with_missing)
-            if error < errors[best]:
-                out_of_fold, indicators = predicted, with_missing
+        best, indicators, out_of_fold = _winner(compete, rows, left)
         bar.update(bar.total - bar.n)
+    settings = {**best, **compete.bounds(rows)}
     cv_rmse, se = rmse(rows.squared_errors(out_of_fold))
     return FitRecord(family, settings, cv_rmse, se, out_of_fold, len(tried), indicators, tuple(compete.diverged))
 
@@ -92,11 +86,9 @@ class _Competition:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return out-of-fold predictions [settings, rows], and mean squared errors [settings], infinite for diverged
         ones. `trees`: at most so many.
-
-        Raises PipelineError where all settings diverge.
         """
         self.bar.set_postfix_str(f"{len(settings)} settings on {len(rows.target)} rows")
-        tried = [{**shared_trees.begun(each, trees), **self.bounds(rows)} for each in settings]
+        tried = [{**self.begun(rows, each, trees), **self.bounds(rows)} for each in settings]
         seed, device = self.params.seed, self.params.device
         make = partial(families.numeric_pipeline, self.schema, self.family, seed, indicators=indicators, device=device)
         sharing = families.get(self.family).sharing
@@ -104,14 +96,12 @@ class _Competition:
         predictions = digits.rounded(predictions, rows.target.std())
         errors = rows.squared_errors(predictions).mean(axis=-1)
         finite = np.isfinite(errors)
-        if not finite.any() and not indicators:
-            raise PipelineError(
-                f"params.yaml: train.families.{self.family}: no setting can be used, for each one predicts values that "
-                f"are not finite in cross-validation: {', '.join(map(str, settings))}; try others, such as a lower "
-                "learning rate, or log_target: [false] where the target is not above 0"
-            )
         self.diverged += [settings[each] for each in np.flatnonzero(~finite)]
         return predictions, np.where(finite, errors, np.inf)
+
+    def begun(self, rows: Rows, settings: Hyperparameters, trees: int | None) -> Hyperparameters:
+        """Return the settings with at most that many trees, for a look at them on these rows."""
+        return shared_trees.begun(settings, trees, budgets.bins(rows))
 
     def bounds(self, rows: Rows) -> Hyperparameters:
         """Return the settings that keep a model of so many rows within its limits."""
@@ -143,9 +133,9 @@ def _finalists(
 ) -> list[Hyperparameters]:
     """Return the settings that are left after the competitions with few trees, or `most` of them, not counting those
     that differ in the number of trees alone."""
-    left, errors = tried, None
+    left, errors, (rows, _) = tried, None, budgets.divide(rows, budgets.LOOK_ROWS)
     for trees in families.get(compete.family).rungs:
-        begun = [shared_trees.begun(each, trees) for each in left]
+        begun = [compete.begun(rows, each, trees) for each in left]
         if begun == left or len({repr(each) for each in begun}) <= FEW:
             break
         _, errors = compete(rows, left, trees=trees)
@@ -158,6 +148,39 @@ def _finalists(
     return left
 
 
+def _winner(
+    compete: _Competition, rows: Rows, left: list[Hyperparameters]
+) -> tuple[Hyperparameters, tuple[int, ...], np.ndarray]:
+    """Return the best settings on all rows, the positions of the indicators that they take, and their out-of-fold
+    predictions [rows].
+
+    Raises PipelineError where all settings diverge.
+    """
+    compared, others = budgets.divide(rows, budgets.COMPARED_ROWS)
+    trees = budgets.trees(rows, compete.params.search_rows) if families.get(compete.family).is_forest else None
+    with_missing = _indicator_positions(np.isnan(rows.matrix).any(axis=0), compete.schema)
+    predictions, errors = compete(compared, left, trees=trees)
+    for best in np.argsort(errors, kind="stable"):
+        if np.isinf(errors[best]):
+            break
+        indicators: tuple[int, ...] = ()
+        out_of_fold = predictions[best]
+        if with_missing:
+            (predicted,), (error,) = compete(compared, [left[best]], with_missing, trees)
+            if error < errors[best]:
+                indicators, out_of_fold = with_missing, predicted
+        if not others.splits:
+            return left[best], indicators, out_of_fold
+        (rest,), (error,) = compete(others, [left[best]], indicators, trees)
+        if np.isfinite(error):  # else the next best one
+            return left[best], indicators, np.where(np.isnan(out_of_fold), rest, out_of_fold)
+    raise PipelineError(
+        f"params.yaml: train.families.{compete.family}: no setting can be used, for each one predicts values that are "
+        f"not finite in cross-validation: {', '.join(map(str, left))}; try others, such as a lower learning rate, or "
+        "log_target: [false] where the target is not above 0"
+    )
+
+
 def _up_to(
     highest: float, settings: list[Hyperparameters], errors: np.ndarray
 ) -> tuple[list[Hyperparameters], np.ndarray]:
@@ -167,6 +190,7 @@ def _up_to(
 
 
 def _progress_bar(family: str) -> tqdm:
-    """Return a bar whose steps are the competitions: those with few trees, the last, indicators, and all rows."""
+    """Return a bar whose steps are the competitions: those with few trees, the last, indicators, and all rows and
+    folds."""
     form = "{desc}: {percentage:3.0f}%|{bar}| {postfix} [{elapsed}<{remaining}]"
-    return tqdm(desc=family, total=len(families.get(family).rungs) + 3, bar_format=form, disable=None)
+    return tqdm(desc=family, total=len(families.get(family).rungs) + 4, bar_format=form, disable=None)

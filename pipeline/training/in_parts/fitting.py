@@ -49,7 +49,7 @@ def fit(parts: TrainingParts, params: Train, family: str, sha256: str, folder: P
     make = partial(families.numeric_pipeline, parts.schema, family, params.seed, device=params.device)
     parts.run.map(families.check_device, [make({})[-1].regressor], "train: device")
     table = parts.files[0].parent
-    sample = parquet.read(table, numbers=sampling.sample_numbers(table, min(params.search_rows, kind.search_rows)))
+    sample = parquet.read(table, numbers=sampling.sample_numbers(table, params.search_rows))
     record = search.search(Rows.of(sample, parts.schema), None, parts.schema, params, family, parts.run)
     learner = kind.in_parts(family, parts, statistics, make)
     *models, model = [learner.fit(record.settings, record.indicators, n) for n in range(len(statistics.splits) + 1)]
