@@ -2,7 +2,7 @@
 that a search chooses the same on every machine.
 
 They bind on large or wide tables alone. `cells` are rows times columns of the matrix. What they save and cost:
-docs/decisions/0021-budgets.md.
+docs/decisions/0022-budgets.md.
 """
 
 import sys
@@ -14,7 +14,7 @@ from pipeline.training.cross_validation import Rows
 
 # Held rows on which settings are compared, at most, with few trees and with all. Two settings' errors on the same rows
 # go up and down together: over 1,000 the standard error of the difference of their RMSE is about 1 %.
-LOOK_ROWS, COMPARED_ROWS = 500, 1_000
+LOOK_ROWS, COMPARED_ROWS = 1_000, 2_000
 # Cells above which boosted trees have so many bins, at most, while settings compete with few trees. With 80 columns a
 # round of depth 8 takes 5 ms in place of 11; all settings have the same handicap.
 LOOK_CELLS, LOOK_BINS = 50_000, 64

@@ -20,7 +20,7 @@ def rows_of(count: int, columns: int) -> Rows:
     return Rows(np.zeros((count, columns)), np.arange(count, dtype=float), splits(fold, HOMES))
 
 
-@pytest.mark.parametrize(("count", "folds"), [(405, 5), (1_000, 2), (10_000, 1)])
+@pytest.mark.parametrize(("count", "folds"), [(405, 5), (1_000, 5), (2_000, 2), (10_000, 1)])
 def test_settings_are_compared_on_some_folds(count: int, folds: int) -> None:
     """The folds together hold at most the wanted number of rows, but one always is compared on; no fold is lost."""
     rows = rows_of(count, 3)
