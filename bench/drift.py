@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 import pandas as pd
-from scipy import stats
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import cross_val_predict
 
 from bench import drift_peers, drift_samples
+from bench.share import share
 from pipeline.contract import params, schema
 from pipeline.contract.column import Column
 from pipeline.drift import alarms, live_rows, windows
@@ -32,12 +32,6 @@ EVIDENTLY: dict[str, tuple[int, int]] = {
     "permuted against the rest": (18, 30),
     "all beyond the maximum": (30, 30),
 }
-
-
-def share(count: int, trials: int) -> str:
-    """A share of trials with its two-sided 95 % interval (Clopper and Pearson 1934)."""
-    low, high = stats.binomtest(count, trials).proportion_ci(0.95, method="exact")
-    return f"{count / trials:.1%} ({low:.1%} to {high:.1%})"
 
 
 def families(reference: pd.DataFrame, live: pd.DataFrame) -> set[str]:
@@ -87,7 +81,7 @@ def _unchanged() -> Iterator[str]:
         verdict = f"at most {GOAL:.1%}: {'met' if alarmed / trials <= GOAL else 'missed'}"
         parts = ", ".join(f"{family} {count}" for family, count in by.items() if count) or "none"
         figures = [share(alarmed, trials), f"{parts} of {trials:,}", share(old, peers), _evidently(f"{rows}"), verdict]
-        yield f"| {rows:,} | {' | '.join(figures)} |"
+        yield f"| {rows:,} | {' | '.join(map(str, figures))} |"
 
 
 def _changed() -> Iterator[str]:
@@ -155,7 +149,7 @@ def _wide(columns: int) -> str:
 
 
 def _evidently(what: str) -> str:
-    return share(*EVIDENTLY[what]) if what in EVIDENTLY else ""
+    return str(share(*EVIDENTLY[what])) if what in EVIDENTLY else ""
 
 
 def main() -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from bench.drift import share
 from bench.expected_error_trials import TABLES, Trial, trial
+from bench.share import share
 from pipeline.contract import params
 
 SEED = 21
@@ -58,7 +58,7 @@ def compared(found: Sequence[Trial], rise: float) -> str:
     said, unsaid = ([each for each in found if each.said == told] for told in (True, False))
     figures = (
         f"{np.sqrt(np.mean([each.truth**2 for each in found])):.2f}",
-        share(len(said), len(found)),
+        str(share(len(said), len(found))),
         _calibration([(each.truth, each.weighted) for each in said]),
         _calibration([(each.truth, each.learned) for each in found]),
         _risks([each.weighted for each in said], rise),
