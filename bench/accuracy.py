@@ -2,8 +2,8 @@
 
 Every contender learns from the training rows of a split and is judged on its test rows. The product is the model file
 that the stages make; it alone has the schema of the whole table: types, bounds and categories. A difference is paired
-by split; its standard error is corrected for the rows that splits share (`pipeline.gate.repeated_cv`), and still a
-rough one: its own correction is a rule of thumb, and few splits show little of the spread.
+by split; its standard error is corrected for the rows that splits share, and still a rough one: the correction is a
+rule of thumb, and few splits show little of the spread.
 """
 
 import tempfile
@@ -22,7 +22,6 @@ from bench.accuracy_tables import Splits, Table
 from pipeline.contract import paths
 from pipeline.contract.number_text import change, figure
 from pipeline.evaluation.metrics import rmse
-from pipeline.gate.repeated_cv import standard_error
 from pipeline.tables import splitting
 
 SPLITS = 3
@@ -113,3 +112,13 @@ def _difference(ours: np.ndarray, theirs: np.ndarray, splits: Splits) -> str:
     """The mean paired difference with its standard error, and the change as a share."""
     error = f" +- {figure(standard_error(ours - theirs, splits), 2)}" if len(splits) > 1 else ""
     return f"{figure((ours - theirs).mean())}{error} | {change(ours.mean() / theirs.mean() - 1)}"
+
+
+def standard_error(differences: np.ndarray, splits: Splits) -> float:
+    """Return the standard error of the mean difference of two models over at least two splits; `differences` [splits].
+
+    Splits share training rows, so that the plain variance of a mean is too small: 1 / n becomes 1 / n + (rows held) /
+    (rows trained on) (Nadeau and Bengio 2003, Inference for the Generalization Error, section 3).
+    """
+    shared = np.mean([len(held) / len(train) for train, held in splits])
+    return float(np.sqrt((1 / len(splits) + shared) * differences.var(ddof=1)))

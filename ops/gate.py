@@ -35,7 +35,8 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m ops.gate", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--champion", default="HEAD", metavar="REV", help="Git revision of the champion (default HEAD)")
-    parser.add_argument("--policy", choices=["superior", "non_inferior"], help="replaces gate.policy of params.yaml")
+    policies = ["superior", "probably_better", "non_inferior"]
+    parser.add_argument("--policy", choices=policies, help="replaces gate.policy of params.yaml")
     parser.add_argument("--allow-schema-change", action="store_true", help="permit a model that refuses more inputs")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--md", action="store_true", help="print Markdown")

@@ -27,7 +27,7 @@ ROOMS = {
     "drift": _LIBRARY,
     "registry": _LIBRARY,
     "experiments": _LIBRARY | {"registry"},
-    "gate": _LIBRARY | {"registry", "evaluation", "training"},
+    "gate": _LIBRARY | {"registry", "evaluation", "training", "drift"},
 }
 MODULES = {
     path: ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

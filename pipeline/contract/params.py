@@ -68,7 +68,9 @@ class Evaluate(Section, frozen=True):
 
 
 class Gate(Section, frozen=True):
-    policy: Literal["superior", "non_inferior"]
+    evidence: Literal["all", "test"]
+    policy: Literal["superior", "probably_better", "non_inferior"]
+    confidence: Share
     alpha: Share
     min_improvement: Annotated[float, msgspec.Meta(ge=0, lt=1)]
     margin: NotNegative

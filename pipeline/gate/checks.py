@@ -86,6 +86,16 @@ def non_inferior(found: Comparison, limits: Gate) -> Check:
     return Check("non_inferior", _decided(passed, found), _interval(found, required, "all rows"))
 
 
+def probably_better(found: Comparison, limits: Gate) -> Check:
+    """Pass where an improvement is as probable as `confidence` and, for certain, none is worse by `margin`; fail where
+    it is certainly worse."""
+    enough = found.confidence >= limits.confidence and found.high < limits.margin
+    passed = True if enough else None if found.low <= 0 else False
+    interval = _interval(found, f"below {change(limits.margin)}", "all rows")
+    confidence = f"confidence in an improvement {share(found.confidence)}, at least {share(limits.confidence)} required"
+    return Check("probably_better", _decided(passed, found), f"{interval}; {confidence}")
+
+
 def slices(members: Iterable[tuple[str, str, np.ndarray]], squared: np.ndarray, limits: Gate) -> Check:
     """Fail where a slice of `min_slice_rows` is certainly worse by more than `max_slice_regression`.
 

@@ -12,7 +12,7 @@ from pipeline.contract.onnx_model import Model
 from pipeline.contract.schema import Schema
 from pipeline.contract.wording import counted
 from pipeline.evaluation import metrics
-from pipeline.gate import recorded_metrics
+from pipeline.gate import recorded_metrics, unseen_rows
 from pipeline.gate.champion import Champion, find_champion
 from pipeline.gate.comparable import check_columns, known_rows
 from pipeline.gate.recorded_metrics import RecordedMetrics
@@ -25,8 +25,9 @@ from pipeline.tables.feature_matrix import to_matrix
 class Evidence(NamedTuple):
     """The test rows that both models can answer, with the models' answers.
 
-    `table` has typed rows, `actual` [rows] their target, `new` [rows, 3] the challenger's prediction, lower and upper,
-    `current` [rows] the champion's prediction. `champion` and `current` are None where there is no champion.
+    `table` has typed rows, those of the test split first, then labelled live rows that neither model has learned from;
+    `actual` [rows] is their target, `new` [rows, 3] the challenger's prediction, lower and upper, `current` [rows] the
+    champion's prediction. `champion` and `current` are None where there is no champion.
     `metrics_diff` is the table of the recorded metrics, of which the RMSEs were checked.
     """
 
@@ -62,19 +63,27 @@ def gather(revision: str) -> Evidence:
     champion = find_champion(revision, lambda schema, name: check_columns(schema, name, table, target))
     if champion is None or written_before is None:
         return Evidence(table, actual, challenger, new, None, None, (), recorded.table())
+    live = unseen_rows.labelled(challenger.description.schema)
+    table = pd.concat([table.assign(is_live=False), live.assign(is_live=True)], ignore_index=True)
     known = known_rows(champion.model.description.schema, champion.model.name, table)
-    rows = table[known]
-    current = champion.model.predict(to_matrix(rows, champion.model.description.columns))[:, 0]
-    scored = metrics.rmse(actual[known], current)
+    table, left_out = table[known].reset_index(drop=True), int((~known).sum())
+    actual, is_live = table[target].to_numpy(float), table.pop("is_live").to_numpy(bool)
+    new = challenger.predict(to_matrix(table, challenger.description.columns))
+    current = champion.model.predict(to_matrix(table, champion.model.description.columns))[:, 0]
+    scored = metrics.rmse(actual[~is_live], current[~is_live])
     _check_champion(champion, scored, recorded)
     notes = [champion.note] if champion.note else []
+    if is_live.any():
+        notes.append(
+            f"{counted(int(is_live.sum()), 'labelled live row')} that neither model has seen count as test rows."
+        )
     if not _equal(written_before, scored):
         figure_before = f"The RMSE recorded at {revision}, {figure(written_before)}"
         notes.append(f"{figure_before}, is of another model or test split: it is not used.")
-    if left_out := int((~known).sum()):
-        rows = f"{counted(left_out, 'row')} with a category that the champion does not know"
-        notes.append(f"{rows} {'is' if left_out == 1 else 'are'} left out.")
-    return Evidence(rows, actual[known], challenger, new[known], champion, current, tuple(notes), recorded.table())
+    if left_out:
+        unknown = f"{counted(left_out, 'row')} with a category that the champion does not know"
+        notes.append(f"{unknown} {'is' if left_out == 1 else 'are'} left out.")
+    return Evidence(table, actual, challenger, new, champion, current, tuple(notes), recorded.table())
 
 
 def recent_half(table: pd.DataFrame, schema: Schema) -> np.ndarray | None:

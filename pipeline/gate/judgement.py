@@ -5,18 +5,22 @@ from collections.abc import Iterator
 import numpy as np
 
 from pipeline.contract import paths
+from pipeline.contract.errors import PipelineError
+from pipeline.contract.number_text import share
 from pipeline.contract.params import Gate
+from pipeline.contract.wording import counted
 from pipeline.evaluation import slices
-from pipeline.gate import checks, repeated_cv, schema_compatibility, wear
+from pipeline.gate import checks, out_of_fold, repeated_cv, schema_compatibility, wear
 from pipeline.gate.checks import Check
 from pipeline.gate.decision import Decision, decide
 from pipeline.gate.evidence import Evidence, gather, recent_half
+from pipeline.gate.out_of_fold import OutOfFold
 from pipeline.registry import history
 from pipeline.tables import atomic_files
 
 
 def judge(revision: str, limits: Gate, schema_may_change: bool = False) -> Decision:
-    """Decide on the workspace's model against the champion of `revision`; nothing is written.
+    """Decide on the workspace's model against the champion of `revision`; nothing is written but the cache of fits.
 
     Raises PipelineError where it cannot be decided: a file or a metric is missing or contradicts another.
     """
@@ -25,11 +29,13 @@ def judge(revision: str, limits: Gate, schema_may_change: bool = False) -> Decis
     md5, split = atomic_files.digest(paths.MODEL, "md5"), atomic_files.digest(paths.TEST)
     rows = wear.sketch(evidence.table, about.schema.columns)
     looks = wear.looks(history.read(), split, rows, md5)
+    refitted, remark = _refitted(evidence, limits)
     decision = decide(
         evidence.current,
         evidence.new[:, 0],
         evidence.actual,
         limits,
+        refitted=refitted,
         earlier=len(looks),
         median=about.training.target_median,
         recent=recent_half(evidence.table, about.schema),
@@ -40,10 +46,23 @@ def judge(revision: str, limits: Gate, schema_may_change: bool = False) -> Decis
         "champion": evidence.champion and evidence.champion.md5,
         "test": split,
         "row_sketch": rows,
-        "looks": looks,
     }
-    notes = (*evidence.notes, *_notes(evidence, limits, looks))
-    return decision._replace(notes=notes, hashes=hashes, metrics_diff=evidence.metrics_diff)
+    notes = (*evidence.notes, *_notes(evidence, limits), *remark)
+    return decision._replace(notes=notes, hashes=hashes, looks=tuple(looks), metrics_diff=evidence.metrics_diff)
+
+
+def _refitted(evidence: Evidence, limits: Gate) -> tuple[OutOfFold | None, list[str]]:
+    """Return the errors of both recipes out of fold, and a sentence on them; None where there are none."""
+    if evidence.champion is None or limits.evidence == "test":
+        return None, []
+    try:
+        found = repeated_cv.errors(evidence.champion, evidence.challenger)
+    except PipelineError as reason:
+        return None, [f"The test rows alone are the evidence: {reason}."]
+    raised = float(np.expm1(out_of_fold.allowance(found)))
+    before, after = found.settings
+    luck = f"for the luck of the best of {counted(after, 'setting')}, against {before} of the champion"
+    return found, [f"Out of fold, the RMSE of the new model is raised by {share(raised)} {luck}."] if raised else []
 
 
 def _further_checks(evidence: Evidence, limits: Gate, schema_may_change: bool) -> Iterator[Check]:
@@ -60,11 +79,8 @@ def _further_checks(evidence: Evidence, limits: Gate, schema_may_change: bool) -
         yield checks.schema_compatibility(schema_compatibility.narrower(before, about.schema), schema_may_change)
 
 
-def _notes(evidence: Evidence, limits: Gate, looks: list[str]) -> Iterator[str]:
+def _notes(evidence: Evidence, limits: Gate) -> Iterator[str]:
     if evidence.champion is None:
         return
-    if looks:
-        yield wear.sentence(looks)
     if limits.policy == "non_inferior" and not evidence.challenger.description.schema.with_role("time"):
         yield "The schema has no time column: nothing says which rows are recent, so all must be better."
-    yield repeated_cv.sentence(evidence.champion.content, paths.MODEL.read_bytes())

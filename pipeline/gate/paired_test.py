@@ -18,7 +18,7 @@ class Comparison(NamedTuple):
 
     `low` and `high` are its one-sided bounds at `alpha` each, infinite where the rows allow none. `detectable`, in the
     same unit, is the smallest improvement that would have been seen with POWER; None where the models do not differ at
-    all. `same` means equal errors in every row.
+    all. `same` means equal errors in every row. `confidence` is that in an improvement: 1 - the one-sided p-value.
     """
 
     change: float
@@ -28,6 +28,7 @@ class Comparison(NamedTuple):
     detectable: float | None
     same: bool
     n: int
+    confidence: float
 
 
 def spent(alpha: float, earlier: int) -> float:
@@ -39,23 +40,28 @@ def spent(alpha: float, earlier: int) -> float:
     return alpha / ((earlier + 1) * (earlier + 2))
 
 
-def compare(squared: np.ndarray, alpha: float, samples: int, seed: int) -> Comparison:
+def compare(squared: np.ndarray, alpha: float, samples: int, seed: int, widening: float = 1.0) -> Comparison:
     """Return the change of RMSE from champion to challenger: `squared` [rows, 2] has their errors in this order.
 
     The bounds are quantiles of the ratio over random halves of the rows (Hartigan 1969, Using subsample values as
     typical values). They invert the paired randomisation test that swaps the two models' squared errors row by row,
     after scaling by the ratio in question; that test is exact whatever the tails where swapping changes nothing but
-    the names.
+    the names. `widening`: factor on the interval's width in logarithms, for rows that are not independent.
     """
     sums = half_sums(squared, samples, seed)
-    low, high = bounds(sums[:, 1], sums[:, 0], alpha)
     champion, challenger = squared.T
     same = bool(np.array_equal(champion, challenger))
     with np.errstate(divide="ignore", invalid="ignore"):
-        change = 0.0 if same else float(np.sqrt(challenger.mean() / champion.mean()) - 1)
+        whole = challenger.mean() / champion.mean()
+        ratio = sums[:, 1] / sums[:, 0]
+        if widening != 1 and 0 < whole < np.inf:
+            ratio = whole * (ratio / whole) ** widening
+        change = 0.0 if same else float(np.sqrt(whole) - 1)
     if not np.isfinite(squared).all():
         change = float("nan")
-    return Comparison(change, low, high, alpha, _detectable(champion, challenger, alpha), same, len(squared))
+    low, high = bounds(ratio, alpha)
+    confidence, detectable = float((ratio < 1).mean()), _detectable(champion, challenger, alpha, widening)
+    return Comparison(change, low, high, alpha, detectable, same, len(squared), confidence)
 
 
 def half_sums(squared: np.ndarray, samples: int, seed: int) -> np.ndarray:
@@ -74,14 +80,13 @@ def half_sums(squared: np.ndarray, samples: int, seed: int) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def bounds(new: np.ndarray, current: np.ndarray, alpha: float) -> tuple[float, float]:
-    """Return the bounds of the change of RMSE, one-sided at `alpha` each, from sums [samples] over the same halves.
+def bounds(ratio: np.ndarray, alpha: float) -> tuple[float, float]:
+    """Return the bounds of the change of RMSE, one-sided at `alpha` each, from ratios of squared errors over random
+    halves [samples].
 
     The whole sample counts as one of the draws, so that the level holds at any number of them: with fewer than
     1 / alpha there is no bound.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = new / current
     # A half that is empty, or in which a model makes no error, must tighten no bound.
     up, down = np.sort(np.nan_to_num(ratio, nan=np.inf)), np.sort(np.nan_to_num(ratio, nan=0.0))
     rank = int(np.floor(alpha * (len(ratio) + 1) + 1e-9))
@@ -90,11 +95,18 @@ def bounds(new: np.ndarray, current: np.ndarray, alpha: float) -> tuple[float, f
     return float(np.sqrt(down[rank - 1]) - 1), float(np.sqrt(up[-rank]) - 1)
 
 
-def _detectable(champion: np.ndarray, challenger: np.ndarray, alpha: float) -> float | None:
+def _detectable(champion: np.ndarray, challenger: np.ndarray, alpha: float, widening: float) -> float | None:
     """Return the improvement seen with POWER, by the normal distribution of the log ratio (delta method)."""
     new, current, n = challenger.mean(), champion.mean(), len(champion)
     if n < 2 or not (new > 0 and current > 0):
         return None
-    spread = np.std(challenger / new - champion / current, ddof=1) / (2 * np.sqrt(n))
     steps = special.ndtri(1 - alpha) + special.ndtri(POWER)
-    return float(np.exp(-steps * spread) - 1) if spread > 0 else None
+    spread = log_ratio_error(champion, challenger)
+    return float(np.exp(-steps * widening * spread) - 1) if spread > 0 else None
+
+
+def log_ratio_error(champion: np.ndarray, challenger: np.ndarray) -> float:
+    """Return the standard error of the logarithm of the ratio of two RMSEs, from squared errors [rows] of the same
+    independent rows (delta method)."""
+    difference = challenger / challenger.mean() - champion / champion.mean()
+    return float(np.std(difference, ddof=1) / (2 * np.sqrt(len(champion))))

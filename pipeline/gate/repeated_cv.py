@@ -1,90 +1,135 @@
-"""Second evidence: champion and challenger, fitted again with their settings, in repeated cross-validation.
+"""Champion and challenger fitted again, with their settings, in repeated cross-validation on the training rows.
 
-It decides nothing: the challenger's settings were chosen on these rows. The test split takes no part in it.
+The folds are drawn anew, since the challenger's settings were chosen on those of the table. The test split takes no
+part. The errors are kept in .cache/gate, by recipe, rows, folds and code, so that asking again takes no fits.
 """
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
 import pandas as pd
-from scipy import special
-from sklearn.model_selection import cross_val_score
+import yaml
+from sklearn.base import BaseEstimator, clone
+from threadpoolctl import threadpool_limits
 
-from pipeline.contract import paths
+from pipeline.contract import params, paths
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.number_text import change, share
+from pipeline.contract.onnx_model import Model
+from pipeline.contract.params import Train
 from pipeline.contract.schema import Schema
-from pipeline.contract.wording import counted
-from pipeline.tables import parquet, sampling, splitting
+from pipeline.distributed.executor import Executor
+from pipeline.gate.champion import Champion
+from pipeline.gate.comparable import known_rows
+from pipeline.gate.out_of_fold import OutOfFold
+from pipeline.registry import git
+from pipeline.tables import atomic_files, parquet, splitting
 from pipeline.tables.feature_matrix import to_matrix
-from pipeline.training import recipe
+from pipeline.training import recipe, space
+from pipeline.training.cross_validation import Split
 from pipeline.training.recipe import Recipe
 
-# Training rows that take part: a gate should take seconds, whatever the table.
-ROWS = 2_000
-REPEATS = 3
-LEVEL = 0.95
-SEED = 0
+# Above MOST training rows the test split says enough, and a sample of them would favour models that need few rows.
+MOST = 10_000
+# With few folds a model that learns fast from few rows would look better than it is.
+FOLDS = 10
+# Repetitions, each with other folds and seeds, to even out their luck; one for more than FEW training rows.
+REPEATS, FEW = 2, 2_000
+CACHE = Path(".cache/gate")
 
-Splits = list[tuple[np.ndarray, np.ndarray]]
 
+def errors(champion: Champion, challenger: Model) -> OutOfFold:
+    """Return the squared errors of both models' recipes on the training rows that a fold holds out and whose categories
+    the champion knows. `challenger`: the model of the workspace.
 
-def corrected(champion: np.ndarray, challenger: np.ndarray, splits: Splits) -> tuple[float, float, float]:
-    """Return the change of RMSE, new / current - 1, and its two-sided interval at LEVEL, from the mean squared errors
-    on the held rows of each split [splits].
-
-    It is the t interval of the mean log ratio of RMSE.
+    Raises PipelineError with the reason where they say nothing about the two files: the models learned from other rows
+    or in the same way, there are too many rows, or today's code or rows cannot fit the champion.
     """
-    ratios = np.log(challenger / champion) / 2
-    half = special.stdtrit(len(splits) - 1, (1 + LEVEL) / 2) * standard_error(ratios, splits)
-    change, low, high = np.exp(ratios.mean() + np.array([0, -half, half])) - 1
-    return float(change), float(low), float(high)
+    learned = [model.description.training for model in (champion.model, challenger)]
+    if learned[0].sha256 != learned[1].sha256:
+        raise PipelineError("the models learned from different rows, not only in different ways")
+    if learned[1].rows > MOST:
+        raise PipelineError(f"of more than {MOST:,} training rows, the test split says enough")
+    before, after = recipe.read(champion.content), recipe.read(paths.MODEL.read_bytes())
+    if (before.members, before.schema.features) == (after.members, after.schema.features):
+        raise PipelineError("both models have the same settings and features")
+    table = parquet.read(paths.TRAIN)
+    table = table[known_rows(before.schema, champion.model.name, table)]
+    held = repeated(table, after.schema)
+    squared = np.column_stack([_of_recipe(each, table, held) for each in (before, after)])
+    today = params.load(Train)
+    settings = (_settings_at(champion.commit), space.settings_tried(today.families, today.max_settings))
+    return OutOfFold(squared[np.isfinite(squared).all(axis=1)], settings)
 
 
-def standard_error(differences: np.ndarray, splits: Splits) -> float:
-    """Return the standard error of the mean difference of two models over at least two splits; `differences` [splits].
+def repeated(table: pd.DataFrame, schema: Schema) -> list[list[Split]]:
+    """Return the splits of each repetition, by folds that are drawn anew for each.
 
-    Splits share training rows, so that the plain variance of a mean is too small: 1 / n becomes 1 / n + (rows held) /
-    (rows trained on) (Nadeau and Bengio 2003, Inference for the Generalization Error, section 3).
-    """
-    share = np.mean([len(held) / len(train) for train, held in splits])
-    return float(np.sqrt((1 / len(splits) + share) * differences.var(ddof=1)))
-
-
-def repeated(table: pd.DataFrame, schema: Schema) -> Splits:
-    """Split by the folds of the table, then by as many drawn anew for each further repetition.
-
-    With a time there is one repetition: its order leaves nothing to draw.
+    With a time there is one repetition, by the folds of the table: its order leaves nothing to draw.
     """
     fold = table["fold"].to_numpy()
-    again = 0 if schema.with_role("time") else REPEATS - 1
-    drawn = (splitting.redrawn(table, schema, int(fold.max()) + 1, number) for number in range(1, again + 1))
-    return [split for each in (fold, *drawn) for split in splitting.splits(each, schema) if all(map(len, split))]
+    folds = [fold]
+    if not schema.with_role("time"):
+        repeats = REPEATS if len(table) <= FEW else 1
+        folds = [splitting.redrawn(table, schema, FOLDS, number) for number in range(1, repeats + 1)]
+    return [[split for split in splitting.splits(each, schema) if all(map(len, split))] for each in folds]
 
 
-def sentence(champion: bytes, challenger: bytes) -> str:
-    """Say the change of RMSE between two model files, or why there is none."""
-    recipes = [recipe.read(champion), recipe.read(challenger)]
-    table = parquet.read(paths.TRAIN, numbers=sampling.sample_numbers(paths.TRAIN, ROWS))
-    splits = repeated(table, recipes[1].schema)
-    start = "Repeated cross-validation, change of RMSE:"
-    try:
-        before, after = (errors(each, table, splits) for each in recipes)
-    except PipelineError as error:  # today's code or rows cannot fit the champion
-        return f"{start} none, {error}."
-    if not (before > 0).all() or not (after > 0).all():
-        return f"{start} none, a model makes no error at all."
-    if len(splits) < 2:
-        return f"{start} none, one split shows no spread."
-    changed, low, high = map(change, corrected(before, after, splits))
-    return (
-        f"{start} {changed}, {share(LEVEL, 0)} interval {low} to {high} over {len(splits)} fits of each on "
-        f"{counted(len(table), 'training row')}."
-    )
-
-
-def errors(model: Recipe, table: pd.DataFrame, splits: Splits) -> np.ndarray:
-    """Return the mean squared error on the held rows of each split [splits], fitted to its other rows."""
+def _of_recipe(model: Recipe, table: pd.DataFrame, repetitions: list[list[Split]]) -> np.ndarray:
+    """Return the mean squared error of each row [rows], from the cache where this was asked before."""
     matrix, target = to_matrix(table, model.schema.features), table[model.schema.target.name].to_numpy(float)
-    score, estimator = "neg_mean_squared_error", model.model(SEED)
-    with joblib.parallel_config("threading", n_jobs=-1):
-        return -cross_val_score(estimator, matrix, target, cv=splits, scoring=score, error_score="raise")
+    path = CACHE / f"{joblib.hash((model, matrix, target, repetitions, _code()))}.npy"
+    try:
+        kept: np.ndarray = np.load(path)
+        return kept
+    except (OSError, ValueError, EOFError):  # absent or damaged: it can be made again
+        estimators = [model.model(seed) for seed in range(len(repetitions))]
+        errors = squared_errors(estimators, matrix, target, repetitions)
+        with atomic_files.replacing(path) as partial, partial.open("wb") as file:
+            np.save(file, errors)
+        return errors
+
+
+def squared_errors(
+    estimators: list[BaseEstimator], matrix: np.ndarray, target: np.ndarray, repetitions: list[list[Split]]
+) -> np.ndarray:
+    """Return the mean squared error of each row [rows] over the repetitions, each with an unfitted estimator of its
+    own; NaN for a row that none holds out. Raises PipelineError where a fit fails."""
+    fits = [(estimator, split) for estimator, splits in zip(estimators, repetitions, strict=True) for split in splits]
+    # One BLAS thread in each fit: they occupy the cores already.
+    with threadpool_limits(1):
+        found = Executor().map(_predict, fits, "gate: fits", matrix, target, threads=-1)
+    total, times = np.zeros(len(target)), np.zeros(len(target))
+    for (_, (_, held)), predicted in zip(fits, found, strict=True):
+        total[held] += np.square(predicted - target[held])
+        times[held] += 1
+    with np.errstate(invalid="ignore"):
+        return total / times
+
+
+def _settings_at(commit: str | None) -> int:
+    """Return the number of settings that a commit's params.yaml names; 1, the cautious count, where it is unknown."""
+    try:
+        train: Any = yaml.safe_load(git.show(commit, paths.PARAMS) or "")["train"] if commit else {}
+        return space.settings_tried(train["families"], train.get("max_settings", sys.maxsize))
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, PipelineError):
+        return 1
+
+
+def _code() -> str:
+    """Return a hash of the code that fits models: another version of it makes other errors."""
+    sources = sorted(path for path in Path(recipe.__file__).parent.rglob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+
+
+def _predict(fit: tuple[BaseEstimator, Split], matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
+    estimator, (train, held) = fit
+    with joblib.parallel_config("sequential"):
+        try:
+            predicted: np.ndarray = clone(estimator).fit(matrix[train], target[train]).predict(matrix[held])
+        except (ValueError, TypeError) as error:  # of scikit-learn and xgboost: a setting or a value that they refuse
+            raise PipelineError(f"a model cannot be fitted again: {str(error).strip().splitlines()[0]}") from error
+    return predicted

@@ -12,12 +12,10 @@ import pandas as pd
 from pipeline.contract import paths
 from pipeline.contract.column import Column
 from pipeline.contract.errors import PipelineError
-from pipeline.contract.wording import counted
 from pipeline.tables import row_hash
 
 SAME = 0.5  # An earlier verdict counts where more than this share of today's rows was in it.
 SIZE = 128  # hashes of a sketch: 1,024 characters; docs/gate.md has the error of the estimate
-NAMED = 5
 
 _SALT = np.uint64(0x3EA5)
 _TYPE = np.dtype(">u4")  # 32 bits tell apart the few hashes of a sketch, whatever the number of rows
@@ -67,12 +65,6 @@ def looks(entries: list[dict[str, Any]], test: str, rows: str, challenger: str) 
         and (entry.get("test") == test or ("row_sketch" in entry and share_seen(rows, entry["row_sketch"]) > SAME))
     )
     return list(dict.fromkeys(counting))
-
-
-def sentence(models: list[str]) -> str:
-    """Name the models that count, the latest NAMED of many."""
-    more = f", and {counted(len(models) - NAMED, 'older one')}" if len(models) > NAMED else ""
-    return f"Judged before on more than half of these rows: {', '.join(md5[:8] for md5 in models[-NAMED:])}{more}."
 
 
 def _hashes(text: str) -> np.ndarray:

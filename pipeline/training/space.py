@@ -2,11 +2,13 @@
 
 import itertools
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from scipy.stats import qmc
 
 from pipeline.contract.params import Grid
+from pipeline.training import families
 from pipeline.training.cross_validation import Hyperparameters
 
 
@@ -31,3 +33,15 @@ def candidates(grid: Grid, most: int, seed: int, free: tuple[str, ...] = ()) -> 
 def combinations(grid: dict[str, list[Any]]) -> list[Hyperparameters]:
     """Return every combination of a grid's values; the last name changes fastest."""
     return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+
+
+def settings_tried(grids: Mapping[str, Grid], most: int) -> int:
+    """Return the number of settings that cost a fit, at most `most` of a family: a model was chosen of so many.
+
+    Raises PipelineError for an unknown family.
+    """
+    counted = [
+        math.prod(len(values) for name, values in grid.items() if name not in families.get(family).sharing.names)
+        for family, grid in grids.items()
+    ]
+    return sum(min(each, most) for each in counted)

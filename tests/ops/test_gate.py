@@ -1,5 +1,8 @@
 """The gate through its real command, in projects of their own: every situation, its line and its exit code."""
 
+import re
+
+import pandas as pd
 import pytest
 import yaml
 
@@ -8,23 +11,25 @@ from tests.ops.gating import EVALUATION, gate, history
 
 
 def test_a_better_model_is_promoted(challenged: Project) -> None:
-    """A challenger that is better beyond doubt exits 0 against the champion of the last commit, with every check, the
-    wear of the split, the smallest visible improvement and cross-validation; asking twice is a line each and no wear.
-    """
+    """A challenger that is better beyond doubt exits 0 against the champion of the last commit, with every check, each
+    kind of evidence, and the wear of the split; asking twice is a line each and no wear."""
     lines = challenged.ops("gate").stdout.splitlines()
     assert lines[0].startswith("RMSE new: ")
     assert lines[0].endswith("| promote")
     said = "\n".join(lines)
     for name in ("skill", "superior", "leak", "coverage", "servable", "slices", "schema_compatibility"):
         assert f"  pass  {name} " in said
-    for remark in ("has judged 0 other models", "The smallest improvement that these", "over 15 fits of each on "):
-        assert remark in said
+    assert "has judged 0 other models before: tested at alpha 0.025" in said
+    for evidence in ("test rows", "out of fold", "all rows"):
+        assert f"  {evidence}  " in said
+    assert "% lower RMSE" in said
     assert challenged.ops("gate", "--md").stdout.startswith(f"**{lines[0]}**")
     first, again = history(challenged)[-2:]
     assert {**first, "time": ""} == {**again, "time": ""}
     champion = yaml.safe_load(challenged.path("models/champion.onnx.dvc").read_text())["outs"][0]["md5"]
     assert (first["verdict"], first["champion"], first["earlier"]) == ("promote", champion, 0)
     assert (first["looks"], len(first["row_sketch"])) == ([], 8 * first["n"])
+    assert first["evidence"]["all rows"]["n"] > 4 * first["n"]
     assert set(first["checks"].values()) == {True}
 
 
@@ -42,7 +47,7 @@ def test_a_worse_model_is_kept_out_and_wears_the_split(challenged: Project) -> N
     assert said.splitlines()[0].endswith("| keep")
     assert "worse beyond doubt" in said
     # The good model met the weak champion on these rows; the champion against itself was no test.
-    assert "has judged 1 other model before: tested at alpha 0.0083" in said
+    assert re.search(r"has judged 1 other model before \([0-9a-f]{8}\): tested at alpha 0\.0083", said)
 
 
 def test_a_first_model_needs_floors_and_the_server(reproduced: Project) -> None:
@@ -91,6 +96,25 @@ def cells(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
 
 
+def test_the_evidence_can_be_the_test_split_alone(challenged: Project) -> None:
+    """`gate.evidence: test` fits nothing again and decides by the test rows."""
+    challenged.edit_params(lambda content: content["gate"].update(evidence="test"))
+    assert list(gate(challenged, code=0)["evidence"]) == ["test rows"]
+    assert not challenged.path(".cache").exists()
+
+
+def test_labelled_live_rows_are_test_rows(challenged: Project) -> None:
+    """Rows of data/live with a target that no model has seen join the test rows, and rows of the raw table do not."""
+    alone = gate(challenged, code=0)
+    raw = pd.read_csv(challenged.path("data/raw/housing.csv"))
+    fresh = raw.head(40).assign(LSTAT=raw["LSTAT"].head(40) + 0.001)
+    pd.concat([raw.tail(30), fresh]).to_csv(challenged.path("data/live/rows.csv"), index=False)
+    found = gate(challenged, code=0)
+    assert found["n"] == alone["n"] + 40
+    assert "40 labelled live rows that neither model has seen count as test rows." in found["notes"]
+    assert found["earlier"] == 0
+
+
 def test_non_inferior_without_a_time(challenged: Project) -> None:
     """--policy overrides gate.policy; without a time column all rows must be better, and the verdict says so."""
     found = gate(challenged, "--policy", "non_inferior", code=0)
@@ -113,7 +137,8 @@ def test_changed_data_and_a_narrower_schema(challenged: Project) -> None:
     found = gate(challenged, code=3)
     assert [check for check, passed in found["checks"].items() if not passed] == ["schema_compatibility"]
     assert "is of another model or test split" in " ".join(found["notes"])
-    assert "fits of each on 3" in " ".join(found["notes"])
+    assert "learned from different rows" in " ".join(found["notes"])
+    assert list(found["evidence"]) == ["test rows"]
     assert (found["earlier"], found["looks"]) == (1, [earlier])
-    assert f"Judged before on more than half of these rows: {earlier[:8]}." in found["notes"]
+    assert f"has judged 1 other model before ({earlier[:8]})" in challenged.ops("gate", code=3).stdout
     assert gate(challenged, "--allow-schema-change", code=0)["verdict"] == "promote"

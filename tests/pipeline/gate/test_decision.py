@@ -18,7 +18,9 @@ from pipeline.gate.decision import decide
 from tests.tables import make_schema
 
 GATE = Gate(
+    evidence="all",
     policy="superior",
+    confidence=0.9,
     alpha=0.05,
     min_improvement=0,
     margin=0.05,

@@ -33,7 +33,7 @@ def test_equal_models_are_seldom_promoted(tails: int | None, correlation: float)
     if tails:
         errors /= np.sqrt(generator.chisquare(tails, (1_000, 100, 1)))
     sums = paired_test.half_sums(np.square(errors).transpose(1, 0, 2).reshape(100, -1), 999, seed=1)
-    found = np.array([paired_test.bounds(sums[:, 2 * k + 1], sums[:, 2 * k], 0.025) for k in range(1_000)])
+    found = np.array([paired_test.bounds(sums[:, 2 * k + 1] / sums[:, 2 * k], 0.025) for k in range(1_000)])
     most = 0.025 + 3 * np.sqrt(0.025 * 0.975 / 1_000)
     assert (found[:, 1] < 0).mean() <= most
     assert (found[:, 0] > 0).mean() <= most

@@ -126,13 +126,6 @@ def test_wear_counts_other_files_on_the_same_rows() -> None:
     assert wear.looks([], "t", sketch, "a") == []
 
 
-def test_the_models_that_count_are_named() -> None:
-    """The verdict names the looks that count, the latest five of many."""
-    assert wear.sentence(["a" * 32]) == "Judged before on more than half of these rows: aaaaaaaa."
-    said = wear.sentence([f"{number:08}" for number in range(7)])
-    assert said.endswith(": 00000002, 00000003, 00000004, 00000005, 00000006, and 2 older ones.")
-
-
 @pytest.mark.parametrize("sketch", ["xyz", "123", 5, None])
 def test_a_sketch_that_is_none_is_an_error(sketch: object) -> None:
     """A spoilt sketch is no other split: it is named."""

@@ -75,9 +75,9 @@ def test_a_file_of_format_1_is_read(family: str) -> None:
     assert evaluate.judge(model, test, answers, EVALUATE).metrics["rmse"] > 0
     found = recipe.read(old(family).read_bytes())
     assert found == (model.description.schema, (Member(family, OLD[family], (0, 1, 2, 3)),))
-    table = training.reset_index(drop=True)
-    errors = repeated_cv.errors(found, table, splits(table["fold"].to_numpy(), HOMES))
-    assert (errors > 0).all()
+    matrix, target = to_matrix(training, found.schema.features), training["price"].to_numpy(float)
+    repetitions = [splits(training["fold"].to_numpy(), HOMES)]
+    assert (repeated_cv.squared_errors([found.model(0)], matrix, target, repetitions) > 0).all()
 
 
 @pytest.mark.parametrize("family", OLD)

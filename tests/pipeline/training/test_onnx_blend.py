@@ -101,5 +101,5 @@ def test_a_blend_is_fitted_again_from_its_file() -> None:
     matrix, target = to_matrix(training, HOMES.features), training["price"].to_numpy(float)
     model = again.model(PARAMS.seed).fit(matrix, target)
     assert model.predict(matrix) == pytest.approx(Model(content, "a blend").predict(matrix)[:, 0], rel=1e-4)
-    splits = repeated_cv.repeated(training, HOMES)[:2]
-    assert (repeated_cv.errors(again, training, splits) > 0).all()
+    errors = repeated_cv.squared_errors([again.model(0)], matrix, target, repeated_cv.repeated(training, HOMES)[:1])
+    assert (errors > 0).all()

@@ -1,0 +1,28 @@
+"""Labelled live rows that neither model has learned from: as good as test rows, and the most recent ones."""
+
+import numpy as np
+import pandas as pd
+
+from pipeline.contract import paths
+from pipeline.contract.schema import Schema
+from pipeline.drift import labelled_rows, live_rows
+from pipeline.tables import parquet, row_hash
+
+
+def labelled(schema: Schema) -> pd.DataFrame:
+    """Return the typed rows of data/live that have a target and equal no row of today's training or test split.
+
+    What a champion learned, it learned from data/raw, and a retrain leaves the live rows there. Of rows with the same
+    prediction id the last counts. Raises PipelineError where a file of data/live cannot be read.
+    """
+    live = live_rows.of_folder(paths.LIVE, schema, (labelled_rows.ID,))
+    table = labelled_rows.labelled_rows(live, schema).table
+    table = table[~table.index.duplicated("last")]
+    if table.empty:
+        return table
+    columns = (*schema.features, schema.target)
+    names = [column.name for column in columns]
+    parts = [part for path in (paths.TRAIN, paths.TEST) for part in parquet.parts(path)]
+    known = [row_hash.hash_rows(parquet.read(part, names), columns) for part in parts]
+    own = row_hash.hash_rows(table, columns)
+    return table[~np.isin(own, np.concatenate(known))].reset_index(drop=True)
