@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
+from bench import gate_fits
+from bench.share import share
 from pipeline.contract import params
 from pipeline.contract.params import Gate
 from pipeline.gate import paired_test
@@ -56,22 +57,8 @@ def lines() -> Iterator[str]:
         found = share(sequences(limits, worn), SPLITS)
         goal = f"at most {limits.alpha:.0%}: {'met' if found.value <= limits.alpha else 'missed'}" if worn else ""
         yield f"| {label} | {found} | {goal} |"
-
-
-class Share(NamedTuple):
-    """A share of trials with its two-sided 95 % interval (Clopper and Pearson 1934)."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.1%} ({self.low:.1%} to {self.high:.1%})"
-
-
-def share(count: int, trials: int) -> Share:
-    low, high = stats.binomtest(count, trials).proportion_ci(0.95, method="exact")
-    return Share(count / trials, float(low), float(high))
+    yield ""
+    yield from gate_fits.lines(limits)
 
 
 def cells(limits: Gate, factors: tuple[float, ...]) -> Iterator[Cell]:
@@ -92,7 +79,7 @@ def _upper_bounds(limits: Gate, n: int, tails: str, correlation: float, batches:
     for _ in range(batches):
         squared = np.square(_errors(generator, n, tails, correlation, 2))
         sums = paired_test.half_sums(squared.reshape(n, -1), limits.samples, limits.seed).reshape(-1, BATCH, 2)
-        yield np.array([paired_test.bounds(sums[:, k, 1], sums[:, k, 0], alpha)[1] for k in range(BATCH)])
+        yield np.array([paired_test.bounds(sums[:, k, 1] / sums[:, k, 0], alpha)[1] for k in range(BATCH)])
 
 
 def _errors(generator: np.random.Generator, n: int, tails: str, correlation: float, models: int) -> np.ndarray:
@@ -110,12 +97,10 @@ def sequences(limits: Gate, worn: bool) -> int:
         squared = np.square(_errors(generator, 100, "normal", 0.5, SEQUENCE + 1))
         sums = paired_test.half_sums(squared.reshape(100, -1), limits.samples, limits.seed)
         sums = sums.reshape(-1, BATCH, SEQUENCE + 1)
+        ratios = sums[:, :, 1:] / sums[:, :, :1]
         found += sum(
             any(
-                paired_test.bounds(sums[:, k, place + 1], sums[:, k, 0], paired_test.spent(limits.alpha, worn * place))[
-                    1
-                ]
-                < 0
+                paired_test.bounds(ratios[:, k, place], paired_test.spent(limits.alpha, worn * place))[1] < 0
                 for place in range(SEQUENCE)
             )
             for k in range(BATCH)
