@@ -58,13 +58,6 @@ def expected_loss(reference: Reference, live: Sketch) -> dict[str, Any] | None:
     return {**both, "rmse_expected": rmse * loss["ratio"], **loss}
 
 
-def lowest_ratio(loss: dict[str, Any] | None) -> float:
-    """Return the lower end of the expected ratio of RMSE: of the weighted estimate, or of the learned one where the
-    weighted one cannot be said. 0 without an estimate."""
-    found = loss or {}
-    return float(found["low"] if "low" in found else (found.get("learned") or {}).get("low", 0.0))
-
-
 def _learned(ours: pd.DataFrame, theirs: pd.DataFrame, residuals: np.ndarray) -> dict[str, float] | None:
     """Return the estimate of `learned_loss` from a bounded sample of the reference rows `ours`; None for too few."""
     if len(ours) < learned_loss.FEWEST:

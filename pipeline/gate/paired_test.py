@@ -48,20 +48,19 @@ def compare(squared: np.ndarray, alpha: float, samples: int, seed: int, widening
     after scaling by the ratio in question; that test is exact whatever the tails where swapping changes nothing but
     the names. `widening`: factor on the interval's width in logarithms, for rows that are not independent.
     """
-    sums = half_sums(squared, samples, seed)
     champion, challenger = squared.T
     same = bool(np.array_equal(champion, challenger))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # of errors that are 0 or not finite
+        sums = half_sums(squared, samples, seed)
         whole = challenger.mean() / champion.mean()
         ratio = sums[:, 1] / sums[:, 0]
         if widening != 1 and 0 < whole < np.inf:
             ratio = whole * (ratio / whole) ** widening
         change = 0.0 if same else float(np.sqrt(whole) - 1)
+        detectable = _detectable(champion, challenger, alpha, widening)
     if not np.isfinite(squared).all():
         change = float("nan")
-    low, high = bounds(ratio, alpha)
-    confidence, detectable = float((ratio < 1).mean()), _detectable(champion, challenger, alpha, widening)
-    return Comparison(change, low, high, alpha, detectable, same, len(squared), confidence)
+    return Comparison(change, *bounds(ratio, alpha), alpha, detectable, same, len(squared), float((ratio < 1).mean()))
 
 
 def half_sums(squared: np.ndarray, samples: int, seed: int) -> np.ndarray:
