@@ -1,5 +1,5 @@
 """Benchmark of the expected error: the weighted and the learned estimate against the truth, under shifts of one and two
-features, and the false alarms of a `risk` that follows from each.
+features, and how often each says a rise, which is a false alarm where no shift changes the error.
 
 python -m bench expected_error
 """
@@ -48,7 +48,7 @@ def lines() -> Iterator[str]:
 
 COMPARED = (
     "true ratio | weighted: said | weighted / true | covers | learned / true | covers "
-    "| `risk`: weighted | `risk`: learned | `risk`: learned, weighted not said"
+    "| weighted says a rise | learned says a rise | the same, weighted not said"
 )
 
 
