@@ -49,7 +49,7 @@ class Trial(NamedTuple):
 
     @property
     def said(self) -> bool:
-        """Whether the weighted estimate has enough rows to be shown."""
+        """True where the weighted estimate has enough rows to be shown."""
         return self.weighted["effective_rows"] >= FEWEST
 
 

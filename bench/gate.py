@@ -1,4 +1,4 @@
-"""How often the gate is wrong, and what it can see: seeded simulations with errors of known size.
+"""Error rates and power of the gate: seeded simulations with errors of known size.
 
 A trial is one champion and one challenger on the same rows of a fresh split. Their errors are normal, or Student's t
 with 3 degrees of freedom (in rows that both find hard), with the given correlation; the challenger's are scaled.
@@ -27,7 +27,7 @@ BATCH = 250  # trials at a time, to keep memory small
 
 
 class Cell(NamedTuple):
-    """How many of `trials` challengers were promoted, by their factor."""
+    """The challengers that were promoted, of `trials`, by their factor."""
 
     n: int
     tails: str
@@ -73,7 +73,7 @@ def cells(limits: Gate, factors: tuple[float, ...]) -> Iterator[Cell]:
 
 
 def _upper_bounds(limits: Gate, n: int, tails: str, correlation: float, batches: int) -> Iterator[np.ndarray]:
-    """Of the change of RMSE between equal models, on a split that has judged none before."""
+    """Yield the bounds of the change of RMSE between equal models [trials], on a split that has judged none before."""
     generator = np.random.default_rng([SEED, n, TAILS.index(tails), round(100 * correlation)])
     alpha = paired_test.spent(limits.alpha, 0)
     for _ in range(batches):
@@ -91,7 +91,8 @@ def _errors(generator: np.random.Generator, n: int, tails: str, correlation: flo
 
 
 def sequences(limits: Gate, worn: bool) -> int:
-    """In how many of SPLITS splits any of SEQUENCE equal challengers (normal errors, correlation 0.5) is promoted."""
+    """Count the splits, of SPLITS, on which any of SEQUENCE equal challengers (normal errors, correlation 0.5) is
+    promoted."""
     generator, found = np.random.default_rng(SEED), 0
     for _ in range(SPLITS // BATCH):
         squared = np.square(_errors(generator, 100, "normal", 0.5, SEQUENCE + 1))

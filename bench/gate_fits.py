@@ -1,4 +1,4 @@
-"""How often the gate is wrong with models that are really fitted: seeded simulations on generated tables.
+"""Error rates and power of the gate with models that are really fitted: seeded simulations on generated tables.
 
 A trial draws a table, fits the recipes of two models, and asks `decide` which may replace which, with each kind of
 evidence. Equal models are so by construction: they have other seeds, see other noise features, or the share of the

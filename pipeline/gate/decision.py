@@ -77,7 +77,7 @@ def decide(
     if champion is not None:
         squared = np.square(np.column_stack([champion, challenger]) - actual[:, None])
         alpha = paired_test.spent(params.alpha, earlier)
-        evidence = compare(squared, refitted, alpha, params)
+        evidence = _compare(squared, refitted, alpha, params)
         *_, decisive = evidence.values()
         if params.policy == "probably_better":
             made.append(checks.probably_better(decisive, params))
@@ -92,7 +92,7 @@ def decide(
     return Decision(verdict, new, current, evidence, earlier, len(actual), params.policy, tuple(made))
 
 
-def compare(squared: np.ndarray, refitted: OutOfFold | None, alpha: float, params: Gate) -> dict[str, Comparison]:
+def _compare(squared: np.ndarray, refitted: OutOfFold | None, alpha: float, params: Gate) -> dict[str, Comparison]:
     """Compare on the test rows, `squared` [rows, 2], and with `refitted` on those rows, and on both together."""
     settings = (alpha, params.samples, params.seed)
     evidence = {"test rows": paired_test.compare(squared, *settings)}

@@ -1,4 +1,4 @@
-"""What the training rows say about two models: squared errors out of fold, made comparable with those of test rows.
+"""The errors of two models on the training rows, out of fold, made comparable with those on test rows.
 
 Two things set them apart from errors on fresh rows, and each is allowed for:
 
@@ -15,7 +15,7 @@ from scipy import special
 
 from pipeline.gate.paired_test import log_ratio_error
 
-# Factor on the width of an interval from cross-validation; docs/gate.md has the simulations that it is taken from.
+# Factor on the width of an interval from cross-validation; docs/decisions/0021-gate-evidence.md has the simulations.
 WIDENING = 1.25
 
 

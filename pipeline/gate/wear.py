@@ -37,8 +37,8 @@ def sketch(table: pd.DataFrame, columns: tuple[Column, ...]) -> str:
 
 
 def share_seen(today: str, earlier: str) -> float:
-    """Estimate the share of today's rows that an earlier split had, from the two sketches; exact where neither split
-    has more than SIZE rows.
+    """Estimate the share of today's rows that an earlier split had, from the two sketches; exact where both splits
+    have fewer than SIZE rows.
 
     Below the largest hash of a full sketch all hashes of its rows are known: up to the smaller such limit, the sketches
     are samples of the rows by one rule (Cohen and Kaplan 2007, Summarizing data using bottom-k sketches). Where none of

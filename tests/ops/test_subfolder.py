@@ -31,7 +31,7 @@ def test_a_project_in_a_subfolder_of_a_repository(project: Project, tmp_path: Pa
     assert shown == ["houses/metrics/history.jsonl", f"houses/{CHAMPION}.dvc"]
     inner.edit_params(lambda p: p["train"].update(families=WEAK))
     inner.dvc("repro")
-    assert gate(inner, code=3)["notes"][0].startswith("Repeated cross-validation")
+    assert [*gate(inner, code=3)["evidence"]] == ["test rows", "out of fold", "all rows"]
     assert "kept: " in inner.ops("registry", "keep").stdout
     inner.ops("registry", "promote", "--force")
     assert inner.path(CHAMPION).read_bytes() == inner.path(MODEL).read_bytes() != first

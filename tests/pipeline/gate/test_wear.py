@@ -63,7 +63,7 @@ def test_neither_a_row_more_nor_the_order_nor_the_format_makes_another_split(n: 
 
 @given(st.lists(st.integers(0, 60)), st.lists(st.integers(0, 60), min_size=1))
 def test_small_splits_are_compared_exactly(earlier: list[int], today: list[int]) -> None:
-    """With at most 128 rows in each split the share is that of today's rows, of which equal ones are counted."""
+    """With fewer than 128 rows in each split the share is that of today's rows, of which equal ones are counted."""
     left, seen = list(earlier), 0
     for value in today:
         if value in left:
@@ -71,7 +71,7 @@ def test_small_splits_are_compared_exactly(earlier: list[int], today: list[int])
             seen += 1
     columns = (Column("x", "int"),)
     found = (wear.sketch(pd.DataFrame({"x": pd.array(each, "Int64")}), columns) for each in (today, earlier))
-    assert len(earlier) > wear.SIZE or len(today) > wear.SIZE or wear.share_seen(*found) == seen / len(today)
+    assert max(len(earlier), len(today)) >= wear.SIZE or wear.share_seen(*found) == seen / len(today)
 
 
 @pytest.mark.parametrize(("earlier", "error"), [(500, 0.05), (1_000, 0.05), (4_000, 0.1)])
