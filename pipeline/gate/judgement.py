@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 
 from pipeline.contract import paths
-from pipeline.contract.errors import PipelineError
 from pipeline.contract.number_text import share
 from pipeline.contract.params import Gate
 from pipeline.contract.wording import counted
@@ -15,8 +15,9 @@ from pipeline.gate.checks import Check
 from pipeline.gate.decision import Decision, decide
 from pipeline.gate.evidence import Evidence, gather, recent_half
 from pipeline.gate.out_of_fold import OutOfFold
+from pipeline.gate.repeated_cv import NoEvidenceError
 from pipeline.registry import history
-from pipeline.tables import atomic_files
+from pipeline.tables import atomic_files, parquet
 
 
 def judge(revision: str, limits: Gate, schema_may_change: bool = False) -> Decision:
@@ -27,7 +28,7 @@ def judge(revision: str, limits: Gate, schema_may_change: bool = False) -> Decis
     evidence = gather(revision)
     about = evidence.challenger.description
     md5, split = atomic_files.digest(paths.MODEL, "md5"), atomic_files.digest(paths.TEST)
-    rows = wear.sketch(evidence.table, about.schema.columns)
+    rows = wear.sketch(_deciding_rows(evidence), about.schema.columns)
     looks = wear.looks(history.read(), split, rows, md5)
     refitted, remark = _refitted(evidence, limits)
     decision = decide(
@@ -51,13 +52,20 @@ def judge(revision: str, limits: Gate, schema_may_change: bool = False) -> Decis
     return decision._replace(notes=notes, hashes=hashes, looks=tuple(looks), metrics_diff=evidence.metrics_diff)
 
 
+def _deciding_rows(evidence: Evidence) -> pd.DataFrame:
+    """Return the test rows, and the training rows where these may be evidence too."""
+    if evidence.challenger.description.training.rows > repeated_cv.MOST:
+        return evidence.table
+    return pd.concat([evidence.table, parquet.read(paths.TRAIN)], ignore_index=True)
+
+
 def _refitted(evidence: Evidence, limits: Gate) -> tuple[OutOfFold | None, list[str]]:
     """Return the errors of both recipes out of fold, and a sentence on them; None where there are none."""
     if evidence.champion is None or limits.evidence == "test":
         return None, []
     try:
         found = repeated_cv.errors(evidence.champion, evidence.challenger)
-    except PipelineError as reason:
+    except NoEvidenceError as reason:
         return None, [f"The test rows alone are the evidence: {reason}."]
     raised = float(np.expm1(out_of_fold.allowance(found)))
     before, after = found.settings

@@ -6,6 +6,7 @@ part. The errors are kept in .cache/gate, by recipe, rows, folds and code, so th
 
 import hashlib
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,41 +29,51 @@ from pipeline.gate.out_of_fold import OutOfFold
 from pipeline.registry import git
 from pipeline.tables import atomic_files, parquet, splitting
 from pipeline.tables.feature_matrix import to_matrix
-from pipeline.training import recipe, space
-from pipeline.training.cross_validation import Split
+from pipeline.training import budgets, recipe, space
+from pipeline.training.cross_validation import Rows, Split
 from pipeline.training.recipe import Recipe
 
 # Above MOST training rows the test split says enough, and a sample of them would favour models that need few rows.
 MOST = 10_000
 # With few folds a model that learns fast from few rows would look better than it is.
 FOLDS = 10
-# Repetitions, each with other folds and seeds, to even out their luck; one for more than FEW training rows.
-REPEATS, FEW = 2, 2_000
+# Repetitions, each with other folds and seeds, to even out their luck; one for more than FEW training rows, where the
+# fits would take longer than training did.
+REPEATS, FEW = 2, 1_000
 CACHE = Path(".cache/gate")
+
+
+class NoEvidenceError(Exception):
+    """The reason why cross-validation says nothing about two model files."""
 
 
 def errors(champion: Champion, challenger: Model) -> OutOfFold:
     """Return the squared errors of both models' recipes on the training rows that a fold holds out and whose categories
     the champion knows. `challenger`: the model of the workspace.
 
-    Raises PipelineError with the reason where they say nothing about the two files: the models learned from other rows
-    or in the same way, there are too many rows, or today's code or rows cannot fit the champion.
+    Raises NoEvidenceError where the models learned from other files or in the same way, where there are too many rows,
+    and where today's code or rows cannot fit one of them; PipelineError where the training split cannot be read.
     """
     learned = [model.description.training for model in (champion.model, challenger)]
     if learned[0].sha256 != learned[1].sha256:
-        raise PipelineError("the models learned from different rows, not only in different ways")
+        raise NoEvidenceError("the models learned from two training files, not only in two ways")
     if learned[1].rows > MOST:
-        raise PipelineError(f"of more than {MOST:,} training rows, the test split says enough")
+        raise NoEvidenceError(f"of more than {MOST:,} training rows, the test split says enough")
     before, after = recipe.read(champion.content), recipe.read(paths.MODEL.read_bytes())
     if (before.members, before.schema.features) == (after.members, after.schema.features):
-        raise PipelineError("both models have the same settings and features")
+        raise NoEvidenceError("both models have the same settings and features")
     table = parquet.read(paths.TRAIN)
-    table = table[known_rows(before.schema, champion.model.name, table)]
-    held = repeated(table, after.schema)
-    squared = np.column_stack([_of_recipe(each, table, held) for each in (before, after)])
     today = params.load(Train)
-    settings = (_settings_at(champion.commit), space.settings_tried(today.families, today.max_settings))
-    return OutOfFold(squared[np.isfinite(squared).all(axis=1)], settings)
+    try:
+        table = table[known_rows(before.schema, champion.model.name, table)]
+        held = repeated(table, after.schema)
+        squared = np.column_stack([_of_recipe(each, table, held, today.search_rows) for each in (before, after)])
+    except PipelineError as error:
+        raise NoEvidenceError(str(error)) from error
+    squared = squared[np.isfinite(squared).all(axis=1)]
+    if not len(squared):
+        raise NoEvidenceError("no training row that a fold holds out has an error of both models")
+    return OutOfFold(squared, (_settings_at(champion.commit), space.settings_tried(today.families, today.max_settings)))
 
 
 def repeated(table: pd.DataFrame, schema: Schema) -> list[list[Split]]:
@@ -78,12 +89,16 @@ def repeated(table: pd.DataFrame, schema: Schema) -> list[list[Split]]:
     return [[split for split in splitting.splits(each, schema) if all(map(len, split))] for each in folds]
 
 
-def _of_recipe(model: Recipe, table: pd.DataFrame, repetitions: list[list[Split]]) -> np.ndarray:
-    """Return the mean squared error of each row [rows], from the cache where this was asked before."""
+def _of_recipe(model: Recipe, table: pd.DataFrame, repetitions: list[list[Split]], drawn: int) -> np.ndarray:
+    """Return the mean squared error of each row [rows], from the cache where this was asked before. A forest has as few
+    trees as out of fold in training; `drawn`: the rows that each learns from, at most."""
     matrix, target = to_matrix(table, model.schema.features), table[model.schema.target.name].to_numpy(float)
+    model = model.with_trees(budgets.trees(Rows(matrix, target, []), drawn))
     path = CACHE / f"{joblib.hash((model, matrix, target, repetitions, _code()))}.npy"
     try:
         kept: np.ndarray = np.load(path)
+        if (kept.shape, kept.dtype) != (target.shape, target.dtype):
+            raise ValueError(f"{path} does not hold one error for each row")
         return kept
     except (OSError, ValueError, EOFError):  # absent or damaged: it can be made again
         estimators = [model.model(seed) for seed in range(len(repetitions))]
@@ -120,9 +135,10 @@ def _settings_at(commit: str | None) -> int:
 
 
 def _code() -> str:
-    """Return a hash of the code that fits models: another version of it makes other errors."""
-    sources = sorted(path for path in Path(recipe.__file__).parent.rglob("*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    """Return a hash of the code that fits models and of the libraries' versions: others make other errors."""
+    sources = b"".join(path.read_bytes() for path in sorted(Path(recipe.__file__).parent.rglob("*.py")))
+    versions = " ".join(map(version, ("numpy", "scipy", "scikit-learn", "xgboost")))
+    return hashlib.sha256(sources + versions.encode()).hexdigest()
 
 
 def _predict(fit: tuple[BaseEstimator, Split], matrix: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -10,19 +10,20 @@ from pipeline.tables import parquet, row_hash
 
 
 def labelled(schema: Schema) -> pd.DataFrame:
-    """Return the typed rows of data/live that have a target and equal no row of today's training or test split.
+    """Return the typed rows of data/live that have a target, and other features than each row of both splits.
 
-    What a champion learned, it learned from data/raw, and a retrain leaves the live rows there. Of rows with the same
-    prediction id the last counts. Raises PipelineError where a file of data/live cannot be read.
+    What a champion learned, it learned from data/raw, and a retrain leaves the live rows there, with a target that may
+    have been corrected since. Of rows with the same prediction id the last counts, of rows with equal features one:
+    they were sent or exported again, and say nothing new. Raises PipelineError where a file of data/live cannot be
+    read.
     """
     live = live_rows.of_folder(paths.LIVE, schema, (labelled_rows.ID,))
     table = labelled_rows.labelled_rows(live, schema).table
     table = table[~table.index.duplicated("last")]
     if table.empty:
         return table
-    columns = (*schema.features, schema.target)
-    names = [column.name for column in columns]
+    names = [column.name for column in schema.features]
     parts = [part for path in (paths.TRAIN, paths.TEST) for part in parquet.parts(path)]
-    known = [row_hash.hash_rows(parquet.read(part, names), columns) for part in parts]
-    own = row_hash.hash_rows(table, columns)
-    return table[~np.isin(own, np.concatenate(known))].reset_index(drop=True)
+    known = [row_hash.hash_rows(parquet.read(part, names), schema.features) for part in parts]
+    own = pd.Series(row_hash.hash_rows(table, schema.features), index=table.index)
+    return table[~own.isin(np.concatenate(known)) & ~own.duplicated()].reset_index(drop=True)

@@ -1,14 +1,15 @@
 """The recipe of a model file: what is needed to fit the same kind of model again."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
+import msgspec
 import onnx
 from onnx import numpy_helper
 from sklearn.ensemble import VotingRegressor
 
 from pipeline.contract.description import Member
 from pipeline.contract.schema import Schema
-from pipeline.training import families
+from pipeline.training import families, shared_trees
 from pipeline.training.onnx_export import read_description
 
 
@@ -17,6 +18,10 @@ class Recipe(NamedTuple):
 
     schema: Schema
     members: tuple[Member, ...]
+
+    def with_trees(self, most: int) -> Self:
+        """Return the recipe with forests of at most so many trees."""
+        return self._replace(members=tuple(_fewer(each, most) for each in self.members))
 
     def model(self, seed: int) -> VotingRegressor:
         """Return the unfitted model, from the matrix [rows, columns] to a prediction: the weighted mean of the members.
@@ -28,6 +33,13 @@ class Recipe(NamedTuple):
             for place, each in enumerate(self.members)
         ]
         return VotingRegressor(pipelines, weights=[each.weight for each in self.members])
+
+
+def _fewer(member: Member, most: int) -> Member:
+    trees = member.settings.get(shared_trees.TREES)
+    if trees is None or not families.get(member.family).is_forest:
+        return member
+    return msgspec.structs.replace(member, settings={**member.settings, shared_trees.TREES: min(trees, most)})
 
 
 def read(content: bytes) -> Recipe:

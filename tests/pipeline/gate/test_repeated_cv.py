@@ -15,6 +15,7 @@ from pipeline.contract.onnx_model import Model
 from pipeline.gate import repeated_cv
 from pipeline.gate.champion import find_champion
 from pipeline.gate.out_of_fold import OutOfFold
+from pipeline.gate.repeated_cv import NoEvidenceError
 from pipeline.tables import parquet
 from pipeline.training import families, space
 from pipeline.training.recipe import Recipe
@@ -122,29 +123,49 @@ def test_the_same_question_is_answered_from_the_cache(challenged: Project, monke
     assert len(fitted) == 2
     assert np.array_equal(asked().squared, first.squared)
     assert len(fitted) == 2
-    next(iter(repeated_cv.CACHE.iterdir())).write_bytes(b"half")
+    path = next(iter(repeated_cv.CACHE.iterdir()))
+    path.write_bytes(b"half")
     assert np.array_equal(asked().squared, first.squared)
     assert len(fitted) == 3
+    for other in (np.zeros(3), np.full(len(first.squared), "a")):  # readable, but no error for each row
+        np.save(path, other)
+        assert np.array_equal(asked().squared, first.squared)
+    assert len(fitted) == 5
 
 
 def test_what_cross_validation_cannot_tell(challenged: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Models that learned from other rows, the same recipe twice, and a table whose test split is large enough have no
-    errors out of fold; the reason is said."""
+    """Models that learned from other rows, the same recipe twice, folds that hold no row out, and a table whose test
+    split is large enough have no errors out of fold; the reason is said."""
     monkeypatch.chdir(challenged.folder)
     challenger, champion = Model.load(paths.MODEL), find_champion("HEAD", lambda schema, name: None)
     assert champion
     twin = champion._replace(content=paths.MODEL.read_bytes(), model=challenger)
-    with pytest.raises(PipelineError, match="both models have the same settings and features"):
+    with pytest.raises(NoEvidenceError, match="both models have the same settings and features"):
         repeated_cv.errors(twin, challenger)
     about = champion.model.description
     other = msgspec.structs.replace(about, training=msgspec.structs.replace(about.training, sha256="other"))
     monkeypatch.setattr(champion.model, "description", other)
-    with pytest.raises(PipelineError, match="learned from different rows"):
+    with pytest.raises(NoEvidenceError, match="two training files"):
         repeated_cv.errors(champion, challenger)
     monkeypatch.setattr(champion.model, "description", about)
+    with monkeypatch.context() as patch:
+        patch.setattr(repeated_cv, "_of_recipe", lambda recipe, table, *_: np.full(len(table), np.nan))
+        with pytest.raises(NoEvidenceError, match="no training row"):
+            repeated_cv.errors(champion, challenger)
     monkeypatch.setattr(repeated_cv, "MOST", 10)
-    with pytest.raises(PipelineError, match="more than 10 training rows"):
+    with pytest.raises(NoEvidenceError, match="more than 10 training rows"):
         repeated_cv.errors(champion, challenger)
+    monkeypatch.setattr(repeated_cv, "MOST", 10_000)
+    paths.TRAIN.write_bytes(b"PAR1 half")  # unreadable is no reason to go on without
+    with pytest.raises(PipelineError, match=r"train\.parquet"):
+        repeated_cv.errors(champion, challenger)
+
+
+def test_a_forest_has_no_more_trees_than_in_training() -> None:
+    """Forests of a recipe are cut to a number of trees, boosted trees are not."""
+    members = (Member("random_forest", {"n_estimators": 400}, ()), Member("xgboost", {"n_estimators": 400}, ()))
+    found = Recipe(A_AND_Y, members).with_trees(72)
+    assert [member.settings["n_estimators"] for member in found.members] == [72, 400]
 
 
 def test_a_recipe_that_cannot_be_fitted_is_named() -> None:

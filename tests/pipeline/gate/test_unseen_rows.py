@@ -42,6 +42,14 @@ def test_rows_that_a_model_has_seen_do_not_count(splits: pd.DataFrame) -> None:
     assert found.dtypes["a"] == "float64"
 
 
+def test_a_row_that_was_sent_again_counts_once(splits: pd.DataFrame) -> None:
+    """Equal rows, in one file or in two, are one row of evidence: copies would make the gate surer than it may be."""
+    sent = pd.DataFrame({"a": [50.0, 50, 51], "b": ["x", "x", "y"], "y": [1.0, 1, 2], "prediction_id": ["k", "l", "m"]})
+    sent.to_csv(paths.LIVE / "first.csv", index=False)
+    sent.drop(columns="prediction_id").to_csv(paths.LIVE / "second.csv", index=False)
+    assert unseen_rows.labelled(SCHEMA)["a"].tolist() == [50, 51]
+
+
 def test_no_live_rows(splits: pd.DataFrame) -> None:
     """An empty folder, and live rows without a target column, add nothing."""
     assert unseen_rows.labelled(SCHEMA).empty
