@@ -16,7 +16,8 @@ from pipeline.training.cross_validation import Rows
 # go up and down together: over 1,000 the standard error of the difference of their RMSE is about 1 %.
 LOOK_ROWS, COMPARED_ROWS = 1_000, 2_000
 # Cells above which boosted trees have so many bins, at most, while settings compete with few trees. With 80 columns a
-# round of depth 8 takes 5 ms in place of 11; all settings have the same handicap.
+# round of depth 8 takes 5 ms in place of 11. Settings with no more trees than a look allows keep their bins, so that
+# those with more trees have a handicap: docs/decisions/0022-budgets.md has what it costs.
 LOOK_CELLS, LOOK_BINS = 50_000, 64
 # Cells from which all trees of a forest together learn in each fold. Out of fold a forest of a large table has fewer
 # trees than its model, and an RMSE that is about 1 % higher.
