@@ -73,10 +73,9 @@ def gather(revision: str) -> Evidence:
     scored = metrics.rmse(actual[~is_live], current[~is_live])
     _check_champion(champion, scored, recorded)
     notes = [champion.note] if champion.note else []
-    if is_live.any():
-        notes.append(
-            f"{counted(int(is_live.sum()), 'labelled live row')} that neither model has seen count as test rows."
-        )
+    if n := int(is_live.sum()):
+        count = "counts as a test row" if n == 1 else "count as test rows"
+        notes.append(f"{counted(n, 'labelled live row')} that neither model has seen {count}.")
     if not _equal(written_before, scored):
         figure_before = f"The RMSE recorded at {revision}, {figure(written_before)}"
         notes.append(f"{figure_before}, is of another model or test split: it is not used.")

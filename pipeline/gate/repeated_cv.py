@@ -6,6 +6,7 @@ part. The errors are kept in .cache/gate, by recipe, rows, folds and code, so th
 
 import hashlib
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,8 @@ def _of_recipe(model: Recipe, table: pd.DataFrame, repetitions: list[list[Split]
     except (OSError, ValueError, EOFError):  # absent or damaged: it can be made again
         estimators = [model.model(seed) for seed in range(len(repetitions))]
         errors = squared_errors(estimators, matrix, target, repetitions)
-        with atomic_files.replacing(path) as partial, partial.open("wb") as file:
+        # Where nothing can be written the verdict stands all the same.
+        with suppress(OSError), atomic_files.replacing(path) as partial, partial.open("wb") as file:
             np.save(file, errors)
         return errors
 

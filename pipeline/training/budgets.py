@@ -1,11 +1,10 @@
-"""The budgets of a search that params.yaml does not name: numbers of rows, trees and bins, never seconds, so
-that a search chooses the same on every machine.
+"""The budgets of a search that params.yaml does not name: numbers of rows and trees, never seconds, so that a
+search chooses the same on every machine.
 
 They bind on large or wide tables alone. `cells` are rows times columns of the matrix. What they save and cost:
 docs/decisions/0022-budgets.md.
 """
 
-import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -15,10 +14,6 @@ from pipeline.training.cross_validation import Rows
 # Held rows on which settings are compared, at most, with few trees and with all. Two settings' errors on the same rows
 # go up and down together: over 1,000 the standard error of the difference of their RMSE is about 1 %.
 LOOK_ROWS, COMPARED_ROWS = 1_000, 2_000
-# Cells above which boosted trees have so many bins, at most, while settings compete with few trees. With 80 columns a
-# round of depth 8 takes 5 ms in place of 11. Settings with no more trees than a look allows keep their bins, so that
-# those with more trees have a handicap: docs/decisions/0022-budgets.md has what it costs.
-LOOK_CELLS, LOOK_BINS = 50_000, 64
 # Cells from which all trees of a forest together learn in each fold. Out of fold a forest of a large table has fewer
 # trees than its model, and an RMSE that is about 1 % higher.
 FOREST_CELLS = 10_000_000
@@ -38,11 +33,6 @@ def divide(rows: Rows, most: int) -> Folds:
     held = np.cumsum([len(positions) for _, positions in reversed(rows.splits)])
     count = max(1, int((held <= most).sum()))
     return Folds(rows._replace(splits=rows.splits[-count:]), rows._replace(splits=rows.splits[:-count]))
-
-
-def bins(rows: Rows) -> int:
-    """Return the most bins of a feature while boosted trees compete with few trees."""
-    return LOOK_BINS if rows.matrix.size > LOOK_CELLS else sys.maxsize
 
 
 def trees(rows: Rows, drawn: int) -> int:

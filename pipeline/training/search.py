@@ -88,7 +88,7 @@ class _Competition:
         ones. `trees`: at most so many.
         """
         self.bar.set_postfix_str(f"{len(settings)} settings on {len(rows.target)} rows")
-        tried = [{**self.begun(rows, each, trees), **self.bounds(rows)} for each in settings]
+        tried = [{**shared_trees.begun(each, trees), **self.bounds(rows)} for each in settings]
         seed, device = self.params.seed, self.params.device
         make = partial(families.numeric_pipeline, self.schema, self.family, seed, indicators=indicators, device=device)
         sharing = families.get(self.family).sharing
@@ -98,10 +98,6 @@ class _Competition:
         finite = np.isfinite(errors)
         self.diverged += [settings[each] for each in np.flatnonzero(~finite)]
         return predictions, np.where(finite, errors, np.inf)
-
-    def begun(self, rows: Rows, settings: Hyperparameters, trees: int | None) -> Hyperparameters:
-        """Return the settings with at most that many trees, for a look at them on these rows."""
-        return shared_trees.begun(settings, trees, budgets.bins(rows))
 
     def bounds(self, rows: Rows) -> Hyperparameters:
         """Return the settings that keep a model of so many rows within its limits."""
@@ -135,7 +131,7 @@ def _finalists(
     that differ in the number of trees alone."""
     left, errors, (rows, _) = tried, None, budgets.divide(rows, budgets.LOOK_ROWS)
     for trees in families.get(compete.family).rungs:
-        begun = [compete.begun(rows, each, trees) for each in left]
+        begun = [shared_trees.begun(each, trees) for each in left]
         if begun == left or len({repr(each) for each in begun}) <= FEW:
             break
         _, errors = compete(rows, left, trees=trees)

@@ -6,7 +6,6 @@ a depth limit is the tree that the limit gives. Both to the last bit.
 
 import copy
 import math
-import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ from sklearn.utils import check_scalar
 
 from pipeline.contract.params import Grid
 
-TREES, RATE, BINS = "n_estimators", "learning_rate", "max_bin"  # settings by their names in scikit-learn and XGBoost
+TREES, RATE = "n_estimators", "learning_rate"  # settings by their names in scikit-learn and XGBoost
 FASTEST = 0.3  # learning rate, XGBoost's own default
 
 
@@ -91,9 +90,8 @@ ROUNDS = Sharing((TREES,), _fit_most_rounds)
 FOREST = Sharing((TREES, "max_depth"), _fit_largest_forest)
 
 
-def begun(settings: dict[str, Any], trees: int | None, bins: int = sys.maxsize) -> dict[str, Any]:
-    """Return the settings of a cheap look at an ensemble: with at most that many trees (None: all), and where it has
-    more, with at most that many bins of a feature.
+def begun(settings: dict[str, Any], trees: int | None) -> dict[str, Any]:
+    """Return the settings of a cheap look at an ensemble: with at most that many trees (None: all).
 
     A boosted one learns as much faster, up to a rate of FASTEST, as it has fewer trees, so that slow learners are not
     judged half-way.
@@ -103,8 +101,7 @@ def begun(settings: dict[str, Any], trees: int | None, bins: int = sys.maxsize) 
         return settings
     rate = settings.get(RATE)
     faster = {} if rate is None else {RATE: max(rate, min(FASTEST, rate * size / trees))}
-    coarser = {BINS: min(bins, settings[BINS])} if type(settings.get(BINS)) is int else {}
-    return {**settings, TREES: trees, **faster, **coarser}
+    return {**settings, TREES: trees, **faster}
 
 
 def bound_forest(grid: Grid, rows: int, max_leaves: int, search_rows: int) -> dict[str, Any]:

@@ -45,9 +45,6 @@ def test_a_cheap_look_learns_faster() -> None:
     assert shared_trees.begun({**slow, "learning_rate": 0.5}, 100)["learning_rate"] == 0.5
     for settings in ({"alpha": 3}, {"n_estimators": 100}, {"n_estimators": None}):
         assert shared_trees.begun(settings, 100) == settings
-    assert shared_trees.begun({**slow, "max_bin": 256}, 100, bins=64)["max_bin"] == 64
-    assert shared_trees.begun({**slow, "max_bin": 32}, 100, bins=64)["max_bin"] == 32
-    assert shared_trees.begun({**slow, "max_bin": 256}, None, bins=64)["max_bin"] == 256
 
 
 def test_forests_stay_small_as_rows_grow() -> None:
