@@ -71,27 +71,26 @@ def coverage(actual: np.ndarray, lower: np.ndarray, upper: np.ndarray, level: fl
     return Check("coverage", bool(high >= level - tolerance and low <= level + tolerance), detail)
 
 
-def superior(found: Comparison, limits: Gate, recent: bool = False) -> Check:
+def superior(found: Comparison, limits: Gate, rows: str, recent: bool = False) -> Check:
     """Pass where the whole interval is better by `min_improvement`; fail where the whole interval is not."""
     passed = True if found.high < -limits.min_improvement else None if found.low <= -limits.min_improvement else False
     required = f"below {share(-limits.min_improvement)}" if limits.min_improvement else "all below 0"
-    name, rows = ("recent", "the most recent half of the rows") if recent else ("superior", "all rows")
-    return Check(name, _decided(passed, found), _interval(found, required, rows))
+    return Check("recent" if recent else "superior", _decided(passed, found), _interval(found, required, rows))
 
 
-def non_inferior(found: Comparison, limits: Gate) -> Check:
+def non_inferior(found: Comparison, limits: Gate, rows: str) -> Check:
     """Pass where the whole interval is worse by less than `margin`; fail where it is all worse and reaches beyond."""
     passed = True if found.high < limits.margin else None if found.low <= 0 else False
     required = f"below {change(limits.margin)}"
-    return Check("non_inferior", _decided(passed, found), _interval(found, required, "all rows"))
+    return Check("non_inferior", _decided(passed, found), _interval(found, required, rows))
 
 
-def probably_better(found: Comparison, limits: Gate) -> Check:
+def probably_better(found: Comparison, limits: Gate, rows: str) -> Check:
     """Pass where an improvement is as probable as `confidence` and, for certain, none is worse by `margin`; fail where
     it is certainly worse."""
     enough = found.confidence >= limits.confidence and found.high < limits.margin
     passed = True if enough else None if found.low <= 0 else False
-    interval = _interval(found, f"below {change(limits.margin)}", "all rows")
+    interval = _interval(found, f"below {change(limits.margin)}", rows)
     confidence = f"confidence in an improvement {share(found.confidence)}, at least {share(limits.confidence)} required"
     return Check("probably_better", _decided(passed, found), f"{interval}; {confidence}")
 

@@ -78,14 +78,15 @@ def decide(
         squared = np.square(np.column_stack([champion, challenger]) - actual[:, None])
         alpha = paired_test.spent(params.alpha, earlier)
         evidence = _compare(squared, refitted, alpha, params)
-        *_, decisive = evidence.values()
+        *_, (rows, decisive) = evidence.items()
         if params.policy == "probably_better":
-            made.append(checks.probably_better(decisive, params))
+            made.append(checks.probably_better(decisive, params, rows))
         elif params.policy == "superior" or recent is None:
-            made.append(checks.superior(decisive, params))
+            made.append(checks.superior(decisive, params, rows))
         else:
             latest = paired_test.compare(squared[recent], alpha, params.samples, params.seed)
-            made += [checks.non_inferior(decisive, params), checks.superior(latest, params, recent=True)]
+            half = "the most recent half of the test rows"
+            made += [checks.non_inferior(decisive, params, rows), checks.superior(latest, params, half, recent=True)]
     made += further
     passed = [check.passed for check in made]
     verdict: Verdict = "keep" if False in passed else "inconclusive" if None in passed else "promote"

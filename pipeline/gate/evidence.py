@@ -63,7 +63,7 @@ def gather(revision: str) -> Evidence:
     champion = find_champion(revision, lambda schema, name: check_columns(schema, name, table, target))
     if champion is None or written_before is None:
         return Evidence(table, actual, challenger, new, None, None, (), recorded.table())
-    live = unseen_rows.labelled(challenger.description.schema)
+    live, unusable = unseen_rows.labelled(challenger.description.schema)
     table = pd.concat([table.assign(is_live=False), live.assign(is_live=True)], ignore_index=True)
     known = known_rows(champion.model.description.schema, champion.model.name, table)
     table, left_out = table[known].reset_index(drop=True), int((~known).sum())
@@ -76,6 +76,8 @@ def gather(revision: str) -> Evidence:
     if n := int(is_live.sum()):
         count = "counts as a test row" if n == 1 else "count as test rows"
         notes.append(f"{counted(n, 'labelled live row')} that neither model has seen {count}.")
+    if len(unusable):
+        notes.append(f"{counted(len(unusable), 'labelled live row')} cannot be used ({_reasons(unusable)}).")
     if not _equal(written_before, scored):
         figure_before = f"The RMSE recorded at {revision}, {figure(written_before)}"
         notes.append(f"{figure_before}, is of another model or test split: it is not used.")
@@ -83,6 +85,10 @@ def gather(revision: str) -> Evidence:
         unknown = f"{counted(left_out, 'row')} with a category that the champion does not know"
         notes.append(f"{unknown} {'is' if left_out == 1 else 'are'} left out.")
     return Evidence(table, actual, challenger, new, champion, current, tuple(notes), recorded.table())
+
+
+def _reasons(unusable: pd.Series) -> str:
+    return "; ".join(f"{count}: {reason}" for reason, count in unusable.value_counts().items())
 
 
 def recent_half(table: pd.DataFrame, schema: Schema) -> np.ndarray | None:

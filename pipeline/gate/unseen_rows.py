@@ -6,11 +6,12 @@ import pandas as pd
 from pipeline.contract import paths
 from pipeline.contract.schema import Schema
 from pipeline.drift import labelled_rows, live_rows
+from pipeline.drift.labelled_rows import Labelled
 from pipeline.tables import parquet, row_hash
 
 
-def labelled(schema: Schema) -> pd.DataFrame:
-    """Return the typed rows of data/live that have a target, and other features than each row of both splits.
+def labelled(schema: Schema) -> Labelled:
+    """Return the rows of data/live that have a target, and other features than each row of both splits.
 
     What a champion learned, it learned from data/raw, and a retrain leaves the live rows there, with a target that may
     have been corrected since. Of rows with the same prediction id the last counts, of rows with equal features one:
@@ -18,12 +19,11 @@ def labelled(schema: Schema) -> pd.DataFrame:
     read.
     """
     live = live_rows.of_folder(paths.LIVE, schema, (labelled_rows.ID,))
-    table = labelled_rows.labelled_rows(live, schema).table
-    table = table[~table.index.duplicated("last")]
+    table, unusable = (rows[~rows.index.duplicated("last")] for rows in labelled_rows.labelled_rows(live, schema))
     if table.empty:
-        return table
+        return Labelled(table, unusable)
     names = [column.name for column in schema.features]
     parts = [part for path in (paths.TRAIN, paths.TEST) for part in parquet.parts(path)]
     known = [row_hash.hash_rows(parquet.read(part, names), schema.features) for part in parts]
     own = pd.Series(row_hash.hash_rows(table, schema.features), index=table.index)
-    return table[~own.isin(np.concatenate(known)) & ~own.duplicated()].reset_index(drop=True)
+    return Labelled(table[~own.isin(np.concatenate(known)) & ~own.duplicated()], unusable)

@@ -37,7 +37,7 @@ def test_rows_that_a_model_has_seen_do_not_count(splits: pd.DataFrame) -> None:
     unlabelled = pd.DataFrame({"a": [60.0], "b": ["x"], "y": [np.nan], "prediction_id": ["n"]})
     seen = splits.astype({"b": "str"}).assign(prediction_id=[f"s{row}" for row in range(10)])
     pd.concat([seen, new, unlabelled]).to_csv(paths.LIVE / "rows.csv", index=False)
-    found = unseen_rows.labelled(SCHEMA)
+    found = unseen_rows.labelled(SCHEMA).table
     assert found[["a", "b", "y"]].astype({"b": "str"}).values.tolist() == [[50.0, "x", 1.0], [51.0, "y", 3.0]]
     assert found.dtypes["a"] == "float64"
 
@@ -47,14 +47,21 @@ def test_a_row_that_was_sent_again_counts_once(splits: pd.DataFrame) -> None:
     sent = pd.DataFrame({"a": [50.0, 50, 51], "b": ["x", "x", "y"], "y": [1.0, 1, 2], "prediction_id": ["k", "l", "m"]})
     sent.to_csv(paths.LIVE / "first.csv", index=False)
     sent.drop(columns="prediction_id").to_csv(paths.LIVE / "second.csv", index=False)
-    assert unseen_rows.labelled(SCHEMA)["a"].tolist() == [50, 51]
+    assert unseen_rows.labelled(SCHEMA).table["a"].tolist() == [50, 51]
 
 
 def test_no_live_rows(splits: pd.DataFrame) -> None:
     """An empty folder, and live rows without a target column, add nothing."""
-    assert unseen_rows.labelled(SCHEMA).empty
+    assert unseen_rows.labelled(SCHEMA).table.empty
     splits.astype({"b": "str"}).drop(columns="y").to_parquet(paths.LIVE / "rows.parquet")
-    assert unseen_rows.labelled(SCHEMA).empty
+    assert unseen_rows.labelled(SCHEMA).table.empty
+
+
+def test_rows_that_training_would_reject_are_counted(splits: pd.DataFrame) -> None:
+    """A labelled row with a category that the schema does not know is no evidence, and does not vanish silently."""
+    pd.DataFrame({"a": [50.0, 51], "b": ["x", "z"], "y": [1.0, 2]}).to_csv(paths.LIVE / "rows.csv", index=False)
+    table, unusable = unseen_rows.labelled(SCHEMA)
+    assert (len(table), unusable.tolist()) == (1, ["b unknown_category"])
 
 
 def test_an_unreadable_live_file_is_an_error(splits: pd.DataFrame) -> None:
