@@ -31,7 +31,7 @@ from pipeline.registry import git
 from pipeline.tables import atomic_files, parquet, splitting
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training import budgets, recipe, space
-from pipeline.training.cross_validation import Rows, Split
+from pipeline.training.cross_validation import Split
 from pipeline.training.recipe import Recipe
 
 # Above MOST training rows the test split says enough, and a sample of them would favour models that need few rows.
@@ -94,7 +94,7 @@ def _of_recipe(model: Recipe, table: pd.DataFrame, repetitions: list[list[Split]
     """Return the mean squared error of each row [rows], from the cache where this was asked before. A forest has as few
     trees as out of fold in training; `drawn`: the rows that each learns from, at most."""
     matrix, target = to_matrix(table, model.schema.features), table[model.schema.target.name].to_numpy(float)
-    model = model.with_trees(budgets.trees(Rows(matrix, target, []), drawn))
+    model = model.with_trees(budgets.trees(matrix.shape, drawn))
     path = CACHE / f"{joblib.hash((model, matrix, target, repetitions, _code()))}.npy"
     try:
         kept: np.ndarray = np.load(path)

@@ -35,7 +35,7 @@ def divide(rows: Rows, most: int) -> Folds:
     return Folds(rows._replace(splits=rows.splits[-count:]), rows._replace(splits=rows.splits[:-count]))
 
 
-def trees(rows: Rows, drawn: int) -> int:
-    """Return the most trees of a forest in a fold; each learns from at most `drawn` rows."""
-    count, columns = rows.matrix.shape
-    return max(1, FOREST_CELLS // (min(count, drawn) * columns))
+def trees(shape: tuple[int, ...], drawn: int) -> int:
+    """Return the most trees of a forest in a fold, for a matrix of that shape; each draws at most `drawn` rows."""
+    rows, columns = shape
+    return max(1, FOREST_CELLS // (min(rows, drawn) * columns))

@@ -5,12 +5,9 @@ more (successive halving: Jamieson and Talwalkar 2016). The winner's out-of-fold
 `pipeline.training.budgets` has the limits for large and wide tables.
 """
 
-from dataclasses import dataclass, field
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from pipeline.contract.columns import positions
 from pipeline.contract.errors import PipelineError
@@ -18,9 +15,9 @@ from pipeline.contract.number_text import figure
 from pipeline.contract.params import Train
 from pipeline.contract.schema import Schema
 from pipeline.distributed.executor import Executor
-from pipeline.tables import digits
 from pipeline.training import budgets, families, shared_trees, space
-from pipeline.training.cross_validation import Hyperparameters, Rows, cross_validate, rmse
+from pipeline.training.competition import Competition, progress_bar
+from pipeline.training.cross_validation import Hyperparameters, Rows, rmse
 
 FEW = 3  # settings that compete with all their trees at once
 
@@ -56,53 +53,14 @@ def search(rows: Rows, sample: Rows | None, schema: Schema, params: Train, famil
     _check(rows, sample, schema, params)
     kind, grid = families.get(family), params.families[family]
     tried = space.candidates(grid, params.max_settings, params.seed, kind.sharing.names)
-    with _progress_bar(family) as bar:
-        compete = _Competition(schema, params, family, run, bar)
+    with progress_bar(family) as bar:
+        compete = Competition(schema, params, family, run, bar)
         left = _finalists(compete, sample or rows, tried, kind.finalists if sample else None)
         best, indicators, out_of_fold = _winner(compete, rows, left)
         bar.update(bar.total - bar.n)
     settings = {**best, **compete.bounds(rows)}
     cv_rmse, se = rmse(rows.squared_errors(out_of_fold))
     return FitRecord(family, settings, cv_rmse, se, out_of_fold, len(tried), indicators, tuple(compete.diverged))
-
-
-@dataclass
-class _Competition:
-    """Cross-validation of settings of one family; those that lose because an error is not finite are `diverged`."""
-
-    schema: Schema
-    params: Train
-    family: str
-    run: Executor
-    bar: tqdm
-    diverged: list[Hyperparameters] = field(default_factory=list)
-
-    def __call__(
-        self,
-        rows: Rows,
-        settings: list[Hyperparameters],
-        indicators: tuple[int, ...] = (),
-        trees: int | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return out-of-fold predictions [settings, rows], and mean squared errors [settings], infinite for diverged
-        ones. `trees`: at most so many.
-        """
-        self.bar.set_postfix_str(f"{len(settings)} settings on {len(rows.target)} rows")
-        tried = [{**shared_trees.begun(each, trees), **self.bounds(rows)} for each in settings]
-        seed, device = self.params.seed, self.params.device
-        make = partial(families.numeric_pipeline, self.schema, self.family, seed, indicators=indicators, device=device)
-        sharing = families.get(self.family).sharing
-        predictions = cross_validate(tried, make, sharing, rows, self.family, self.run, self.bar)
-        predictions = digits.rounded(predictions, rows.target.std())
-        errors = rows.squared_errors(predictions).mean(axis=-1)
-        finite = np.isfinite(errors)
-        self.diverged += [settings[each] for each in np.flatnonzero(~finite)]
-        return predictions, np.where(finite, errors, np.inf)
-
-    def bounds(self, rows: Rows) -> Hyperparameters:
-        """Return the settings that keep a model of so many rows within its limits."""
-        kind, grid = families.get(self.family), self.params.families[self.family]
-        return kind.bounds(grid, len(rows.target), self.params.max_leaves, self.params.search_rows)
 
 
 def _check(rows: Rows, sample: Rows | None, schema: Schema, params: Train) -> None:
@@ -125,7 +83,7 @@ def _indicator_positions(is_missing: np.ndarray, schema: Schema) -> tuple[int, .
 
 
 def _finalists(
-    compete: _Competition, rows: Rows, tried: list[Hyperparameters], most: int | None
+    compete: Competition, rows: Rows, tried: list[Hyperparameters], most: int | None
 ) -> list[Hyperparameters]:
     """Return the settings that are left after the competitions with few trees, or `most` of them, not counting those
     that differ in the number of trees alone."""
@@ -145,7 +103,7 @@ def _finalists(
 
 
 def _winner(
-    compete: _Competition, rows: Rows, left: list[Hyperparameters]
+    compete: Competition, rows: Rows, left: list[Hyperparameters]
 ) -> tuple[Hyperparameters, tuple[int, ...], np.ndarray]:
     """Return the best settings on all rows, the positions of the indicators that they take, and their out-of-fold
     predictions [rows].
@@ -153,7 +111,8 @@ def _winner(
     Raises PipelineError where all settings diverge.
     """
     compared, others = budgets.divide(rows, budgets.COMPARED_ROWS)
-    trees = budgets.trees(rows, compete.params.search_rows) if families.get(compete.family).is_forest else None
+    is_forest = families.get(compete.family).is_forest
+    trees = budgets.trees(rows.matrix.shape, compete.params.search_rows) if is_forest else None
     with_missing = _indicator_positions(np.isnan(rows.matrix).any(axis=0), compete.schema)
     predictions, errors = compete(compared, left, trees=trees)
     for best in np.argsort(errors, kind="stable"):
@@ -183,10 +142,3 @@ def _up_to(
     """Return the settings whose errors are at most so high, and these errors."""
     kept = np.flatnonzero(errors <= highest)
     return [settings[each] for each in kept], errors[kept]
-
-
-def _progress_bar(family: str) -> tqdm:
-    """Return a bar whose steps are the competitions: those with few trees, the last, indicators, and all rows and
-    folds."""
-    form = "{desc}: {percentage:3.0f}%|{bar}| {postfix} [{elapsed}<{remaining}]"
-    return tqdm(desc=family, total=len(families.get(family).rungs) + 4, bar_format=form, disable=None)

@@ -33,15 +33,14 @@ def test_budgets_leave_the_shipped_table_alone() -> None:
     """No budget binds on a table of 405 rows and 13 columns with the shipped grids."""
     rows = rows_of(*SHIPPED)
     assert not budgets.divide(rows, budgets.LOOK_ROWS).others.splits
-    assert budgets.trees(rows, 10_000) > 400
+    assert budgets.trees(rows.matrix.shape, 10_000) > 400
 
 
 def test_budgets_bind_on_wide_and_on_long_tables() -> None:
     """A forest has fewer trees in a fold of a wide table, and equally many where trees draw equally many rows."""
-    wide = rows_of(2_000, 80)
-    assert 1 <= budgets.trees(wide, 10_000) < 100
-    assert budgets.trees(rows_of(20_000, 9), 10_000) == budgets.trees(rows_of(40_000, 9), 10_000)
-    assert budgets.trees(rows_of(50, 10), 10**9) > 1
+    assert 1 <= budgets.trees((2_000, 80), 10_000) < 100
+    assert budgets.trees((20_000, 9), 10_000) == budgets.trees((40_000, 9), 10_000)
+    assert budgets.trees((50, 10), 10**9) > 1
 
 
 def test_only_the_best_setting_is_fitted_in_all_folds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +54,7 @@ def test_only_the_best_setting_is_fitted_in_all_folds(monkeypatch: pytest.Monkey
 
     table, training = homes(missing=0)
     held = training["fold"].value_counts().max()
-    monkeypatch.setattr("pipeline.training.search.cross_validate", noting)
+    monkeypatch.setattr("pipeline.training.competition.cross_validate", noting)
     monkeypatch.setattr(budgets, "COMPARED_ROWS", int(held))
     _, record = fit(table, HOMES, with_grid("ridge", {"alpha": [0.1, 10.0]}), "ridge")
     assert fits == [(2, 1), (1, 3)]

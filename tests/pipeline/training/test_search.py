@@ -51,7 +51,7 @@ def test_budgets_are_rows_and_trees(monkeypatch: pytest.MonkeyPatch) -> None:
         fits.append((len(rows.target), {each["n_estimators"] for each in tried}, len(sharing.groups(tried))))
         return cross_validate(tried, make, sharing, rows, *others)
 
-    monkeypatch.setattr("pipeline.training.search.cross_validate", noting)
+    monkeypatch.setattr("pipeline.training.competition.cross_validate", noting)
     monkeypatch.setitem(families.FAMILIES, "xgboost", families.get("xgboost")._replace(rungs=(2, 6), finalists=2))
     grid = {"n_estimators": [8, 12], "reg_lambda": list(range(1, 11)), "subsample": [0.6, 1.0]}
     table, training = homes(missing=0)
