@@ -124,5 +124,5 @@ def remarks(decision: Decision) -> Iterator[str]:
         names = [md5[:8] for md5 in decision.looks]
         named = f" ({', '.join(names[-NAMED:])}{', and older ones' if len(names) > NAMED else ''})" if names else ""
         models = f"{counted(decision.earlier, 'other model')} before{named}"
-        yield f"This test split has judged {models}: tested at alpha {figure(found.alpha, 2)}, one-sided."
+        yield f"These rows have judged {models}: tested at alpha {figure(found.alpha, 2)}, one-sided."
     yield from decision.notes

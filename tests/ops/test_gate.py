@@ -19,7 +19,7 @@ def test_a_better_model_is_promoted(challenged: Project) -> None:
     said = "\n".join(lines)
     for name in ("skill", "superior", "leak", "coverage", "servable", "slices", "schema_compatibility"):
         assert f"  pass  {name} " in said
-    assert "has judged 0 other models before: tested at alpha 0.025" in said
+    assert "have judged 0 other models before: tested at alpha 0.025" in said
     for evidence in ("test rows", "out of fold", "all rows"):
         assert f"  {evidence}  " in said
     assert "% lower RMSE" in said
@@ -47,7 +47,7 @@ def test_a_worse_model_is_kept_out_and_wears_the_split(challenged: Project) -> N
     assert said.splitlines()[0].endswith("| keep")
     assert "worse beyond doubt" in said
     # The good model met the weak champion on these rows; the champion against itself was no test.
-    assert re.search(r"has judged 1 other model before \([0-9a-f]{8}\): tested at alpha 0\.0083", said)
+    assert re.search(r"have judged 1 other model before \([0-9a-f]{8}\): tested at alpha 0\.0083", said)
 
 
 def test_a_first_model_needs_floors_and_the_server(reproduced: Project) -> None:
@@ -140,5 +140,5 @@ def test_changed_data_and_a_narrower_schema(challenged: Project) -> None:
     assert "learned from two training files" in " ".join(found["notes"])
     assert list(found["evidence"]) == ["test rows"]
     assert (found["earlier"], found["looks"]) == (1, [earlier])
-    assert f"has judged 1 other model before ({earlier[:8]})" in challenged.ops("gate", code=3).stdout
+    assert f"have judged 1 other model before ({earlier[:8]})" in challenged.ops("gate", code=3).stdout
     assert gate(challenged, "--allow-schema-change", code=0)["verdict"] == "promote"

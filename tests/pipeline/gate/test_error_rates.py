@@ -64,7 +64,7 @@ def test_a_worn_split_is_tested_harder() -> None:
     assert decide(*arrays, GATE).verdict == "promote"
     worn = decide(*arrays, GATE, earlier=4)
     assert worn.verdict == "inconclusive"
-    assert "has judged 4 other models before: tested at alpha 0.0017" in render.text(worn)
+    assert "have judged 4 other models before: tested at alpha 0.0017" in render.text(worn)
     # Alpha is then smaller than the random halves can resolve: there is no bound.
     worn_out = decide(*predictions(100, 0.1, 0), GATE, earlier=100)
     assert worn_out.verdict == "inconclusive"
