@@ -24,6 +24,10 @@ settings.register_profile("quick", PATIENT, max_examples=50)
 settings.register_profile("thorough", PATIENT, max_examples=200)
 settings.load_profile("quick")
 
+# Under `make test`, a `make` that a test starts would take itself for a part of it, and print more.
+for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+    os.environ.pop(name, None)
+
 ROOT = Path(__file__).parent.parent
 # Two families are enough to see that a change reruns one and not the other.
 SMALL_GRIDS = {"ridge": {"alpha": [1, 10]}, "xgboost": {"n_estimators": [30], "max_depth": [3]}}
