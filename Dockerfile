@@ -21,11 +21,13 @@ RUN /opt/venv/bin/python -B -c "import sys, py_compile, api.__main__, api.app, p
 
 FROM python:3.11-slim
 ARG GIT_REVISION=""
+ARG IMAGE_SOURCE=""
 ARG MODEL_VERSION=""
 ARG MODEL_MD5=""
 LABEL org.opencontainers.image.title="mlops_boston" \
       org.opencontainers.image.version="${MODEL_VERSION}" \
       org.opencontainers.image.revision="${GIT_REVISION}" \
+      org.opencontainers.image.source="${IMAGE_SOURCE}" \
       model.md5="${MODEL_MD5}"
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

