@@ -113,14 +113,17 @@ def changed(paths: Iterable[str]) -> list[str]:
 
 def generated() -> list[str]:
     """List the files that `dvc repro` makes and Git holds, or will hold: those with `-merge` in .gitattributes."""
-    listed = _checked("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ":(attr:-merge)")
-    return sorted(set(listed.split("\0")) - {""})
+    top, folder = _checked("rev-parse", "--show-toplevel", "--show-prefix").splitlines()
+    # In the top folder: Git 2.39 finds no attributes from a subfolder, nor where the pattern has a path.
+    command = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ":(attr:-merge)")
+    listed = set(_checked("-C", top, *command).split("\0")) - {""}
+    return sorted(name.removeprefix(folder) for name in listed if name.startswith(folder))
 
 
 def not_staged() -> list[str]:
     """List what a commit of the index would leave out, generated files aside, as `params.yaml (in conflict)`."""
     known = {(prefix() / path).as_posix() for path in generated()}
-    entries = _checked("status", "--porcelain", "-z", "--no-renames", "--untracked-files=no").split("\0")
+    entries = _checked("status", "--porcelain", "-z", "--no-renames", "--untracked-files=no", "--", ".").split("\0")
     found = [(entry[:2], entry[3:]) for entry in entries if entry[1:2].strip() and entry[3:] not in known]
     # Two letters: the index and the workspace; `man git-status` lists those of a conflict.
     return [f"{path} ({'in conflict' if 'U' in at or at in ('AA', 'DD') else 'changed'})" for at, path in found]

@@ -1,12 +1,15 @@
 """Merges of branches that both ran the pipeline, with the real Git."""
 
 import json
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.conftest import ROOT, Project
+from pipeline.registry import git
+from tests.conftest import ROOT, Project, tracked_files
 from tests.ops.gating import EVALUATION, edit_json
 from tests.test_repro import ran
 
@@ -93,3 +96,22 @@ def test_a_conflict_for_a_person(reproduced: Project) -> None:
     assert reproduced.run("git", "status", "--porcelain").stdout == ""
     assert reproduced.run("git", "log", "-1", "--format=%B").stdout == "Merge branch 'main' into other\n\n"
     assert "up to date" in reproduced.dvc("status").stdout
+
+
+def test_generated_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are all outputs in dvc.lock that Git holds, and those of a new family; also where the project is a subfolder
+    of a repository. The history of verdicts is none."""
+    project = Project(tmp_path / "houses")
+    tracked = ("dvc.lock", "metrics/history.jsonl", "metrics/train/old.json", "params.yaml")
+    for name in (*tracked, "metrics/train/new.json"):
+        project.path(name).parent.mkdir(parents=True, exist_ok=True)
+        project.path(name).write_text("")
+    shutil.copy(ROOT / ".gitattributes", project.folder)
+    Project(tmp_path).run("git", "init", "-q")
+    project.run("git", "add", *tracked)
+    monkeypatch.chdir(project.folder)
+    assert git.generated() == ["dvc.lock", "metrics/train/new.json", "metrics/train/old.json"]
+    monkeypatch.chdir(ROOT)
+    stages = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"].values()
+    outputs = {out["path"] for stage in stages for out in stage["outs"]} & set(tracked_files())
+    assert set(git.generated()) == outputs | {"dvc.lock"}
