@@ -71,6 +71,11 @@ def merge_base(revision: str) -> str:
     return found.stdout.strip()
 
 
+def is_shallow() -> bool:
+    """Return True where the clone lacks older commits, and with them versions."""
+    return _file("shallow").exists()
+
+
 def prefix() -> Path:
     """Return the project's folder as a path from the top of the repository."""
     return Path(_checked("rev-parse", "--show-prefix").strip())
