@@ -22,7 +22,7 @@ from api.prediction_log.schema import now
 from tests.api.conftest import JSON, Example, log_url, row, until
 from tests.api.test_server import Server
 
-BODY = json.dumps(row(listing="L-1", heating=None))
+BODY = json.dumps(row(heating=None))
 
 
 def server_of(example: Example, folder: Path, **variables: str) -> Server:

@@ -11,10 +11,10 @@ from sqlalchemy import event
 
 from api.app import create_app
 from api.model import loader
-from api.model.micro_batcher import Predictor
+from api.model.micro_batcher import Asked, Predictor
 from api.prediction_log import queries
 from api.prediction_log.database import connect
-from api.prediction_log.schema import new_ids, now
+from api.prediction_log.schema import Caller, new_ids, now
 from api.settings import Settings
 from pipeline.contract.errors import PipelineError
 from pipeline.tables.atomic_files import digest
@@ -23,11 +23,11 @@ from tests.api.http.test_predict import bodies
 
 
 def test_an_answer_is_in_the_log(fresh: Client, example: Example) -> None:
-    """The log has the id, the time, the row as received and as the model saw it, the answer, the model and the own
-    id."""
-    sent = json.dumps(row(listing="L:7", heating=None, slope=...), ensure_ascii=False)
+    """The log has the id, the time, the row as received but for whitespace, and as the model saw it, the answer with
+    what was imputed, the model and the own id."""
+    sent = json.dumps(row(listing="L:7", heating=None, slope=...), ensure_ascii=False, separators=(",", ":"))
     before = now()
-    answer = fresh.post("/predict", content=sent, headers=JSON).json()
+    answer = fresh.post("/predict", content=f" {sent.replace(',', ' , ')} ", headers=JSON).json()
     [entry] = logged(fresh)
     assert before <= entry["time"] <= now()
     assert (entry["id"], entry["own"], entry["sent"]) == (answer["id"], "L:7", sent)
@@ -37,6 +37,7 @@ def test_an_answer_is_in_the_log(fresh: Client, example: Example) -> None:
     sold, listed = [2020.0, 5.0, 7.0], [2020.0, 2.0, 6.0, 0.0, 60.0, 18321.0]  # year, month, weekday, hour, ...
     used = [100.5, 3.0, 1.0, 1.0, learned["heating"], *sold, 1999.0, *listed, learned["slope"]]
     assert json.loads(entry["used"]) == used
+    assert json.loads(entry["imputed"]) == answer["imputed"] == ["heating", "slope"]
 
 
 def test_what_is_refused_is_not_logged(fresh: Client) -> None:
@@ -96,7 +97,9 @@ def test_a_group_of_two_models(fresh: Client, example: Example, dearer: Example)
     async def ask() -> list[Any]:
         predictor: Predictor = fresh.app.state.predictor
         text = json.dumps(row())
-        return await asyncio.gather(*(predictor.one(by, by.contract.decode(text.encode()), text) for by in order))
+        return await asyncio.gather(
+            *(predictor.one(by, Asked(by.contract.decode(text.encode()), text, Caller())) for by in order)
+        )
 
     answers = fresh.blocking_portal.call(ask)
     assert [answer.model for answer in answers] == [by.md5 for by in order]
@@ -156,7 +159,10 @@ def test_erasure_leaves_no_trace(fresh: Client) -> None:
     other rows stay."""
     for number in range(20):
         fresh.post("/predict/batch", json=[row(listing=f"{place}-{number}") for place in range(30)])
-    answers = [fresh.post("/predict", json=row(listing="Erika Mustermann", slope=1.23456789)).json() for _ in range(2)]
+    answers = [
+        fresh.post("/predict", json=row(listing="Erika Mustermann", slope=1.23456789, rooms=rooms)).json()
+        for rooms in (3, 4)
+    ]
     fresh.post("/feedback", json={"id": answers[0]["id"], "actual": 7})
     for number in range(20):
         fresh.post("/predict/batch", json=[row(listing=f"{place}-{number}") for place in range(30, 45)])
