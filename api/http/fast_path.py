@@ -13,7 +13,7 @@ from litestar.types import ASGIApp, Receive
 
 from api.http import auth, caller
 from api.model.loader import Serving
-from api.model.micro_batcher import Asked, Predictor
+from api.model.micro_batcher import Predictor
 from api.requests.strict_json import compact
 
 PATH = "/predict"
@@ -45,7 +45,7 @@ class FastPath:
             return await self.app(scope, _again(message, receive), send)
         try:
             row = served.contract.decode(body)
-            asked = Asked(row, compact(body).decode(), who)
+            asked = row, compact(body).decode(), who
         except Exception:  # the framework's handler meets it again and answers with the problem
             return await self.app(scope, _again(message, receive), send)
         try:

@@ -14,7 +14,7 @@ from api.http.body import AnyRequest, read_json
 from api.http.fast_path import FAILURE
 from api.http.responses import Feedback, Prediction
 from api.model.loader import Served, Serving
-from api.model.micro_batcher import Asked, Predictor
+from api.model.micro_batcher import Predictor
 from api.prediction_log import queries
 from api.requests import feedback
 from api.requests.diagnostics import RefusedError
@@ -62,7 +62,7 @@ async def predict(request: AnyRequest, idempotency_key: IdempotencyKey = None) -
     served = serving.now()
     with _counted(request, served):
         row = served.contract.decode(body)
-    asked = Asked(row, compact(body).decode(), who)
+    asked = row, compact(body).decode(), who
     return await (predictor.one(served, asked) if who.idempotency is None else predictor.keyed(served, asked))
 
 

@@ -4,7 +4,7 @@ import asyncio
 import math
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
-from itertools import groupby
+from itertools import groupby, repeat
 from typing import NamedTuple
 
 import msgspec
@@ -31,12 +31,8 @@ class NotFiniteError(Exception):
         self.rows = rows
 
 
-class Asked(NamedTuple):
-    """A row, its JSON without whitespace, and who sent it."""
-
-    row: Row
-    sent: str
-    caller: Caller
+# A row, its JSON without whitespace, and who sent it.
+Asked = tuple[Row, str, Caller]
 
 
 class Waiting(NamedTuple):
@@ -75,7 +71,7 @@ class Predictor:
 
         Raises NotFiniteError, KeyReusedError or LogError.
         """
-        [answer] = await self._logged(_finite(compute(served, [asked], digest(asked.sent))))
+        [answer] = await self._logged(_finite(compute(served, [asked], digest(asked[1]))))
         return answer
 
     async def many(self, served: Served, body: bytes, most: int, caller: Caller) -> list[Prediction]:
@@ -135,7 +131,7 @@ def compute(served: Served, rows: list[Asked], body: str | None = None) -> list[
     `body`: the digest of the request's body, where it has an idempotency key.
     """
     about = served.model.description
-    matrix = np.array([asked.row.numbers for asked in rows], dtype=float)
+    matrix = np.array([row.numbers for row, _, _ in rows], dtype=float)
     results = served.model.predict(matrix).tolist()
     learned = np.array([about.imputed.get(column.name, math.nan) for column in matrix_columns(about.columns)])
     seen = np.where(np.isnan(matrix), learned, matrix)
@@ -168,7 +164,7 @@ def _whole(served: Served, body: bytes, most: int, caller: Caller) -> list[Entry
     if not rows:
         return []
     about = digest("\n".join(sent)) if caller.idempotency is not None else None
-    return _finite(compute(served, [Asked(*each, caller) for each in zip(rows, sent, strict=True)], about))
+    return _finite(compute(served, list(zip(rows, sent, repeat(caller))), about))
 
 
 def _finite(entries: list[Entry]) -> list[Entry]:

@@ -35,7 +35,7 @@ def record(connection: sa.Connection, entries: list[Entry]) -> list[Entry]:
     Raises KeyReusedError.
     """
     key = entries[0].idempotency
-    words = {key or "", *(entry.own or "" for entry in entries if key is None)} - {""}
+    words = [key] if key is not None else sorted({entry.own for entry in entries if entry.own is not None})
     if not words:
         insert(connection, entries)
         return entries
@@ -43,7 +43,7 @@ def record(connection: sa.Connection, entries: list[Entry]) -> list[Entry]:
         buckets = sorted({zlib.crc32(word.encode()) % _BUCKETS for word in words})
         turn = "SELECT pg_advisory_xact_lock(%s, bucket) FROM unnest(%s::int[]) AS bucket"
         connection.exec_driver_sql(turn, (_LOCK, buckets))
-    found = _of_own_ids(connection, entries, sorted(words)) if key is None else _of_key(connection, entries)
+    found = _of_own_ids(connection, entries, words) if key is None else _of_key(connection, entries)
     insert(connection, [entry for entry, known in zip(entries, found, strict=True) if entry is known])
     return found
 

@@ -113,12 +113,18 @@ ROWS = 100  # rows of a statement: more are no faster, and SQLite takes at most 
 
 
 def insert(connection: sa.Connection, entries: list[Entry]) -> None:
-    """Insert the entries by the driver's own SQL, many rows a statement: a row takes two thirds of its time alone."""
-    row = f"({', '.join([mark(connection)] * len(Entry._fields))})"
+    """Insert the entries by the driver's own SQL, many rows a statement: a row takes two thirds of its time alone.
+
+    Columns that are empty in all rows are left out: each would take 0.3 microseconds a row.
+    """
     for start in range(0, len(entries), ROWS):
         part = entries[start : start + ROWS]
-        statement = f"INSERT INTO predictions ({FIELDS}) VALUES {', '.join([row] * len(part))}"  # noqa: S608 - our own
-        connection.exec_driver_sql(statement, tuple(itertools.chain.from_iterable(part)))
+        columns = dict(zip(Entry._fields, zip(*part, strict=True), strict=True))
+        filled = {name: values for name, values in columns.items() if values.count(None) < len(part)}
+        row = f"({', '.join([mark(connection)] * len(filled))})"
+        statement = f"INSERT INTO predictions ({', '.join(filled)}) VALUES {', '.join([row] * len(part))}"  # noqa: S608
+        rows = zip(*filled.values(), strict=True)
+        connection.exec_driver_sql(statement, tuple(itertools.chain.from_iterable(rows)))
 
 
 def mark(connection: sa.Connection) -> str:
