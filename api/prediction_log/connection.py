@@ -5,8 +5,9 @@ import os
 from sqlalchemy import Connection
 from sqlalchemy import Engine as Database
 
-from api.prediction_log import schema
+from api.prediction_log import repeats, schema
 from api.prediction_log.database import BusyError, LogError, begin, create, translated
+from api.prediction_log.repeats import KeyReusedError
 from api.prediction_log.schema import Entry
 
 
@@ -19,21 +20,23 @@ class KeptConnection:
         self._connection: Connection | None = None
         self._file: tuple[int, int] | None = None
 
-    def commit(self, entries: list[Entry]) -> None:
-        """Insert the entries in one transaction; without entries, write the probe's row.
+    def commit(self, entries: list[Entry]) -> list[Entry]:
+        """Insert the entries in one transaction; without entries, write the probe's row. Return what `record` returns.
 
-        Raises LogError. SQLite raises BusyError at once: waiting inside of it would stop the event loop.
+        Raises KeyReusedError and LogError. SQLite raises BusyError at once: waiting inside of it would stop the event
+        loop.
         """
         try:
             with translated():
                 connection = self._open()
                 begin(connection)
                 if entries:
-                    schema.insert(connection, entries)
+                    entries = repeats.record(connection, entries)
                 else:
                     connection.execute(schema.PROBE)
                 connection.commit()
-        except BusyError:
+                return entries
+        except (BusyError, KeyReusedError):
             if self._connection is not None:
                 self._connection.rollback()
             raise

@@ -11,7 +11,8 @@ from sqlalchemy import Engine as Database
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from api.prediction_log.schema import metadata
+from api.prediction_log import migration, schema
+from api.prediction_log.migration import NewerLogError
 from pipeline.contract.errors import PipelineError
 
 # Seconds that a transaction may wait for another one's lock, or for a database that does not answer.
@@ -64,7 +65,7 @@ def connect(url: str, synchronous: str = "FULL") -> Database:
 
 
 def existing(url: str) -> Database:
-    """Return the database of a log that exists, for the commands that read it.
+    """Return the database of a log that exists, upgraded, for the commands that read it.
 
     Raises PipelineError where there is none.
     """
@@ -72,11 +73,18 @@ def existing(url: str) -> Database:
     path = database.url.database
     if database.dialect.name == "sqlite" and not (path and Path(path).is_file()):
         raise PipelineError(f"there is no prediction log at {path}: set PREDICTION_LOG_URL as it is set for the server")
+    with translated(), database.connect() as connection:
+        version = migration.version(connection)
+    if version not in (0, schema.VERSION):
+        create(database)
     return database
 
 
 def create(database: Database) -> None:
-    """Make the folder and the tables that are missing."""
+    """Make the folder and the tables that are missing, and upgrade those of an older log.
+
+    Raises LogError, also for a log of a later version.
+    """
     if database.dialect.name == "sqlite" and (path := database.url.database):
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +93,7 @@ def create(database: Database) -> None:
     with transaction(database) as connection:
         if database.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SETUP_LOCK})
-        metadata.create_all(connection)
+        migration.upgrade(connection)
 
 
 @contextmanager
@@ -116,5 +124,7 @@ def translated() -> Iterator[None]:
         busy = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == 5
         reason = str(error.orig).strip().partition("\n")[0]
         raise (BusyError if busy else LogError)(reason) from None
+    except NewerLogError as error:
+        raise LogError(str(error)) from None
     except PoolTimeoutError as error:  # of the pool: all its connections are in use
         raise LogError(str(error)) from None

@@ -6,6 +6,7 @@ than the transaction (docs/prediction-log.md). PostgreSQL, which may take long t
 
 import asyncio
 import logging
+import operator
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -52,19 +53,22 @@ class Log:
             self._connection.close()
         self._thread.shutdown(wait=False)
 
-    async def write(self, entries: list[Entry]) -> None:
-        """Return when the entries are durable, all in one transaction.
+    async def write(self, entries: list[Entry]) -> list[Entry]:
+        """Return when the entries are durable, all in one transaction: each, or for a retry the one that it repeats.
 
-        Raises LogError where they are not and the log is required; otherwise counts them as lost.
+        Raises KeyReusedError, and LogError where they are not durable and the log is required; otherwise counts them as
+        lost.
         """
         self.pending += len(entries)
         try:
-            await self._transact(entries)
-            self.written += len(entries)
+            logged = await self._transact(entries)
+            self.written += sum(map(operator.is_, logged, entries))
+            return logged
         except LogError:
             if self.required:
                 raise
             self.lost += len(entries)
+            return entries
         finally:
             self.pending -= len(entries)
 
@@ -75,13 +79,13 @@ class Log:
                 await self._transact([])
         return self.reason
 
-    async def _transact(self, entries: list[Entry]) -> None:
+    async def _transact(self, entries: list[Entry]) -> list[Entry]:
         async with self._turn:
             if self.reason is not None and time.monotonic() < self._next_try:
                 raise LogError(self.reason)
             begun = time.perf_counter()
             try:
-                await self._persist(entries)
+                logged = await self._persist(entries)
             except LogError as error:
                 if str(error) != self.reason:
                     log.error("the prediction log cannot be written: %s", error)
@@ -92,8 +96,9 @@ class Log:
                 log.info("the prediction log can be written: %s", self.database.url.render_as_string())
                 self.reason = None
             self.seconds = time.perf_counter() - begun
+            return logged
 
-    async def _persist(self, entries: list[Entry]) -> None:
+    async def _persist(self, entries: list[Entry]) -> list[Entry]:
         if not self._inline:
             work = asyncio.get_running_loop().run_in_executor(self._thread, self._connection.commit, entries)
             try:

@@ -15,13 +15,13 @@ class TooManyError(Exception):
 
 
 def decode(body: bytes, contract: Contract, most: int) -> tuple[list[Row], list[str]]:
-    """Return the rows in a body, and the JSON of each as received.
+    """Return the rows in a body, and the JSON of each without whitespace.
 
     Raises TooManyError, MalformedError where the body is no JSON, and RefusedError with the mistakes of all rows.
     """
     refused = RefusedError()
     try:
-        parts = [bytes(part) for part in _parts.decode(body)]
+        parts = [bytes(part) for part in _parts.decode(strict_json.compact(body))]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # For the reason: it is no JSON, or no array.
         _add(refused, diagnostics.not_a("one JSON array of rows", strict_json.parse(body)), None)

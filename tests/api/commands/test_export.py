@@ -1,6 +1,7 @@
 """The export: logged predictions as live rows that the drift check reads."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from pipeline.contract.params import load
 from pipeline.drift import live_folder
 from pipeline.drift.live_rows import of_folder
 from pipeline.tables.feature_matrix import to_matrix
+from pipeline.training.onnx_export import with_rows
 from stages.drift import compare
 from tests.api.conftest import COLUMNS, Example, log_url, row, serving
 from tests.api.http.test_predict import bodies
@@ -114,9 +116,18 @@ def test_rows_kept_elsewhere_come_back(
         run(export)
 
 
-def test_the_erase_command(run: Run, logged: list[str]) -> None:
-    """It says how much it erased; an unknown id is an error."""
-    assert run(erase, logged[0]).startswith("erased: 1 predictions, 2 feedback values;")
+def test_the_erase_command(run: Run, logged: list[str], example: Example, tmp_path: Path) -> None:
+    """It says how much it erased and which model files hold training rows; an unknown id is an error."""
+    training = example.table.head(7)
+    content = with_rows(example.path.read_bytes(), training.head(3), training)
+    (tmp_path / "models/candidates").mkdir(parents=True)
+    (tmp_path / "models/champion.onnx").write_bytes(content)
+    (tmp_path / "models/candidates/damaged.onnx").write_bytes(content[:1000])
+    found = run(erase, logged[0])
+    assert found.startswith("erased: 1 predictions, 2 feedback values;")
+    assert re.search(r"models/champion.onnx: \d+ golden rows, 3 background rows, 7 comparables\n", found)
+    assert "models/candidates/damaged.onnx could not be read" in found
+    assert "docs/operations.md" in found
     with pytest.raises(PipelineError, match="no prediction in the log has the id"):
         run(erase, logged[0])
     assert ": 59 rows, 0 with" in run(export)

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ import pytest
 from sqlalchemy import text
 
 from api.prediction_log import queries
-from api.prediction_log.database import existing
+from api.prediction_log.database import connect, create, existing, transaction
 from api.prediction_log.schema import now
 from tests.api.conftest import JSON, Example, log_url, row, until
+from tests.api.prediction_log.test_migration import make_first
+from tests.api.prediction_log.test_repeats import answers_at_once
 from tests.api.test_server import Server
 
-BODY = json.dumps(row(listing="L-1", heating=None))
+BODY = json.dumps(row(heating=None))
 
 
 def server_of(example: Example, folder: Path, **variables: str) -> Server:
@@ -211,6 +214,30 @@ def test_postgresql(example: Example, tmp_path: Path, postgres: Postgres) -> Non
         assert queries.erase(database, "own") == (1, 2)
         assert queries.prune(database, 0, 5) > 100
         database.dispose()
+
+
+@pytest.mark.slow
+def test_postgresql_upgrades_and_knows_retries(example: Example, postgres: Postgres) -> None:
+    """A log of version 1 in PostgreSQL is upgraded once by processes that start together, and keeps its rows. Of equal
+    requests that two servers get at once one adds a row."""
+    with connect(postgres.url).connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("CREATE DATABASE older"))
+    url = postgres.url.removesuffix("/postgres") + "/older"
+    database = connect(url)
+    with transaction(database) as connection:
+        make_first(connection)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: create(connect(url)), range(8)))
+    ids = [answers_at_once(example, url, headers) for headers in ({"Idempotency-Key": "k"}, {})]
+    assert [len(each) for each in ids] == [1, 1]
+    logged = [(entry.id, entry.idempotency, actual) for entry, actual in queries.window(existing(url), 0, now() + 1)]
+    assert logged == [
+        ("01a20ac1ef3d748aa9067a5652a14be9", None, 3.25),
+        ("01a20ac1ef3d748aa9067a5652a14bea", None, None),
+        (ids[0].pop(), "k", None),
+        (ids[1].pop(), None, None),
+    ]
+    database.dispose()
 
 
 def away_and_back(client: httpx.Client, postgres: Postgres) -> None:

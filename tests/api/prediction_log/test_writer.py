@@ -14,20 +14,21 @@ from api.model import loader
 from api.model.micro_batcher import Predictor
 from api.prediction_log import queries
 from api.prediction_log.database import connect
-from api.prediction_log.schema import new_ids, now
+from api.prediction_log.schema import Caller, new_ids, now
 from api.settings import Settings
 from pipeline.contract.errors import PipelineError
 from pipeline.tables.atomic_files import digest
 from tests.api.conftest import JSON, ROUNDING, Client, Example, log_url, logged, row, serving, until
 from tests.api.http.test_predict import bodies
+from tests.conftest import ROOT
 
 
 def test_an_answer_is_in_the_log(fresh: Client, example: Example) -> None:
-    """The log has the id, the time, the row as received and as the model saw it, the answer, the model and the own
-    id."""
-    sent = json.dumps(row(listing="L:7", heating=None, slope=...), ensure_ascii=False)
+    """The log has the id, the time, the row as received but for whitespace, and as the model saw it, the answer with
+    what was imputed, the model and the own id."""
+    sent = json.dumps(row(listing="L:7", heating=None, slope=...), ensure_ascii=False, separators=(",", ":"))
     before = now()
-    answer = fresh.post("/predict", content=sent, headers=JSON).json()
+    answer = fresh.post("/predict", content=f" {sent.replace(',', ' , ')} ", headers=JSON).json()
     [entry] = logged(fresh)
     assert before <= entry["time"] <= now()
     assert (entry["id"], entry["own"], entry["sent"]) == (answer["id"], "L:7", sent)
@@ -37,6 +38,29 @@ def test_an_answer_is_in_the_log(fresh: Client, example: Example) -> None:
     sold, listed = [2020.0, 5.0, 7.0], [2020.0, 2.0, 6.0, 0.0, 60.0, 18321.0]  # year, month, weekday, hour, ...
     used = [100.5, 3.0, 1.0, 1.0, learned["heating"], *sold, 1999.0, *listed, learned["slope"]]
     assert json.loads(entry["used"]) == used
+    assert json.loads(entry["imputed"]) == answer["imputed"] == ["heating", "slope"]
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
+def test_what_was_sent_is_logged_without_whitespace(fresh: Client, path: str) -> None:
+    """A padded body takes no more space. Each digit of a number and each space of a text stays, as do escapes and the
+    fields that the model does not see."""
+    first = r'{"listing id":"a  \u00f1 \"x\" ,","note":[1.50,{"a b":-0.0e+10}],"area m²":100.10000000000000000001,'
+    compact = first + json.dumps(row(area=...), ensure_ascii=False, separators=(",", ":"))[1:]
+    spaced = compact.replace('"note":[', '\r\n"note"\t: [ ').replace('"rooms":3', '"rooms" : 3') + " " * 3000
+    response = fresh.post(path, content=spaced if path == "/predict" else f"[{spaced}]", headers=JSON)
+    assert response.status_code == 200
+    [entry] = logged(fresh)
+    assert entry["sent"] == compact
+
+
+def test_a_model_of_format_1_saw_float32(tmp_path: Path) -> None:
+    """The log has the numbers that such a model computed with, in single precision."""
+    sent = {"area": 100.1, "rooms": 3, "garden": True, "street": "north", "built": 2000}
+    with serving(tmp_path, model_path=ROOT / "tests/models/format1-ridge.onnx") as client:
+        assert client.post("/predict", json=sent).status_code == 200
+        [entry] = logged(client)
+    assert json.loads(entry["used"])[0] == 100.0999984741211
 
 
 def test_what_is_refused_is_not_logged(fresh: Client) -> None:
@@ -96,7 +120,9 @@ def test_a_group_of_two_models(fresh: Client, example: Example, dearer: Example)
     async def ask() -> list[Any]:
         predictor: Predictor = fresh.app.state.predictor
         text = json.dumps(row())
-        return await asyncio.gather(*(predictor.one(by, by.contract.decode(text.encode()), text) for by in order))
+        return await asyncio.gather(
+            *(predictor.one(by, (by.contract.decode(text.encode()), text, Caller())) for by in order)
+        )
 
     answers = fresh.blocking_portal.call(ask)
     assert [answer.model for answer in answers] == [by.md5 for by in order]
@@ -156,7 +182,10 @@ def test_erasure_leaves_no_trace(fresh: Client) -> None:
     other rows stay."""
     for number in range(20):
         fresh.post("/predict/batch", json=[row(listing=f"{place}-{number}") for place in range(30)])
-    answers = [fresh.post("/predict", json=row(listing="Erika Mustermann", slope=1.23456789)).json() for _ in range(2)]
+    answers = [
+        fresh.post("/predict", json=row(listing="Erika Mustermann", slope=1.23456789, rooms=rooms)).json()
+        for rooms in (3, 4)
+    ]
     fresh.post("/feedback", json={"id": answers[0]["id"], "actual": 7})
     for number in range(20):
         fresh.post("/predict/batch", json=[row(listing=f"{place}-{number}") for place in range(30, 45)])
