@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
+from typing import Any
 
 from litestar import post
 
-from api.http import auth, errors
+from api.http import errors
 from api.http.body import AnyRequest, read_json
 from api.http.responses import Feedback, Prediction
 from api.model.loader import Served, Serving
@@ -28,7 +29,7 @@ _INVALID = "every field at fault, its value and what was expected"
 @post(
     "/predict",
     status_code=200,
-    guards=[auth.required],
+    opt={"scope": "predict"},
     operation_id="predict",
     summary="The prediction for one row",
     responses={
@@ -49,7 +50,7 @@ async def predict(request: AnyRequest) -> Prediction:
 @post(
     "/predict/batch",
     status_code=200,
-    guards=[auth.required],
+    opt={"scope": "predict"},
     operation_id="predict_batch",
     summary="The predictions for many rows: all of them, or an error and none",
     responses={
@@ -70,11 +71,12 @@ async def predict_batch(request: AnyRequest) -> list[Prediction]:
 @post(
     "/feedback",
     status_code=200,
-    guards=[auth.required],
+    opt={"scope": "feedback"},
     operation_id="feedback",
     summary="The actual value of an earlier prediction",
     responses={
         **_REFUSALS,
+        403: errors.documented(403, "The server has no keys, and other machines may reach it"),
         404: errors.documented(404, "The log has no prediction with this id"),
         422: errors.documented(422, f"The body is no feedback: {_INVALID}", errors.InvalidFeatures),
     },
@@ -83,7 +85,8 @@ async def give_feedback(request: AnyRequest) -> Feedback:
     serving: Serving = request.app.state.serving
     body = await read_json(request, serving.settings.api_max_body, "API_MAX_BODY")
     actual = feedback.decode(body, serving.now().contract.schema.target)
-    noted = await asyncio.to_thread(queries.note_actual, request.app.state.log.database, *actual)
+    key: Any = request.scope.get("key_name")
+    noted = await asyncio.to_thread(queries.note_actual, request.app.state.log.database, *actual, key)
     if noted is None:
         raise errors.problem(
             HTTPStatus.NOT_FOUND, f"no logged prediction has id {actual.id!r}: send the id of an answer"

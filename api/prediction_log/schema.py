@@ -37,6 +37,7 @@ feedback = sa.Table(
     sa.Column("prediction", sa.ForeignKey("predictions.seq"), nullable=False, index=True),
     sa.Column("time", sa.BigInteger, nullable=False),
     sa.Column("actual", sa.Float, nullable=False),
+    sa.Column("key", sa.Text),
 )
 
 # One row that is written to test whether writing works.
