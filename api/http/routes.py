@@ -20,7 +20,7 @@ from api.requests.diagnostics import RefusedError
 _REFUSALS = {
     400: errors.documented(400, "The body is not JSON"),
     413: errors.documented(413, "The body is larger than API_MAX_BODY"),
-    415: errors.documented(415, "The content type is not application/json"),
+    415: errors.documented(415, "The content type is not application/json, or the body is compressed"),
     503: errors.documented(503, "No verified model is loaded, or the prediction log cannot be written"),
 }
 _INVALID = "every field at fault, its value and what was expected"

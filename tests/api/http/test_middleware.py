@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from litestar.routes import HTTPRoute
 
 from api.http import auth
 from api.keys import SCOPES, parse
@@ -82,6 +83,13 @@ def test_a_key_opens_its_scopes_alone(
             assert response.status_code == status
         else:
             assert f"with the scope {needed}" in assert_problem(response, 403)["detail"]
+
+
+def test_no_route_is_open_by_oversight(client: Client) -> None:
+    """Each handler that takes a body names the scope that it needs."""
+    handlers = [each for route in client.app.routes if isinstance(route, HTTPRoute) for each in route.route_handlers]
+    posts = [handler for handler in handlers if "POST" in handler.http_methods]
+    assert {handler.opt.get("scope") for handler in posts} == {"predict", "feedback"}
 
 
 def test_the_name_of_a_key_is_in_the_scope(closed: Client, client: Client) -> None:
