@@ -40,19 +40,21 @@ def main() -> None:
         epilog="The model: MODEL_PATH, else models/champion.onnx, else models/model.onnx. Settings are environment "
         f"variables, explained in docs/serving.md: {', '.join(settings.NAMES)}.",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--host", help="address to listen on (default: $BIND_ADDRESS or 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (default: $PORT or 8000)")
     arguments = parser.parse_args()
     # Read here too, so that an invalid setting ends the start with one line and no traceback.
     chosen = settings.load()
     database.connect(chosen.prediction_log_url)
+    # The application, which each worker makes by itself, reads there whether other machines reach it.
+    os.environ["BIND_ADDRESS"] = arguments.host or chosen.bind_address or "127.0.0.1"
     # Uvicorn raises the signal again after it has stopped; without this the exit code would be -15.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until api.model.reloader handles it
     options: dict[str, Any] = {
         "factory": True,
-        "host": arguments.host,
+        "host": os.environ["BIND_ADDRESS"],
         "port": chosen.port if arguments.port is None else arguments.port,
         "workers": chosen.workers,
         "log_config": logging_config.config(chosen),

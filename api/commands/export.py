@@ -21,7 +21,8 @@ from fsspec.implementations.local import LocalFileSystem
 from api import settings
 from api.prediction_log import queries
 from api.prediction_log.database import existing
-from api.prediction_log.schema import Entry, now
+from api.prediction_log.queries import Logged
+from api.prediction_log.schema import now
 from pipeline.contract import errors, paths
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import Schema
@@ -35,9 +36,10 @@ BEGINNING = "1970-01-01"
 _CHUNK = 10_000  # rows that are typed at a time
 
 
-def live_rows(logged: Iterable[tuple[Entry, float | None]], schema: Schema) -> pd.DataFrame:
+def live_rows(logged: Iterable[Logged], schema: Schema) -> pd.DataFrame:
     """Return one typed row for each logged prediction: the schema's columns as they were sent (missing ones missing),
-    the target where there is feedback, `prediction_id`, `prediction_time`, `prediction_model` and `prediction`."""
+    the target where there is feedback, `prediction_id`, `prediction_time`, `prediction_model`, `prediction`, and in
+    `feedback_key` the name of the API key that told the target, missing without one."""
     rows = iter(logged)
     parts = [_typed([], schema)]
     while chunk := list(islice(rows, _CHUNK)):
@@ -56,17 +58,18 @@ def save(table: pd.DataFrame, url: str) -> str:
     return f"{url.rstrip('/')}/{live_folder.NAME}"
 
 
-def _typed(logged: list[tuple[Entry, float | None]], schema: Schema) -> pd.DataFrame:
-    bodies = [json.loads(entry.sent) for entry, _ in logged]
+def _typed(logged: list[Logged], schema: Schema) -> pd.DataFrame:
+    bodies = [json.loads(each.entry.sent) for each in logged]
     raw = {column.name: [_cell(body.get(column.name)) for body in bodies] for column in schema.used}
-    raw[schema.target.name] = [_cell(actual) for _, actual in logged]
+    raw[schema.target.name] = [_cell(each.actual) for each in logged]
     typed, _ = cell_parser.parse(pd.DataFrame(raw, dtype="str"), schema.used)
     about = pd.DataFrame(
         {
-            "prediction_id": pd.Series([entry.id for entry, _ in logged], dtype="str"),
-            "prediction_time": pd.to_datetime([entry.time for entry, _ in logged], unit="ms", utc=True),
-            "prediction_model": pd.Series([entry.model for entry, _ in logged], dtype="str"),
-            "prediction": pd.Series([entry.prediction for entry, _ in logged], dtype="float64"),
+            "prediction_id": pd.Series([each.entry.id for each in logged], dtype="str"),
+            "prediction_time": pd.to_datetime([each.entry.time for each in logged], unit="ms", utc=True),
+            "prediction_model": pd.Series([each.entry.model for each in logged], dtype="str"),
+            "prediction": pd.Series([each.entry.prediction for each in logged], dtype="float64"),
+            "feedback_key": pd.Series([each.key for each in logged], dtype="str"),
         }
     )
     return typed.join(about.drop(columns=typed.columns, errors="ignore"))

@@ -35,7 +35,7 @@ class FastPath:
         if (
             served is None
             or (b"content-type", b"application/json") not in headers
-            or auth.refusal(headers, settings.api_keys)
+            or auth.refusal(scope, settings, "predict")
             or (who := caller.of(scope)).idempotency is not None
         ):
             return await self.app(scope, receive, send)

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from litestar import MediaType, get
+from litestar import MediaType
 from litestar.connection import ASGIConnection
 from litestar.datastructures import CacheControlHeader
 from litestar.exceptions import NotFoundException
@@ -22,6 +22,7 @@ from litestar.types import ControllerRouterHandler
 
 from api.http import form_fields, openapi, page_facts
 from api.http.body import AnyRequest
+from api.http.openapi import read
 from api.model.loader import Served, Serving
 from api.requests.values import limits
 from pipeline.contract.number_text import decimals, figure, share
@@ -44,7 +45,7 @@ HEADERS = {
 SCALE = 3
 
 
-@get("/", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=True)
+@read("/", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=True)
 def form(request: AnyRequest) -> Template:
     serving: Serving = request.app.state.serving
     if serving.served is None:
@@ -54,12 +55,12 @@ def form(request: AnyRequest) -> Template:
     return Template("page.html", context=context, headers=HEADERS)
 
 
-@get("/docs", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)
+@read("/docs", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)
 def docs() -> Template:
     return Template("docs.html", headers=HEADERS)
 
 
-@get("/openapi.json", include_in_schema=False, media_type=MediaType.JSON, sync_to_thread=True)
+@read("/openapi.json", include_in_schema=False, media_type=MediaType.JSON, sync_to_thread=True)
 def openapi_json(request: AnyRequest) -> dict[str, Any]:
     serving: Serving = request.app.state.serving
     description = serving.served.model.description if serving.served else None

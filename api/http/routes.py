@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from litestar import post
 from litestar.params import HeaderParameter
 
-from api.http import auth, caller, errors
+from api.http import caller, errors
 from api.http.body import AnyRequest, read_json
 from api.http.fast_path import FAILURE
 from api.http.responses import Feedback, Prediction
@@ -23,7 +23,7 @@ from api.requests.strict_json import compact
 _REFUSALS = {
     400: errors.documented(400, "The body is not JSON"),
     413: errors.documented(413, "The body is larger than API_MAX_BODY"),
-    415: errors.documented(415, "The content type is not application/json"),
+    415: errors.documented(415, "The content type is not application/json, or the body is compressed"),
     503: errors.documented(503, "No verified model is loaded, or the prediction log cannot be written"),
 }
 _INVALID = "every field at fault, its value and what was expected"
@@ -43,7 +43,7 @@ IdempotencyKey = Annotated[
 @post(
     "/predict",
     status_code=200,
-    guards=[auth.required],
+    opt={"scope": "predict"},
     operation_id="predict",
     summary="The prediction for one row",
     responses={
@@ -69,7 +69,7 @@ async def predict(request: AnyRequest, idempotency_key: IdempotencyKey = None) -
 @post(
     "/predict/batch",
     status_code=200,
-    guards=[auth.required],
+    opt={"scope": "predict"},
     operation_id="predict_batch",
     summary="The predictions for many rows: all of them, or an error and none",
     responses={
@@ -91,11 +91,12 @@ async def predict_batch(request: AnyRequest, idempotency_key: IdempotencyKey = N
 @post(
     "/feedback",
     status_code=200,
-    guards=[auth.required],
+    opt={"scope": "feedback"},
     operation_id="feedback",
     summary="The actual value of an earlier prediction",
     responses={
         **_REFUSALS,
+        403: errors.documented(403, "The server has no keys, and other machines may reach it"),
         404: errors.documented(404, "The log has no prediction with this id"),
         422: errors.documented(422, f"The body is no feedback: {_INVALID}", errors.InvalidFeatures),
     },
@@ -104,7 +105,8 @@ async def give_feedback(request: AnyRequest) -> Feedback:
     serving: Serving = request.app.state.serving
     body = await read_json(request, serving.settings.api_max_body, "API_MAX_BODY")
     actual = feedback.decode(body, serving.now().contract.schema.target)
-    noted = await asyncio.to_thread(queries.note_actual, request.app.state.log.database, *actual)
+    key: Any = request.scope.get("key_name")
+    noted = await asyncio.to_thread(queries.note_actual, request.app.state.log.database, *actual, key)
     if noted is None:
         raise errors.problem(
             HTTPStatus.NOT_FOUND, f"no logged prediction has id {actual.id!r}: send the id of an answer"

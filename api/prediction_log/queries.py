@@ -25,10 +25,20 @@ class Noted(NamedTuple):
     previous: float | None
 
 
-def note_actual(database: Database, given: str, actual: float) -> Noted | None:
+class Logged(NamedTuple):
+    """`actual`: the latest actual value, None without feedback. `key`: the name of the API key that told it, None
+    without one."""
+
+    entry: Entry
+    actual: float | None
+    key: str | None
+
+
+def note_actual(database: Database, given: str, actual: float, key: str | None) -> Noted | None:
     """Add the actual value to the prediction with this id of the server, or else to the latest with this own id.
 
-    The latest value counts; a value that equals it is not added. Returns None where there is no such prediction.
+    `key`: the name of the API key that tells it. The latest value counts; a value that equals it is not added. Returns
+    None where there is no such prediction.
     """
     # Locked (by PostgreSQL; SQLite has one writer), so that two equal values are one.
     latest = select(predictions.c.seq, predictions.c.id).order_by(predictions.c.seq.desc()).limit(1).with_for_update()
@@ -40,7 +50,7 @@ def note_actual(database: Database, given: str, actual: float) -> Noted | None:
         told = select(feedback.c.actual).where(feedback.c.prediction == found.seq)
         previous = connection.scalar(told.order_by(feedback.c.seq.desc()).limit(1))
         if previous != actual:
-            connection.execute(feedback.insert().values(prediction=found.seq, time=now(), actual=actual))
+            connection.execute(feedback.insert().values(prediction=found.seq, time=now(), actual=actual, key=key))
         return Noted(found.id, previous != actual, previous)
 
 
@@ -83,15 +93,12 @@ def erase(database: Database, given: str) -> tuple[int, int]:
     return rows, notes
 
 
-def window(database: Database, since: int, until: int) -> Iterator[tuple[Entry, float | None]]:
-    """Yield the predictions from `since` to before `until` (milliseconds since 1970), the oldest first.
-
-    With each comes its latest actual value, None where it has no feedback.
-    """
+def window(database: Database, since: int, until: int) -> Iterator[Logged]:
+    """Yield the predictions from `since` to before `until` (milliseconds since 1970), the oldest first."""
     last = func.max(feedback.c.seq).label("seq")
     latest = select(feedback.c.prediction, last).group_by(feedback.c.prediction).subquery()
     query = (
-        select(*(predictions.c[name] for name in Entry._fields), feedback.c.actual)
+        select(*(predictions.c[name] for name in Entry._fields), feedback.c.actual, feedback.c.key)
         .outerjoin(latest, latest.c.prediction == predictions.c.seq)
         .outerjoin(feedback, feedback.c.seq == latest.c.seq)
         .where(predictions.c.id >= first_id(since), predictions.c.id < first_id(until))
@@ -100,4 +107,4 @@ def window(database: Database, since: int, until: int) -> Iterator[tuple[Entry, 
     )
     with translated(), database.connect() as connection:
         for row in connection.execute(query):
-            yield Entry(*row[:-1]), row[-1]
+            yield Logged(Entry(*row[:-2]), *row[-2:])

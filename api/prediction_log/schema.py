@@ -57,6 +57,7 @@ feedback = sa.Table(
     sa.Column("prediction", sa.ForeignKey("predictions.seq"), nullable=False, index=True),
     sa.Column("time", sa.BigInteger, nullable=False),
     sa.Column("actual", sa.Float, nullable=False),
+    sa.Column("key", sa.Text),
 )
 
 # The versions that this log has had; a log of version 1 lacks the table.

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from api.commands import erase, export
+from api.keys import parse
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import load
 from pipeline.drift import live_folder
@@ -31,9 +32,10 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def logged(example: Example, tmp_path: Path) -> list[str]:
-    """A log of 60 rows of the table, the first with a corrected actual value; the ids."""
+    """A log of 60 rows of the table, the first with a corrected actual value, by the key `crm`; the ids."""
     sent = bodies(example, example.table.head(60))
-    with serving(tmp_path, model_path=example.path) as client:
+    with serving(tmp_path, model_path=example.path, api_keys=parse(["crm:predict+feedback:secret"])) as client:
+        client.headers["X-API-Key"] = "secret"
         ids = [answer["id"] for answer in client.post("/predict/batch", json=sent).json()]
         for actual in (5, 7.5):
             client.post("/feedback", json={"id": ids[0], "actual": actual})
@@ -75,6 +77,7 @@ def test_exported_rows_are_what_was_sent(
     np.testing.assert_array_equal(exported, sent)
     assert list(whole["prediction_id"]) == logged
     assert whole["price"].dropna().to_dict() == {0: 7.5}
+    assert whole["feedback_key"].dropna().to_dict() == {0: "crm"}
     report = compare(example.table, live, example.schema, load("drift", ROOT / "params.yaml"))
     assert len(report["features"]) == len(example.schema.features)
     assert report["n_live"] == 60

@@ -16,7 +16,7 @@ from tests.api.http.test_predict import assert_problem
 
 
 def test_no_log_no_answer(example: Example, tmp_path: Path) -> None:
-    """Without a log predictions, batches and feedback are 503 with Retry-After, /ready says why, /health stays 200, and
+    """Without a log predictions, batches and feedback are 503 with Retry-After, /ready too, /health stays 200, and
     invalid rows stay 422. When it can be written again predictions are answered without a restart."""
     in_the_way = tmp_path / "log"
     in_the_way.write_text("")
@@ -36,6 +36,17 @@ def test_no_log_no_answer(example: Example, tmp_path: Path) -> None:
         assert client.get("/health").json()["ready"]
         answer = client.post("/predict", json=row()).json()
         assert [entry["id"] for entry in logged(client)] == [answer["id"]]
+
+
+def test_where_the_log_is_stays_inside(example: Example, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """/ready names neither the host of the database nor its user; the server's own log does, without the password."""
+    url = "postgresql://somebody:s3cret@127.0.0.1:1/predictions"
+    with serving(tmp_path, model_path=example.path, prediction_log_url=url) as client:
+        content = assert_problem(client.get("/ready"), 503)
+        assert "PREDICTION_LOG_URL" in content["detail"]
+    assert not [word for word in ("127.0.0.1", "somebody", "s3cret") if word in str(content)]
+    assert "127.0.0.1" in caplog.text
+    assert "s3cret" not in caplog.text
 
 
 def test_a_log_that_is_not_required(example: Example, tmp_path: Path) -> None:

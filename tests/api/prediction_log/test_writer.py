@@ -102,7 +102,7 @@ def test_concurrent_rows_equal_one_batch(example: Example, tmp_path: Path) -> No
         return [single.json() for single in singles], batch.json()
 
     singles, batch = asyncio.run(both())
-    ids = {entry.id for entry, _ in queries.window(app.state.log.database, 0, now() + 1)}
+    ids = {entry.id for entry, *_ in queries.window(app.state.log.database, 0, now() + 1)}
     assert ids == {answer["id"] for answer in singles + batch}
     assert len(ids) == 400
     for single, other in zip(singles, batch, strict=True):
