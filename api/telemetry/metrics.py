@@ -59,6 +59,7 @@ class Metrics:
         self._swaps = counter("api_model_swaps", "Models that replaced the served one, or tried", ["result"])
         for result in ("ok", "refused"):
             self._swaps.labels(result)
+        self._unwatched = counter("api_model_watch_errors", "Looks at the model files that failed")
         self._model = gauge(
             "api_model",
             "1 for the model that is served",
@@ -120,6 +121,10 @@ class Metrics:
     def swapped(self, result: str) -> None:
         """Count a swap: `ok` or `refused`."""
         self._swaps.labels(result).inc()
+
+    def unwatched(self) -> None:
+        """Count a look at the model files that failed."""
+        self._unwatched.inc()
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
