@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import pytest
 
 from api import settings
 from api.__main__ import main
-from tests.api.conftest import Example, row
+from tests.api.conftest import Example, row, until
 
 ROOT = Path(__file__).parents[2]
 # Run the command's own main, and tell what the process has imported when it ends.
@@ -128,6 +129,29 @@ def test_sigterm_finishes_requests_and_flushes(server: Server) -> None:
     [line] = [json.loads(line) for line in out.splitlines() if "the-last" in line]
     assert (line["path"], line["status"], line["request_id"]) == ("/predict", 200, "the-last")
     assert all(json.loads(line)["level"] == "INFO" for line in err.splitlines())
+
+
+def test_a_client_that_leaves_is_counted(server: Server, tmp_path: Path) -> None:
+    """A request whose client leaves before the answer, or in the middle of its body, has status 499 in the metrics and
+    in its line; what was predicted is in the log."""
+    content = json.dumps(row()).encode()
+    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n"
+    lock = sqlite3.connect(tmp_path / "data/log/predictions.db", isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")  # an answer waits for it
+    for name, body in (("early", content), ("half", content[:20])):
+        with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=20) as connection:
+            connection.sendall(f"{head}X-Request-Id: {name}\r\n\r\n".encode() + body)
+            time.sleep(0.3)
+    time.sleep(0.3)
+    lock.execute("ROLLBACK")
+    gone = 'http_requests_total{key="",method="POST",path="/predict",status="499"} 2.0\n'
+    until(lambda: gone in httpx.get(f"{server.url}/metrics").text)
+    server.process.terminate()
+    out, _ = server.process.communicate(timeout=20)
+    lines = {line["request_id"]: line["status"] for line in map(json.loads, out.splitlines()[:-1])}
+    assert (lines["early"], lines["half"]) == (499, 499)
+    assert lock.execute("SELECT count(*) FROM predictions").fetchone() == (1,)
+    lock.close()
 
 
 def test_text_for_people(example: Example, tmp_path: Path) -> None:
