@@ -115,9 +115,10 @@ class Predictor:
 def compute(served: Served, rows: list[Row], sent: list[str]) -> tuple[list[Prediction], list[Entry]]:
     """Return the answers of the model to these rows, some perhaps not finite, and their entries of the log."""
     about = served.model.description
-    matrix = np.array([row.numbers for row in rows], dtype=float)
+    matrix = served.model.inputs(np.array([row.numbers for row in rows], dtype=float))
     results = served.model.predict(matrix).tolist()
-    learned = np.array([about.imputed.get(column.name, math.nan) for column in matrix_columns(about.columns)])
+    imputed = np.array([about.imputed.get(column.name, math.nan) for column in matrix_columns(about.columns)])
+    learned = served.model.inputs(imputed)
     used = _encode_lines(np.where(np.isnan(matrix), learned, matrix).tolist()).decode().splitlines()
     time, md5, promoted = now(), served.md5, served.promoted
     answers, entries = [], []

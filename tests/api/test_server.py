@@ -1,8 +1,10 @@
 """A real server in its own process, on the loopback: what users start."""
 
 import contextlib
+import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -17,7 +19,7 @@ import pytest
 
 from api import settings
 from api.__main__ import main
-from tests.api.conftest import Example, row, until
+from tests.api.conftest import JSON, Example, row, until
 
 ROOT = Path(__file__).parents[2]
 # Run the command's own main, and tell what the process has imported when it ends.
@@ -152,6 +154,31 @@ def test_a_client_that_leaves_is_counted(server: Server, tmp_path: Path) -> None
     assert (lines["early"], lines["half"]) == (499, 499)
     assert lock.execute("SELECT count(*) FROM predictions").fetchone() == (1,)
     lock.close()
+
+
+def test_no_log_has_a_key_or_a_body(example: Example, tmp_path: Path) -> None:
+    """Whatever is sent, and although the prediction log fails, neither stdout nor stderr has an API key, or a part of a
+    body or of a query."""
+    secrets = ["the-valid-key", "a-wrong-key", "in-the-body", "in-the-query"]
+    bodies = [
+        json.dumps(change).encode() for change in (row(distrito=secrets[2]), row(note=secrets[2], listing=secrets[2]))
+    ]
+    bodies += [b'{"in-the-body": ', b"in-the-body\0\xff", b'"\\ud800in-the-body"', b"[" * 5000 + b'"in-the-body"']
+    bodies += [json.dumps({"id": each, "actual": 1}).encode() for each in (secrets[2], "\ud800" + secrets[2])]
+    variables = {"MODEL_PATH": str(example.path), "API_KEYS": secrets[0], "LOG_LEVEL": "debug"}
+    with Server(tmp_path, **variables) as server:
+        for moment in ("well", "sick"):
+            if moment == "sick":
+                shutil.rmtree(tmp_path / "data")
+                (tmp_path / "data").write_text("in the way")
+            for body, path in itertools.product(bodies, ("/predict", "/predict/batch", "/feedback", "/nope")):
+                for headers in ({"X-API-Key": secrets[0]}, {"Authorization": f"Bearer {secrets[1]}"}):
+                    url, content = f"{server.url}{path}?q={secrets[3]}", b"[" + body + b"]" if "batch" in path else body
+                    assert httpx.post(url, content=content, headers={**JSON, **headers}).status_code != 500
+        server.process.terminate()
+        out, err = server.process.communicate(timeout=20)
+    assert "cannot be written" in err
+    assert [secret for secret in secrets if secret in out + err] == []
 
 
 def test_text_for_people(example: Example, tmp_path: Path) -> None:
