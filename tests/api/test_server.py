@@ -166,15 +166,15 @@ def test_no_log_has_a_key_or_a_body(example: Example, tmp_path: Path) -> None:
     bodies += [b'{"in-the-body": ', b"in-the-body\0\xff", b'"\\ud800in-the-body"', b"[" * 5000 + b'"in-the-body"']
     bodies += [json.dumps({"id": each, "actual": 1}).encode() for each in (secrets[2], "\ud800" + secrets[2])]
     variables = {"MODEL_PATH": str(example.path), "API_KEYS": secrets[0], "LOG_LEVEL": "debug"}
-    with Server(tmp_path, **variables) as server:
+    with Server(tmp_path, **variables) as server, httpx.Client(base_url=server.url) as client:
         for moment in ("well", "sick"):
             if moment == "sick":
                 shutil.rmtree(tmp_path / "data")
                 (tmp_path / "data").write_text("in the way")
             for body, path in itertools.product(bodies, ("/predict", "/predict/batch", "/feedback", "/nope")):
                 for headers in ({"X-API-Key": secrets[0]}, {"Authorization": f"Bearer {secrets[1]}"}):
-                    url, content = f"{server.url}{path}?q={secrets[3]}", b"[" + body + b"]" if "batch" in path else body
-                    assert httpx.post(url, content=content, headers={**JSON, **headers}).status_code != 500
+                    url, content = f"{path}?q={secrets[3]}", b"[" + body + b"]" if "batch" in path else body
+                    assert client.post(url, content=content, headers={**JSON, **headers}).status_code != 500
         server.process.terminate()
         out, err = server.process.communicate(timeout=20)
     assert "cannot be written" in err
