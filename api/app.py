@@ -56,7 +56,7 @@ def create_app(given: Settings | None = None) -> Litestar:
         ),
         logging_config=None,
     )
-    lines = access_log.RequestLines(logging_config.is_json(chosen))
+    lines = access_log.RequestLines(logging_config.is_json(chosen), counted.lines_lost)
     app.asgi_handler = Middleware(FastPath(app.asgi_handler, serving, predictor), counted, lines, chosen.allowed_hosts)
     app.on_shutdown += [lines.close, counted.close]
     return app

@@ -107,7 +107,12 @@ def test_what_watches_the_server_reads_its_metrics() -> None:
     """Alerts and dashboard name only metrics that the server has."""
     page = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
     for name in ("alerts.yml", "grafana/dashboards/api.json"):
-        used = set(re.findall(r"\bapi_[a-z_]+", (ROOT / "deploy" / name).read_text(encoding="utf-8")))
+        used = set(
+            re.findall(
+                r"\b(?:api|http|prediction_log|process|python)_[a-z_]+",
+                (ROOT / "deploy" / name).read_text(encoding="utf-8"),
+            )
+        )
         assert used
         assert {metric for metric in used if f"`{re.sub('_(bucket|sum|count)$', '', metric)}`" not in page} == set()
 

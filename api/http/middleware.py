@@ -1,7 +1,8 @@
-"""Middleware for every request: the request id, the allowed hosts, the metrics and the access log.
+"""Middleware for every request: the request id, the trace id, the allowed hosts, the metrics and the access log.
 
 It wraps the whole framework, so that it also sees requests that no route takes (404, 405) and answers of the fast path,
-which sets `scope["path_template"]` itself.
+which sets `scope["path_template"]` itself. It sets `scope["request_id"]` and `scope["trace_id"]`, and afterwards reads
+`scope["key_name"]`, the name of the caller's API key.
 """
 
 import asyncio
@@ -23,6 +24,9 @@ from api.telemetry.metrics import Metrics
 HEADER = b"x-request-id"
 # A caller's own id of a request: safe in a header, a log line and a file name.
 _SAFE = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+# W3C Trace Context, section 3.2: version 00, trace id, parent id, flags; ids of zeros alone are invalid.
+TRACEPARENT = b"traceparent"
+_TRACE = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 # An orchestrator probes these at an address that nobody can know before.
 PROBES = ("/health", "/ready")
 # The status of a request whose client left before the answer: not in HTTP, the number is nginx's.
@@ -41,9 +45,11 @@ class Middleware:
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        identity = request_id(scope["headers"])
+        headers = scope["headers"]
+        identity = scope["request_id"] = request_id(headers)
+        scope["trace_id"] = trace_id(headers)
         REQUEST_ID.set(identity)
-        status = CLIENT_GONE
+        status = 500  # of Uvicorn, if an exception leaves the application
 
         async def noting(message: Message) -> None:
             nonlocal status
@@ -53,7 +59,7 @@ class Middleware:
             await send(message)
 
         try:
-            if self.hosts and scope["path"] not in PROBES and not self._knows_host(scope["headers"]):
+            if self.hosts and scope["path"] not in PROBES and not self._knows_host(headers):
                 error = problem(400, "the header Host names no host of this server (ALLOWED_HOSTS)")
                 request: Request[Any, Any, Any] = Request(scope)
                 await error.to_response(request).to_asgi_response(None, request)(scope, receive, noting)
@@ -61,10 +67,14 @@ class Middleware:
                 await self.app(scope, receive, noting)
         finally:
             seconds = time.perf_counter() - started
-            self.metrics.observe(scope.get("path_template", "other"), status, seconds)
+            # Uvicorn drops what is sent to a client that left and tells nobody; its own object, whose method `send` is,
+            # knows.
+            if getattr(getattr(send, "__self__", None), "disconnected", False):
+                status = CLIENT_GONE
+            path, key = scope.get("path_template", "other"), scope.get("key_name")
+            self.metrics.observe(scope.get("method", ""), path, status, key, seconds)
             if self.lines.wanted:
-                method = str(scope.get("method"))
-                self.lines.add(asyncio.get_running_loop(), identity, method, scope["path"], status, seconds)
+                self.lines.add(asyncio.get_running_loop(), scope, status, seconds)
 
     def _knows_host(self, headers: Headers) -> bool:
         """Return whether the header Host names an allowed host; *.example.com allows each host below a domain."""
@@ -79,3 +89,10 @@ def request_id(headers: Headers) -> str:
         if name == HEADER and _SAFE.fullmatch(value):
             return value.decode()
     return f"{_process}-{next(_numbers):x}"
+
+
+def trace_id(headers: Headers) -> str | None:
+    """Return the trace id, 32 hexadecimal digits, of the one valid header `traceparent`, else None."""
+    found = [value for name, value in headers if name == TRACEPARENT]
+    valid = _TRACE.fullmatch(found[0]) if len(found) == 1 else None
+    return valid[1].decode() if valid else None

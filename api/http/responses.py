@@ -32,7 +32,8 @@ class Feedback(msgspec.Struct, frozen=True):
 
 class Health(msgspec.Struct, frozen=True):
     """The state of the process. `ready`: a verified model is loaded, and the last write to the prediction log, if it is
-    required, succeeded. `artifacts`: the model files, first choice first, and whether each exists."""
+    required, succeeded. `artifacts`: the model files, first choice first, and whether the last look, each second, found
+    it."""
 
     status: str
     ready: bool
@@ -45,12 +46,14 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """The served model. `members` are the models of its prediction with their weights (none in format 1); a blend
-    has no `settings` of its own. `version` and `revision` (a git commit) are what promote noted, `md5` is of the file,
-    `training` has the sha256 of the training table and the cross-validated RMSE in the target's unit."""
+    """The served model. `unpromoted`: why it does not count as promoted, null if it does. `members` are the models of
+    its prediction with their weights (none in format 1); a blend has no `settings` of its own. `version` and `revision`
+    (a git commit) are what promote noted, `md5` is of the file, `training` has the sha256 of the training table and the
+    cross-validated RMSE in the target's unit."""
 
     family: str
     promoted: bool
+    unpromoted: str | None
     path: str
     md5: str
     version: str | None

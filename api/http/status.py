@@ -27,7 +27,7 @@ async def health(request: AnyRequest) -> Health:
     log: Log = request.app.state.log
     # The log is not tried: an orchestrator that gets no answer at once would kill the process.
     ready = serving.served is not None and not (log.required and log.reason)
-    return Health("ok", ready, serving.artifacts())
+    return Health("ok", ready, serving.artifacts)
 
 
 @read("/ready", summary="A prediction would be answered now", responses={503: _NOT_READY})
@@ -51,6 +51,7 @@ async def metadata(request: AnyRequest) -> Metadata:
     return Metadata(
         family=about.family,
         promoted=served.promoted,
+        unpromoted=served.unpromoted,
         path=served.path.as_posix(),
         md5=served.md5,
         revision=served.revision,

@@ -15,7 +15,7 @@ from pipeline.contract import dvc_records, signature
 from pipeline.contract.dvc_records import project_name
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.onnx_model import Model
-from pipeline.contract.paths import CHAMPION, MODEL
+from pipeline.contract.paths import CHAMPION, CHAMPION_RECORD, MODEL
 from pipeline.contract.wording import counted
 
 # Uvicorn's own logger: the served model stands among the lines of the start.
@@ -23,15 +23,26 @@ log = logging.getLogger("uvicorn.error")
 
 
 class Served(msgspec.Struct, frozen=True):
-    """A verified model and what is known of its file; `version` and `revision` (a git commit) may be unknown."""
+    """A verified model and what is known of its file; `version` and `revision` (a git commit) may be unknown.
+
+    `unpromoted`: why it does not count as promoted, None if it does.
+    """
 
     path: Path
     model: Model
     contract: Contract
     md5: str
-    promoted: bool
+    unpromoted: str | None
     version: str | None
     revision: str | None
+
+    @property
+    def promoted(self) -> bool:
+        return self.unpromoted is None
+
+    @property
+    def standing(self) -> str:
+        return "promoted" if self.promoted else f"unpromoted: {self.unpromoted}"
 
 
 class NoModelError(PipelineError):
@@ -39,12 +50,16 @@ class NoModelError(PipelineError):
 
 
 class Serving:
-    """The model that answers now: `served`, or None and the `reason`. Each request reads `served` once."""
+    """The model that answers now: `served`, or None and the `reason`. Each request reads `served` once.
+
+    `artifacts`: the files that the server would serve, first choice first, and whether the last look found each.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.served: Served | None = None
         self.reason = "the server is starting"
+        self.artifacts: dict[str, bool] = {}
 
     def now(self) -> Served:
         """Return the model that answers now.
@@ -56,19 +71,17 @@ class Serving:
         return self.served
 
     def start(self) -> None:
-        """Load the model; if none may serve, `reason` says why and the process lives on."""
+        """Load the model; if none may serve, `reason` says why and the process lives on.
+
+        Raises OSError if files cannot be read.
+        """
         try:
-            served = load(find(self.settings), self.settings)
-        except (PipelineError, OSError) as error:
+            self.served = load(find(self.settings), self.settings)
+        except PipelineError as error:
             self.reason = str(error)
             log.error("not ready: %s", error)
-            return
-        self.served = served
-        log.info("serving %s (%s)", summary(served), "promoted" if served.promoted else "unpromoted")
-
-    def artifacts(self) -> dict[str, bool]:
-        """Return the files that the server would serve, first choice first, and whether each exists now."""
-        return {path.as_posix(): path.is_file() for path in _candidates(self.settings)}
+        else:
+            log.info("serving %s (%s)", summary(self.served), self.served.standing)
 
 
 def find(settings: Settings) -> Path:
@@ -76,7 +89,7 @@ def find(settings: Settings) -> Path:
 
     Raises PipelineError if there is none.
     """
-    for path in _candidates(settings):
+    for path in candidates(settings):
         if path == settings.model_path or path.is_file():
             return path
     raise PipelineError(
@@ -113,10 +126,14 @@ def load(path: Path, settings: Settings) -> Served:
         raise PipelineError(f"{path} cannot serve, train it again: {type(error).__name__}: {error}") from error
     champion = dvc_records.champion()
     is_champion = md5 == champion.get("md5")
-    promoted = project_name(path) == CHAMPION.as_posix() or (is_champion and project_name(path) != MODEL.as_posix())
     revision = settings.git_revision or (champion.get("revision") if is_champion else None)
     version = champion.get("version") if is_champion else None
-    return Served(path, model, contract, md5, promoted, version, revision)
+    return Served(path, model, contract, md5, _unpromoted(path, md5, champion.get("md5")), version, revision)
+
+
+def candidates(settings: Settings) -> list[Path]:
+    """Return the files that the server would serve, first choice first."""
+    return [path for path in (settings.model_path, CHAMPION, MODEL) if path]
 
 
 def summary(served: Served) -> str:
@@ -125,5 +142,10 @@ def summary(served: Served) -> str:
     return f"{served.path}: {description.family}, {counted(len(description.features), 'feature')}, md5 {served.md5}"
 
 
-def _candidates(settings: Settings) -> list[Path]:
-    return [path for path in (settings.model_path, CHAMPION, MODEL) if path]
+def _unpromoted(path: Path, md5: str, promoted: str | None) -> str | None:
+    """Return why a file is not promoted, None if it is; `promoted` is the md5 that the champion's record names."""
+    if project_name(path) == MODEL.as_posix():
+        return f"{MODEL} is the pipeline's last result; `make promote` promotes it if the gate permits"
+    if promoted is None:
+        return f"no {CHAMPION_RECORD} names a promoted model; `make promote` writes it, and Git keeps it"
+    return None if md5 == promoted else f"{CHAMPION_RECORD} names another file, md5 {promoted}"

@@ -131,13 +131,11 @@ def compute(served: Served, rows: list[Asked], body: str | None = None) -> list[
     `body`: the digest of the request's body, where it has an idempotency key.
     """
     about = served.model.description
-    matrix = np.array([row.numbers for row, _, _ in rows], dtype=float)
+    matrix = served.model.inputs(np.array([row.numbers for row, _, _ in rows], dtype=float))
     results = served.model.predict(matrix).tolist()
-    learned = np.array([about.imputed.get(column.name, math.nan) for column in matrix_columns(about.columns)])
-    seen = np.where(np.isnan(matrix), learned, matrix)
-    if about.format == 1:  # such a model sees float32
-        seen = seen.astype(np.float32)
-    used = _encode_lines(seen.tolist()).decode().splitlines()
+    values = np.array([about.imputed.get(column.name, math.nan) for column in matrix_columns(about.columns)])
+    learned = served.model.inputs(values)
+    used = _encode_lines(np.where(np.isnan(matrix), learned, matrix).tolist()).decode().splitlines()
     time, md5, promoted = now(), served.md5, served.promoted
     entries = []
     for key, (row, sent, caller), as_json, result in zip(new_ids(time, len(rows)), rows, used, results, strict=True):

@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from api.model import loader
@@ -22,6 +23,7 @@ from pipeline.contract.errors import PipelineError
 log = logging.getLogger("uvicorn.error")
 
 POLL = 1.0  # seconds; a few stat calls each time
+PATIENCE = 10.0  # seconds that they may take: a network file system may hang
 # Seconds in which file and record may disagree: a promotion replaces one after the other, and who copies a model by
 # hand runs `dvc add` afterwards.
 GRACE = 15.0
@@ -37,14 +39,23 @@ class Reloader:
         self._serving = serving
         self._metrics = metrics
         self._asked = asyncio.Event()
-        self._seen = seen(serving)
+        # One thread of its own: a file system that hangs takes no other.
+        self._thread = ThreadPoolExecutor(1, "watch")
+        # The files of the last attempt to load a model; None if they could not be read.
+        self._seen: Seen | None = None
         # What is wrong with the files as they are now, and when to report it.
         self._trouble: tuple[str, float] | None = None
+        self._sick: str | None = None  # why the last look failed
 
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
         """Load the first model, and watch until the end."""
-        self._serving.start()
+        try:
+            now = self._see()
+            self._serving.start()
+            self._seen = now
+        except OSError as error:
+            self._failed(error)
         if self._serving.served:
             self._metrics.serves(self._serving.served)
         task = asyncio.create_task(self._watch())
@@ -57,6 +68,7 @@ class Reloader:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+            self._thread.shutdown(wait=False)
 
     async def _watch(self) -> None:
         while True:
@@ -64,24 +76,66 @@ class Reloader:
                 await asyncio.wait_for(self._asked.wait(), POLL)
             asked = self._asked.is_set()
             self._asked.clear()
-            self._metrics.refresh()
-            now = seen(self._serving)
-            if asked or now != self._seen:
-                self._seen = now
-                trouble = await self._try()
-                self._trouble = (trouble, time.monotonic() + (0 if asked else GRACE)) if trouble else None
-            if self._trouble and time.monotonic() >= self._trouble[1]:
-                self._refuse(self._trouble[0])
-                self._trouble = None
+            try:
+                self._metrics.refresh()
+                await self._look(asked)
+            except Exception as error:  # the watch goes on, whatever happens
+                self._failed(error)
+            else:
+                if self._sick:
+                    log.info("the model files can be watched again")
+                self._sick = None
+
+    async def _look(self, asked: bool) -> None:
+        """Look for another model, and try it.
+
+        Raises OSError or TimeoutError if the files cannot be read: the next look tries again.
+        """
+        look = asyncio.get_running_loop().run_in_executor(self._thread, self._see)
+        try:
+            now = await asyncio.wait_for(look, PATIENCE)
+        except TimeoutError:
+            raise TimeoutError(f"no answer within {PATIENCE} seconds") from None
+        if asked or now != self._seen:
+            trouble = await self._try()
+            self._seen = now
+            self._trouble = (trouble, time.monotonic() + (0 if asked else GRACE)) if trouble else None
+        if self._trouble and time.monotonic() >= self._trouble[1]:
+            self._refuse(self._trouble[0])
+            self._trouble = None
+
+    def _see(self) -> Seen:
+        self._serving.artifacts = {
+            path.as_posix(): path.is_file() for path in loader.candidates(self._serving.settings)
+        }
+        return seen(self._serving)
+
+    def _failed(self, error: Exception) -> None:
+        """Count a look that failed, and report it unless the last one failed as well in the same way."""
+        self._metrics.unwatched()
+        reason, served = f"{type(error).__name__}: {error}", self._serving.served
+        if reason == self._sick:
+            return
+        self._sick = reason
+        if served is None:
+            self._serving.reason = f"the model files cannot be read: {reason}"
+        log.error(
+            "the model files cannot be watched: %s; %s",
+            reason,
+            f"serving on with md5 {served.md5}" if served else "not ready",
+            exc_info=None if isinstance(error, OSError) else error,
+        )
 
     async def _try(self) -> str | None:
         """Swap the models; return what is wrong if that fails."""
         before = self._serving.served
         try:
             after = await asyncio.to_thread(loader.load, _path(self._serving), self._serving.settings)
-        except (PipelineError, OSError) as error:
+        except PipelineError as error:
             return str(error)
-        except Exception as error:  # the watch goes on, whatever happens
+        except OSError:
+            raise
+        except Exception as error:
             log.error("unexpected error while a model was checked", exc_info=error)
             return f"{type(error).__name__}: {error}"
         if before and _identity(before) == _identity(after):
@@ -90,7 +144,7 @@ class Reloader:
         self._serving.served = after
         self._metrics.serves(after)
         self._metrics.swapped("ok")
-        log.info("now serving %s (%s)", loader.summary(after), "promoted" if after.promoted else "unpromoted")
+        log.info("now serving %s (%s)", loader.summary(after), after.standing)
         return None
 
     def _refuse(self, reason: str) -> None:
@@ -104,7 +158,10 @@ class Reloader:
 
 def seen(serving: Serving) -> Seen:
     """Return a value that changes when another file is to be served, or when it, its DVC record or its signature is
-    written."""
+    written.
+
+    Raises OSError where it cannot be told.
+    """
     path = _path(serving)
     record = _stat(path.with_name(f"{path.name}.dvc"))
     # dvc.lock counts only without a record beside the model: it changes with every stage that runs.
@@ -122,12 +179,12 @@ def _path(serving: Serving) -> Path:
 
 
 def _identity(served: Served) -> tuple[object, ...]:
-    return served.path, served.md5, served.promoted, served.version, served.revision
+    return served.path, served.md5, served.unpromoted, served.version, served.revision
 
 
 def _stat(path: Path) -> Stat:
     try:
         found = os.stat(path)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import operator
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -25,7 +26,7 @@ log = logging.getLogger("uvicorn.error")
 class Log:
     """`pending`, `written` and `lost` count entries; lost ones were answered without a log, where that is allowed.
 
-    `seconds`: the time of the last transaction. `reason`: why nothing can be written now, None where it can.
+    `timed` is called with the seconds of each transaction. `reason`: why nothing can be written now, None where it can.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -33,7 +34,7 @@ class Log:
         self.database = connect(settings.prediction_log_url, settings.log_synchronous)
         self.reason: str | None = "not open yet"
         self.pending = self.written = self.lost = 0
-        self.seconds = 0.0
+        self.timed: Callable[[float], None] = lambda seconds: None
         self._limits = settings.log_max_days, settings.log_max_rows
         self._inline = self.database.dialect.name == "sqlite"
         self._thread = ThreadPoolExecutor(1, "log")
@@ -95,7 +96,7 @@ class Log:
             if self.reason is not None:
                 log.info("the prediction log can be written: %s", self.database.url.render_as_string())
                 self.reason = None
-            self.seconds = time.perf_counter() - begun
+            self.timed(time.perf_counter() - begun)
             return logged
 
     async def _persist(self, entries: list[Entry]) -> list[Entry]:

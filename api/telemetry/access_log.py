@@ -10,7 +10,10 @@ import sys
 import time
 from asyncio import AbstractEventLoop, TimerHandle
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -22,19 +25,21 @@ REQUESTS = logging.getLogger("api.requests")
 _PIECE = 4096
 MOST_WAITING = 256  # pieces
 _LONGEST_PATH = 200  # characters
+_DROPPED = "%d lines of requests were dropped: stdout could not be written"
 _DELAY = 0.1  # seconds that a line may wait for others
 
 
 class RequestLines:
     """Lines of requests, gathered for a moment and written without blocking, for one event loop.
 
-    If the reader is slow, up to MOST_WAITING pieces (1 MB) are buffered; later lines are dropped and counted. Requests
-    never wait.
+    What cannot be written (nobody reads stdout, its disk is full) waits, up to MOST_WAITING pieces (1 MB); later lines
+    are dropped, and `lost` is called with their number. Requests never wait.
     """
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, as_json: bool, lost: Callable[[int], None]) -> None:
         self.wanted = REQUESTS.isEnabledFor(logging.INFO)
         self._form = _json_line if as_json else _text_line
+        self._lost = lost
         self._lines: list[bytes] = []
         self._size = 0
         self._pieces: deque[bytes] = deque()
@@ -42,8 +47,9 @@ class RequestLines:
         self._timer: TimerHandle | None = None
         self._file: int | None = None
 
-    def add(self, loop: AbstractEventLoop, identity: str, method: str, path: str, status: int, seconds: float) -> None:
-        line = self._form(identity, method, _text(path), status, seconds)
+    def add(self, loop: AbstractEventLoop, scope: Any, status: int, seconds: float) -> None:
+        """Add the line of an answered request, whose ASGI scope has the entries of api.http.middleware."""
+        line = self._form(scope, status, seconds)
         if self._size + len(line) > _PIECE:
             self.flush()
         self._lines.append(line)
@@ -59,30 +65,34 @@ class RequestLines:
         if self._lines:
             self._pieces.append(b"".join(self._lines))
             self._lines, self._size = [], 0
-        try:
+        # ValueError: stdout is closed. Whatever it is, it may end: a disk gets space, a pipe another reader.
+        with suppress(OSError, ValueError):
             if self._file is None:
                 self._file = _open()
             while self._pieces:
-                os.write(self._file, self._pieces[0])
-                self._pieces.popleft()
-        except BlockingIOError:
-            pass
-        except (OSError, ValueError):
-            # Nobody reads any more, or stdout is closed: requests are answered without a line.
-            self.wanted = False
+                written = os.write(self._file, self._pieces[0])
+                self._pieces[0] = self._pieces[0][written:]
+                if not self._pieces[0]:
+                    self._pieces.popleft()
+        dropped = 0
         while len(self._pieces) > MOST_WAITING:
-            self._dropped += self._pieces.pop().count(b"\n")
+            dropped += self._pieces.pop().count(b"\n")
+        if dropped:
+            self._lost(dropped)
+            self._dropped += dropped
         if self._dropped and not self._pieces:
-            REQUESTS.warning("%d lines of requests were dropped: stdout was not read", self._dropped)
+            REQUESTS.warning(_DROPPED, self._dropped)
             self._dropped = 0
 
     def close(self) -> None:
         """Write what is left; a slow reader has one second."""
         deadline = time.monotonic() + 1
         self.flush()
-        while self.wanted and self._pieces and time.monotonic() < deadline:
+        while self._pieces and time.monotonic() < deadline:
             time.sleep(0.02)
             self.flush()
+        if left := self._dropped + sum(piece.count(b"\n") for piece in self._pieces):
+            REQUESTS.warning(_DROPPED, left)
 
 
 def _open() -> int:
@@ -106,11 +116,15 @@ def _text(path: str) -> str:
     return path[:_LONGEST_PATH].encode(errors="replace").decode()
 
 
-def _json_line(identity: str, method: str, path: str, status: int, seconds: float) -> bytes:
-    # An f-string: an encoder takes twice as long. The id is safe as it is (api.http.middleware), the rest is quoted.
+def _json_line(scope: Any, status: int, seconds: float) -> bytes:
+    # An f-string: an encoder takes twice as long. The ids are safe as they are (api.http.middleware), the rest is
+    # quoted.
+    trace, key = scope.get("trace_id"), scope.get("key_name")
+    more = (f',"trace_id":"{trace}"' if trace else "") + (f',"key":{_quoted(key)}' if key else "")
     return (
-        f'{{"time":"{stamp(time.time())}","level":"INFO","message":"request","request_id":"{identity}",'
-        f'"method":{_quoted(method)},"path":{_quoted(path)},"status":{status},"ms":{seconds * 1000:.3f}}}\n'
+        f'{{"time":"{stamp(time.time())}","level":"INFO","message":"request","request_id":"{scope["request_id"]}"{more},'
+        f'"method":{_quoted(scope.get("method", ""))},"path":{_quoted(_text(scope["path"]))},"status":{status},'
+        f'"ms":{seconds * 1000:.3f}}}\n'
     ).encode()
 
 
@@ -119,6 +133,10 @@ def _quoted(text: str) -> str:
     return msgspec.json.encode(text).decode()
 
 
-def _text_line(identity: str, method: str, path: str, status: int, seconds: float) -> bytes:
+def _text_line(scope: Any, status: int, seconds: float) -> bytes:
+    path, trace, key = _text(scope["path"]), scope.get("trace_id"), scope.get("key_name")
     shown = path if path.isprintable() else repr(path)
-    return f"INFO:     {method} {shown} {status} {seconds * 1000:.1f} ms {identity}\n".encode()
+    more = (f" trace {trace}" if trace else "") + (f" key {key}" if key else "")
+    return (
+        f"INFO:     {scope.get('method', '')} {shown} {status} {seconds * 1000:.1f} ms {scope['request_id']}{more}\n"
+    ).encode()

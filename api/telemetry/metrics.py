@@ -4,6 +4,7 @@ Litestar's own middleware is not used: it sees only what routes answer, labels b
 any number of series), and shares its counts between all applications of a process.
 
 With PROMETHEUS_MULTIPROC_DIR set, as `python -m api` does for several workers, each answer has the sums of all workers.
+Series of a process alone (process_*, python_*) are left out then: they would be those of whichever worker answers.
 """
 
 import os
@@ -11,7 +12,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.exposition import generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
@@ -28,6 +38,8 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series be
 LATENCY = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 # Standard deviations of the training target around its median; training hardly saw what lies beyond.
 SPREAD = [step / 2 for step in range(-6, 7)]
+# Others are one series: callers must not make any.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # The label of a mistake in a field that the schema does not have: callers must not make series.
 NO_COLUMN = "(no column)"
 
@@ -52,13 +64,18 @@ class Metrics:
         gauge = partial(Gauge, registry=self._registry)
         histogram = partial(Histogram, registry=self._registry)
         if not self._several:
-            ProcessCollector(registry=self._registry)
-        self._requests = counter("api_requests", "Requests by route and status", ["path", "status"])
-        self._seconds = histogram("api_request_seconds", "Time to the whole answer", ["path"], buckets=LATENCY)
+            for of_process in (ProcessCollector, PlatformCollector, GCCollector):
+                of_process(registry=self._registry)
+        about = "Requests by route and status, and the name of the caller's key"
+        self._requests = counter("http_requests", about, ["method", "path", "status", "key"])
+        about = "Time to the whole answer"
+        self._seconds = histogram("http_request_duration_seconds", about, ["method", "path"], buckets=LATENCY)
+        self._lines_lost = counter("api_access_log_lost", "Lines of requests that could not be written")
         self._rejected = counter("api_rejected", "Mistakes in refused bodies by feature and kind", ["field", "problem"])
         self._swaps = counter("api_model_swaps", "Models that replaced the served one, or tried", ["result"])
         for result in ("ok", "refused"):
             self._swaps.labels(result)
+        self._unwatched = counter("api_model_watch_errors", "Looks at the model files that failed")
         self._model = gauge(
             "api_model",
             "1 for the model that is served",
@@ -66,25 +83,34 @@ class Metrics:
             multiprocess_mode="livemax",
         )
         self._pending = gauge("api_log_pending", "Predictions not durable yet", multiprocess_mode="livesum")
-        self._transaction = gauge("api_log_seconds", "Time of the last transaction", multiprocess_mode="livemax")
+        about = "Time of the prediction log's transactions"
+        log.timed = histogram("prediction_log_transaction_seconds", about, buckets=LATENCY).observe
         self._written = counter("api_log_written", "Predictions in the log")
         self._lost = counter("api_log_lost", "Predictions answered and not logged")
         self._known = (0, 0)  # entries written and lost, as counted so far
         self._drift = gauge("api_drift", "1 for the last drift verdict", ["verdict"], multiprocess_mode="mostrecent")
-        self._count: dict[tuple[str, int], Callable[[], None]] = {}
-        self._time: dict[str, Callable[[float], None]] = {}
-        self._predictions: Distribution | None = None
-        self._training: Training | None = None
+        self._observers: dict[tuple[str, str, int, str | None], tuple[Callable[[], None], Callable[[float], None]]] = {}
+        self._distributions: Distribution | None = None
+        self._predictions: Distribution | None = None  # of the served model
         self._labels: tuple[str, ...] = ()
 
-    def observe(self, path: str, status: int, seconds: float) -> None:
-        """Count one answered request; `path` is a route's template, for callers must not make series."""
-        count = self._count.get((path, status))
-        if count is None:
-            count = self._count[path, status] = self._requests.labels(path, str(status)).inc
-            self._time[path] = self._seconds.labels(path).observe
-        count()
-        self._time[path](seconds)
+    def observe(self, method: str, path: str, status: int, key: str | None, seconds: float) -> None:
+        """Count one answered request; `path` is a route's template, for callers must not make series.
+
+        `key`: the name of the caller's key, None without keys.
+        """
+        if method not in METHODS:
+            method = "other"
+        found = self._observers.get((method, path, status, key))
+        if found is None:
+            count = self._requests.labels(method, path, str(status), key or "").inc
+            found = self._observers[method, path, status, key] = count, self._seconds.labels(method, path).observe
+        found[0]()
+        found[1](seconds)
+
+    def lines_lost(self, lines: int) -> None:
+        """Count lines of requests that could not be written."""
+        self._lines_lost.inc(lines)
 
     def rejected(self, mistakes: Sequence[Mistake], schema: Schema) -> None:
         """Count each mistake of a refused body."""
@@ -95,22 +121,26 @@ class Metrics:
 
     def serves(self, served: Served) -> None:
         """Note the model that answers from now on."""
-        if self._labels and self._several:
-            self._model.labels(*self._labels).set(0)  # what several processes share cannot be taken away
-        elif self._labels:
-            self._model.remove(*self._labels)
-        about = served.model.description
-        labels = (served.md5, about.family, str(served.promoted).lower(), served.revision or "")
-        self._model.labels(*labels).set(1)
-        self._labels = labels
-        if about.training != self._training:
-            if self._predictions:
-                self._registry.unregister(self._predictions)
-            edges = buckets(about.training)
-            self._predictions = Distribution(
-                "api_predictions", "Predictions, in the target's unit", registry=self._registry, buckets=edges
-            )
-            self._training = about.training
+        about, before = served.model.description, self._labels
+        if before and self._several:
+            self._model.labels(*before).set(0)  # what several processes share cannot be taken away
+        elif before:
+            self._model.remove(*before)
+        self._labels = served.md5, about.family, str(served.promoted).lower(), served.revision or ""
+        self._model.labels(*self._labels).set(1)
+        if before and before[0] == served.md5:
+            return
+        if self._distributions:
+            self._registry.unregister(self._distributions)
+        # A label for the model: what several processes share keeps the counts of earlier ones, which had other edges.
+        self._distributions = Distribution(
+            "api_predictions",
+            "Predictions by model, in the target's unit",
+            ["md5"],
+            registry=self._registry,
+            buckets=buckets(about.training),
+        )
+        self._predictions = self._distributions.labels(served.md5)
 
     def predicted(self, predictions: Sequence[float]) -> None:
         """Count predictions, in the target's unit."""
@@ -120,6 +150,10 @@ class Metrics:
     def swapped(self, result: str) -> None:
         """Count a swap: `ok` or `refused`."""
         self._swaps.labels(result).inc()
+
+    def unwatched(self) -> None:
+        """Count a look at the model files that failed."""
+        self._unwatched.inc()
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
@@ -140,7 +174,6 @@ class Metrics:
         self._written.inc(self._known[0] - written)
         self._lost.inc(self._known[1] - lost)
         self._pending.set(self._log.pending)
-        self._transaction.set(self._log.seconds)
 
     def close(self) -> None:
         """Take the gauges of this process, which ends, out of those that several share."""

@@ -48,11 +48,15 @@ class Model:
 
     def predict(self, matrix: np.ndarray) -> np.ndarray:
         """Return float64 [rows, 3] (prediction, lower, upper) for a matrix [rows, features], NaN where missing."""
-        matrix = np.asarray(matrix, dtype=self._dtype)
+        matrix = self.inputs(matrix)
         starts = range(0, max(len(matrix), 1), ROWS_AT_ONCE)
         pieces = [self._session.run(OUTPUTS, {INPUT: matrix[start : start + ROWS_AT_ONCE]}) for start in starts]
         answers = [np.concatenate(piece, axis=1, dtype=float) for piece in pieces]
         return np.vstack(answers) if len(answers) > 1 else answers[0]
+
+    def inputs(self, matrix: np.ndarray) -> np.ndarray:
+        """Return a matrix of the numbers that the graph takes: float32 in a file of format 1, else float64."""
+        return np.asarray(matrix, dtype=self._dtype)
 
     def verify(self) -> None:
         """Replay the golden rows; raises PipelineError where the outputs differ from those at the export."""

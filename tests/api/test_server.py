@@ -1,10 +1,13 @@
 """A real server in its own process, on the loopback: what users start."""
 
 import contextlib
+import itertools
 import json
 import os
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,7 +19,7 @@ import pytest
 
 from api import settings
 from api.__main__ import main
-from tests.api.conftest import Example, row
+from tests.api.conftest import JSON, Example, row, until
 
 ROOT = Path(__file__).parents[2]
 # Run the command's own main, and tell what the process has imported when it ends.
@@ -142,6 +145,54 @@ def test_sigterm_finishes_requests_and_flushes(server: Server) -> None:
     [line] = [json.loads(line) for line in out.splitlines() if "the-last" in line]
     assert (line["path"], line["status"], line["request_id"]) == ("/predict", 200, "the-last")
     assert all(json.loads(line)["level"] == "INFO" for line in err.splitlines())
+
+
+def test_a_client_that_leaves_is_counted(server: Server, tmp_path: Path) -> None:
+    """A request whose client leaves before the answer, or in the middle of its body, has status 499 in the metrics and
+    in its line; what was predicted is in the log."""
+    content = json.dumps(row()).encode()
+    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n"
+    lock = sqlite3.connect(tmp_path / "data/log/predictions.db", isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")  # an answer waits for it
+    for name, body in (("early", content), ("half", content[:20])):
+        with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=20) as connection:
+            connection.sendall(f"{head}X-Request-Id: {name}\r\n\r\n".encode() + body)
+            time.sleep(0.3)
+    time.sleep(0.3)
+    lock.execute("ROLLBACK")
+    gone = 'http_requests_total{key="",method="POST",path="/predict",status="499"} 2.0\n'
+    until(lambda: gone in httpx.get(f"{server.url}/metrics").text)
+    server.process.terminate()
+    out, _ = server.process.communicate(timeout=20)
+    lines = {line["request_id"]: line["status"] for line in map(json.loads, out.splitlines()[:-1])}
+    assert (lines["early"], lines["half"]) == (499, 499)
+    assert lock.execute("SELECT count(*) FROM predictions").fetchone() == (1,)
+    lock.close()
+
+
+def test_no_log_has_a_key_or_a_body(example: Example, tmp_path: Path) -> None:
+    """Whatever is sent, and although the prediction log fails, neither stdout nor stderr has an API key, or a part of a
+    body or of a query."""
+    secrets = ["the-valid-key", "a-wrong-key", "in-the-body", "in-the-query"]
+    bodies = [
+        json.dumps(change).encode() for change in (row(distrito=secrets[2]), row(note=secrets[2], listing=secrets[2]))
+    ]
+    bodies += [b'{"in-the-body": ', b"in-the-body\0\xff", b'"\\ud800in-the-body"', b"[" * 5000 + b'"in-the-body"']
+    bodies += [json.dumps({"id": each, "actual": 1}).encode() for each in (secrets[2], "\ud800" + secrets[2])]
+    variables = {"MODEL_PATH": str(example.path), "API_KEYS": secrets[0], "LOG_LEVEL": "debug"}
+    with Server(tmp_path, **variables) as server, httpx.Client(base_url=server.url) as client:
+        for moment in ("well", "sick"):
+            if moment == "sick":
+                shutil.rmtree(tmp_path / "data")
+                (tmp_path / "data").write_text("in the way")
+            for body, path in itertools.product(bodies, ("/predict", "/predict/batch", "/feedback", "/nope")):
+                for headers in ({"X-API-Key": secrets[0]}, {"Authorization": f"Bearer {secrets[1]}"}):
+                    url, content = f"{path}?q={secrets[3]}", b"[" + body + b"]" if "batch" in path else body
+                    assert client.post(url, content=content, headers={**JSON, **headers}).status_code != 500
+        server.process.terminate()
+        out, err = server.process.communicate(timeout=20)
+    assert "cannot be written" in err
+    assert [secret for secret in secrets if secret in out + err] == []
 
 
 def test_text_for_people(example: Example, tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 """API keys, allowed hosts and request ids."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from litestar.routes import HTTPRoute
 
 from api.http import auth
+from api.http.middleware import Middleware
 from api.keys import SCOPES, parse
 from tests.api.conftest import Client, Example, row, serving
 from tests.api.http.test_predict import assert_problem
@@ -172,3 +175,39 @@ def test_the_callers_request_id_is_kept(client: Client, sent: str, kept: bool) -
     """A sane X-Request-Id comes back; what could break a log line or a header does not."""
     answer = client.get("/health", headers={"X-Request-Id": sent})
     assert (answer.headers["x-request-id"] == sent) is kept
+
+
+TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+@pytest.mark.parametrize(
+    ("sent", "trace"),
+    [
+        ([], None),
+        ([f"00-{TRACE}-{PARENT}-01"], TRACE),
+        ([f"00-{TRACE}-{PARENT}-01", f"00-{TRACE}-{PARENT}-01"], None),
+        ([f"01-{TRACE}-{PARENT}-01"], None),
+        ([f"00-{TRACE}-{PARENT}-01-x"], None),
+        ([f"00-{TRACE}-{PARENT}"], None),
+        ([f"00-{TRACE.upper()}-{PARENT}-01"], None),
+        ([f"00-{'0' * 32}-{PARENT}-01"], None),
+        ([f"00-{TRACE}-{'0' * 16}-01"], None),
+        ([f"00-{TRACE}-{PARENT}-0g"], None),
+        ([""], None),
+    ],
+)
+def test_what_is_known_of_a_request(sent: list[str], trace: str | None) -> None:
+    """The scope has the request id, and the trace id of one valid `traceparent` (W3C Trace Context). Metrics and access
+    log get the name of the key that the application found."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert (scope["request_id"], scope["trace_id"]) == ("mine", trace)
+        scope |= {"key_name": "shop", "path_template": "/predict"}
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    metrics, lines = Mock(), Mock()
+    headers = [(b"x-request-id", b"mine"), *((b"traceparent", value.encode()) for value in sent)]
+    scope: Any = {"type": "http", "method": "POST", "path": "/predict", "headers": headers}
+    asyncio.run(Middleware(app, metrics, lines, ())(scope, Mock(), AsyncMock()))
+    assert metrics.observe.call_args.args[:4] == ("POST", "/predict", 200, "shop")
+    assert lines.add.call_args.args[1:3] == (scope, 200)

@@ -15,6 +15,7 @@ from pipeline.contract.description import Member
 from pipeline.contract.onnx_model import Model
 from pipeline.tables.atomic_files import digest
 from tests.api.conftest import Client, Example, serving
+from tests.api.model.test_reloader import put
 from tests.conftest import ROOT
 
 STATIC = ROOT / "api/http/static"
@@ -113,7 +114,7 @@ def test_the_page_says_what_is_served(example: Example, tmp_path: Path, monkeypa
         assert "not promoted" in client.get("/").text
         assert "test rows" not in client.get("/").text
         assert "Drift" not in client.get("/").text
-    shutil.copy(example.path, champion)
+    put(champion, example)
     for name in ("evaluate", "drift"):
         shutil.copy(ROOT / f"metrics/{name}.json", tmp_path / "metrics")
     with serving(tmp_path) as client:

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -144,6 +145,16 @@ def test_a_sum_beyond_float32_is_refused(tmp_path: Path) -> None:
         content = assert_problem(client.post("/predict/batch", json=[usual, beyond]), 422)
         assert "of row 1" in content["detail"]
         assert logged(client) == []
+
+
+def test_the_log_has_what_the_model_saw(tmp_path: Path) -> None:
+    """`used` has the numbers as the model file takes them: rounded to float32 by a file of format 1."""
+    body = {"area": 100.1, "rooms": 3, "garden": True, "street": "north", "built": 2000}
+    with serving(tmp_path, model_path=ROOT / "tests/models/format1-ridge.onnx") as client:
+        client.post("/predict", json=body).raise_for_status()
+        used = json.loads(logged(client)[0]["used"])
+        assert used[0] == float(np.float32(100.1)) != 100.1
+        assert used == [float(np.float32(number)) for number in used]
 
 
 def test_a_far_row_is_answered_inside_the_bounds(client: Client) -> None:

@@ -15,7 +15,7 @@ import yaml
 from api.commands import check
 from pipeline.contract.onnx_model import KEY
 from pipeline.tables.atomic_files import digest
-from tests.api.conftest import Example, row, serving
+from tests.api.conftest import Example, row, serving, until
 from tests.api.model.test_reloader import CHAMPION, WORKSPACE, record
 from tests.conftest import ROOT
 
@@ -63,9 +63,27 @@ def reason(**settings: Any) -> str:
 def test_the_champion_comes_before_the_workspace_model(put: Callable[..., str]) -> None:
     """models/champion.onnx is served where it exists, as promoted."""
     md5 = put(CHAMPION)
+    record(CHAMPION, md5)
     put(WORKSPACE, another)
     about = metadata()
     assert (about["path"], about["md5"], about["promoted"]) == ("models/champion.onnx", md5, True)
+    assert about["unpromoted"] is None
+
+
+@pytest.mark.parametrize("content", [None, {"outs": [{"md5": "0" * 32, "path": "another.onnx"}]}])
+def test_a_champion_without_its_record_is_unpromoted(
+    put: Callable[..., str], content: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file in the champion's place that DVC's record does not name is served as unpromoted; /metadata and the line of
+    the start say why."""
+    caplog.set_level("INFO", "uvicorn.error")
+    put(CHAMPION)
+    if content:
+        Path("models/champion.onnx.dvc").write_text(yaml.safe_dump(content))
+    about = metadata()
+    assert about["promoted"] is False
+    assert "models/champion.onnx.dvc" in about["unpromoted"]
+    assert f"(unpromoted: {about['unpromoted']})" in caplog.text
 
 
 def test_the_workspace_model_is_unpromoted(put: Callable[..., str]) -> None:
@@ -73,6 +91,7 @@ def test_the_workspace_model_is_unpromoted(put: Callable[..., str]) -> None:
     record(CHAMPION, put(WORKSPACE))
     about = metadata()
     assert (about["path"], about["promoted"]) == ("models/model.onnx", False)
+    assert about["unpromoted"].startswith("models/model.onnx is the pipeline's last result")
 
 
 def test_model_path_comes_first(put: Callable[..., str]) -> None:
@@ -82,12 +101,13 @@ def test_model_path_comes_first(put: Callable[..., str]) -> None:
     put(Path("copy.onnx"))
     mine = metadata(model_path=Path("mine.onnx"))
     assert (mine["md5"], mine["promoted"]) == (other, False)
+    assert mine["unpromoted"] == f"models/champion.onnx.dvc names another file, md5 {champion}"
     assert metadata(model_path=Path("copy.onnx"))["promoted"]
     assert metadata(model_path=CHAMPION.absolute())["promoted"]
 
 
 def test_health_tells_which_files_are_there(put: Callable[..., str]) -> None:
-    """/health lists the files in the order in which they are taken, as they are now."""
+    """/health lists the files in the order in which they are taken, as the last look found them."""
     put(WORKSPACE)
     with serving(Path(), model_path=Path("away.onnx")) as client:
         assert list(client.get("/health").json()["artifacts"].items()) == [
@@ -96,7 +116,7 @@ def test_health_tells_which_files_are_there(put: Callable[..., str]) -> None:
             ("models/model.onnx", True),
         ]
         WORKSPACE.unlink()
-        assert not any(client.get("/health").json()["artifacts"].values())
+        until(lambda: not any(client.get("/health").json()["artifacts"].values()))
 
 
 def test_no_model_at_all(put: Callable[..., str]) -> None:

@@ -89,7 +89,10 @@ def test_swaps_under_load_lose_nothing(tmp_path: Path, example: Example, dearer:
         assert prediction == pytest.approx(expected[md5], rel=1e-4)
     assert {md5 for md5, _ in load.answers} == set(expected)
     assert 'api_model_swaps_total{result="refused"} 0.0' in metrics
-    assert f'api_requests_total{{path="/predict",status="200"}} {float(len(load.answers))}' in metrics
+    assert (
+        f'http_requests_total{{key="",method="POST",path="/predict",status="200"}} {float(len(load.answers))}'
+        in metrics
+    )
 
 
 def md5_of(model: Example) -> str:

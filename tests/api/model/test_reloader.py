@@ -1,10 +1,14 @@
 """Hot reload: another model without a restart."""
 
+import errno
 import json
+import os
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -42,11 +46,30 @@ def served(client: Client) -> Any:
 
 
 def swaps(client: Client, result: str) -> float:
+    return metric(client, f'api_model_swaps_total{{result="{result}"}}')
+
+
+def metric(client: Client, series: str) -> float:
     return next(
         float(line.rsplit(" ", 1)[1])
         for line in client.get("/metrics").text.splitlines()
-        if line.startswith(f'api_model_swaps_total{{result="{result}"}}')
+        if line.startswith(f"{series} ")
     )
+
+
+@contextmanager
+def sick(kind: type[Exception], *arguments: Any) -> Iterator[None]:
+    """Every look at a file in `models/` raises this."""
+    stat = os.stat
+
+    def fail(path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
+        if not isinstance(path, int) and "models" in Path(path).parts:
+            raise kind(*arguments)
+        return stat(path, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "stat", fail)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -156,3 +179,57 @@ def test_the_first_champion_replaces_the_workspace_model(example: Example, deare
         md5 = put(CHAMPION, dearer)
         until(lambda: served(client) == md5)
         assert client.get("/metadata").json()["promoted"] is True
+
+
+@pytest.mark.parametrize("error", [(OSError, errno.EACCES), (OSError, errno.EIO), (OSError, errno.ESTALE), (KeyError,)])
+def test_files_that_cannot_be_seen_end_no_watch(
+    example: Example, dearer: Example, error: tuple[Any, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever a look at the files raises, the old model serves, /health is 200, each failure is counted and one is
+    logged; afterwards the next model is taken."""
+    caplog.set_level("INFO", "uvicorn.error")
+    old = put(WORKSPACE, example)
+    with serving(Path()) as client:
+        with sick(error[0], *error[1:], "broke"):
+            until(lambda: metric(client, "api_model_watch_errors_total") >= 3)
+            assert client.get("/health").json()["ready"] is True
+            assert served(client) == old
+        md5 = put(CHAMPION, dearer)
+        until(lambda: served(client) == md5)
+        assert swaps(client, "refused") == 0
+    assert caplog.text.count("the model files cannot be watched") == 1
+    assert caplog.text.count("can be watched again") == 1
+
+
+def test_a_start_without_sight_of_the_files(example: Example, caplog: pytest.LogCaptureFixture) -> None:
+    """A server whose files cannot be seen at the start says why, lives, and serves once they can, although none has
+    changed."""
+    md5 = put(CHAMPION, example)
+    with ExitStack() as stack:
+        with sick(OSError, errno.EIO, "broke"):
+            client = stack.enter_context(serving(Path()))
+            assert "broke" in client.get("/ready").json()["detail"]
+            assert client.get("/health").status_code == 200
+        until(lambda: served(client) == md5)
+    assert "not ready" in caplog.text
+
+
+def test_a_file_that_can_be_read_only_later(client: Client, dearer: Example) -> None:
+    """A new model whose content cannot be read is tried again until it can be."""
+    content, md5 = dearer.path.read_bytes(), digest(dearer.path, "md5")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "read_bytes", Mock(side_effect=OSError(errno.ESTALE, "stale")))
+        replace(CHAMPION, content)
+        record(CHAMPION, md5)
+        until(lambda: metric(client, "api_model_watch_errors_total") >= 2)
+    until(lambda: served(client) == md5)
+    assert swaps(client, "refused") == 0
+
+
+def test_a_watch_that_hangs_is_told(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that does not answer stops no request, and is counted."""
+    monkeypatch.setattr(reloader, "PATIENCE", 0.1)
+    seen = reloader.seen
+    monkeypatch.setattr(reloader, "seen", lambda serving: (time.sleep(0.5), seen(serving))[1])
+    until(lambda: metric(client, "api_model_watch_errors_total") >= 2)
+    assert client.post("/predict", json=row()).status_code == 200

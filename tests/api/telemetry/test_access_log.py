@@ -1,11 +1,14 @@
 """The access log, and the lines of the log of the process."""
 
 import asyncio
+import errno
 import json
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -15,13 +18,18 @@ from api.telemetry.access_log import RequestLines
 from api.telemetry.logging_config import REQUEST_ID, JsonFormatter
 
 
-def written(capfdbinary: Any, as_json: bool, paths: list[str]) -> list[bytes]:
+def request(path: str, **more: str) -> dict[str, Any]:
+    """The scope of a request, as the middleware leaves it."""
+    return {"method": "GET", "path": path, "request_id": "id-1", "trace_id": None, **more}
+
+
+def written(capfdbinary: Any, as_json: bool, paths: list[str], **more: str) -> list[bytes]:
     """The lines of requests for these paths."""
 
     async def act() -> None:
-        lines = RequestLines(as_json)
+        lines = RequestLines(as_json, Mock())
         for path in paths:
-            lines.add(asyncio.get_running_loop(), "id-1", "GET", path, 200, 0.0012346)
+            lines.add(asyncio.get_running_loop(), request(path, **more), 200, 0.0012346)
         lines.flush()
 
     asyncio.run(act())
@@ -42,6 +50,17 @@ def test_a_request_as_json(capfdbinary: Any) -> None:
         "status": 200,
         "ms": 1.235,
     }
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_the_trace_and_the_name_of_the_key(capfdbinary: Any, as_json: bool) -> None:
+    """A line has the trace id and the name of the caller's key where there are some."""
+    [line] = written(capfdbinary, as_json, ["/predict"], trace_id="0af7651916cd43dd8448eb211c80319c", key_name="shop")
+    if as_json:
+        content = json.loads(line)
+        assert (content["trace_id"], content["key"]) == ("0af7651916cd43dd8448eb211c80319c", "shop")
+    else:
+        assert line.endswith(b" ms id-1 trace 0af7651916cd43dd8448eb211c80319c key shop")
 
 
 @pytest.mark.parametrize("as_json", [True, False])
@@ -70,9 +89,9 @@ def test_a_reader_that_does_not_read_stops_nothing(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(access_log, "MOST_WAITING", 3)
 
         async def act() -> None:
-            lines = RequestLines(True)
+            lines = RequestLines(True, Mock())
             for _ in range(2000):
-                lines.add(asyncio.get_running_loop(), "id-1", "GET", "/predict", 200, 0.001)
+                lines.add(asyncio.get_running_loop(), request("/predict"), 200, 0.001)
             first = os.read(read, 2**20)
             lines.flush()
             content = first + os.read(read, 2**20)
@@ -83,17 +102,61 @@ def test_a_reader_that_does_not_read_stops_nothing(monkeypatch: pytest.MonkeyPat
     os.close(read)
 
 
+def test_a_disk_that_was_full_gets_later_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While the disk is full lines wait, the later ones are dropped and counted; once it has space, the log goes on."""
+    lost = Mock()
+    monkeypatch.setattr(access_log, "MOST_WAITING", 2)
+    with open("/dev/full", "w") as stdout, open(tmp_path / "log", "w") as file:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        lines = RequestLines(True, lost)
+
+        async def act() -> None:
+            for number in range(200):
+                lines.add(asyncio.get_running_loop(), request(f"/{number}"), 200, 0.001)
+            lines.flush()
+            os.dup2(file.fileno(), stdout.fileno())
+            lines.add(asyncio.get_running_loop(), request("/last"), 200, 0.001)
+            lines.flush()
+
+        asyncio.run(act())
+        found = [json.loads(line)["path"] for line in (tmp_path / "log").read_text().splitlines()]
+    dropped = sum(call.args[0] for call in lost.call_args_list)
+    assert found == [f"/{number}" for number in range(200 - dropped)] + ["/last"]
+    assert 0 < dropped < 200
+    assert f"{dropped} lines of requests were dropped" in caplog.text
+
+
+def test_a_line_that_is_half_written_is_completed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If only a part of a piece fits on the disk, the rest follows later."""
+    pieces = []
+
+    def write(file: int, content: bytes) -> int:
+        if len(pieces) == 1:
+            pieces.append(b"")
+            raise OSError(errno.ENOSPC, "full")
+        pieces.append(content[:40])
+        return len(pieces[-1])
+
+    monkeypatch.setattr(os, "write", write)
+    lines = RequestLines(True, Mock())
+    lines._lines = [line := b"x" * 99 + b"\n"]
+    lines.flush()
+    lines.flush()
+    assert b"".join(pieces) == line
+
+
 def test_a_closed_stdout_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If nobody reads the lines any more they are no longer written, and requests are answered as before."""
+    """If nobody reads the lines any more, requests are answered as before, and the end waits for a second only."""
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "w") as broken:
         monkeypatch.setattr(sys, "stdout", broken)
-        lines = RequestLines(True)
-        lines.wanted = True
+        lines = RequestLines(True, Mock())
         lines._lines = [b"x\n"]
         lines.flush()
-    assert lines.wanted is False
+        lines.close()
 
 
 def test_the_id_of_the_request_stands_in_its_lines() -> None:
