@@ -60,6 +60,8 @@ def main() -> None:
         "timeout_graceful_shutdown": GRACE,
         "timeout_worker_healthcheck": GRACE,
         "server_header": False,
+        "http": "api.http.protocol:Protocol",
+        "ws": "none",
     }
     if chosen.workers == 1:
         uvicorn.run(APPLICATION, **options)

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from litestar import Response, get
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from api.http import auth, errors
+from api.http import auth, draining, errors
 from api.http.body import AnyRequest
 from api.http.responses import Health, Metadata, Ready
 from api.model.loader import Served, Serving
@@ -16,7 +16,7 @@ _METRICS = CONTENT_TYPE_LATEST.partition("; charset")[0]
 
 _NO_MODEL = errors.documented(503, "No verified model is loaded; the detail says why")
 _NOT_READY = errors.documented(
-    503, "No verified model is loaded, or the prediction log cannot be written; the detail says why"
+    503, "No verified model is loaded, the prediction log cannot be written, or the server stops; the detail says why"
 )
 
 
@@ -25,12 +25,14 @@ async def health(request: AnyRequest) -> Health:
     serving: Serving = request.app.state.serving
     log: Log = request.app.state.log
     # The log is not tried: an orchestrator that gets no answer at once would kill the process.
-    ready = serving.served is not None and not (log.required and log.reason)
+    ready = serving.served is not None and not (log.required and log.reason) and not draining.begun
     return Health("ok", ready, serving.artifacts())
 
 
 @get("/ready", operation_id="ready", summary="A prediction would be answered now", responses={503: _NOT_READY})
 async def ready(request: AnyRequest) -> Ready:
+    if draining.begun:
+        raise errors.problem(HTTPStatus.SERVICE_UNAVAILABLE, "the server stops soon (DRAIN_SECONDS): send no more here")
     served = request.app.state.serving.now()
     log: Log = request.app.state.log
     if log.required and (reason := await log.probe()):

@@ -40,6 +40,7 @@ def test_every_variable_is_read() -> None:
         "LOG_MAX_DAYS": ("4", 4),
         "LOG_MAX_ROWS": ("5", 5),
         "PORT": ("6", 6),
+        "DRAIN_SECONDS": ("7", 7),
     }
     assert set(given) == set(settings.NAMES)
     expected = Settings(**{name.lower(): value for name, (_, value) in given.items()})
