@@ -32,7 +32,8 @@ class Feedback(msgspec.Struct, frozen=True):
 
 class Health(msgspec.Struct, frozen=True):
     """The state of the process. `ready`: a verified model is loaded, the last write to the prediction log, if it is
-    required, succeeded, and the server does not stop. `artifacts`: the model files, first choice first, and whether each exists."""
+    required, succeeded, and the server does not stop. `artifacts`: the model files, first choice first, and whether
+    each exists."""
 
     status: str
     ready: bool
