@@ -24,13 +24,27 @@ GRACE = 30
 
 
 class Workers(Multiprocess):
-    """Uvicorn's processes, but SIGHUP tells each to look for another model, and restarts none."""
+    """Uvicorn's processes, but SIGHUP tells each to look for another model, and restarts none, and a second signal to
+    stop reaches them too."""
 
     def handle_hup(self) -> None:
         for process in self.processes:
             # One that still starts would die of the signal; it looks on its own once it serves.
             if process.pid and process.is_ready():
                 os.kill(process.pid, signal.SIGHUP)
+
+    def handle_int(self) -> None:
+        super().handle_int()
+        self.signal_queue.append(signal.SIGTERM)  # the second one: an interrupt waits for no draining
+
+    def join_all(self) -> None:
+        """Wait until all have ended, and pass a second signal on."""
+        for process in self.processes:
+            while process.process.is_alive():
+                process.process.join(0.2)
+                if self.signal_queue:
+                    self.signal_queue.clear()
+                    self.terminate_all()
 
 
 def main() -> None:
@@ -62,6 +76,8 @@ def main() -> None:
         "timeout_graceful_shutdown": GRACE,
         "timeout_worker_healthcheck": GRACE,
         "server_header": False,
+        "http": "api.http.protocol:Protocol",
+        "ws": "none",
     }
     if chosen.workers == 1:
         uvicorn.run(APPLICATION, **options)

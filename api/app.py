@@ -15,7 +15,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Server
 
 from api import settings
-from api.http import auth, errors, page, routes, status
+from api.http import auth, draining, errors, page, routes, status
 from api.http.fast_path import FastPath
 from api.http.middleware import Middleware
 from api.model.loader import Serving
@@ -73,7 +73,8 @@ async def _lifespan(app: Litestar) -> AsyncIterator[None]:
         gc.freeze()
         gc.set_threshold(50_000, *gc.get_threshold()[1:])
         try:
-            yield
+            with draining.on_sigterm(app.state.serving.settings.drain_seconds):
+                yield
         finally:
             await log.stop()
 

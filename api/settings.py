@@ -48,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True):
     log_max_days: Annotated[int, msgspec.Meta(ge=0, le=36_500)] = 0
     log_max_rows: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
     model_public_key: Path | None = None
+    drain_seconds: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 0
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 8000
     bind_address: str | None = None
     allow_anonymous_feedback: bool = False

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from litestar import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from api.http import errors
+from api.http import draining, errors
 from api.http.body import AnyRequest
 from api.http.openapi import read
 from api.http.responses import Health, Metadata, Ready
@@ -17,7 +17,7 @@ _METRICS = CONTENT_TYPE_LATEST.partition("; charset")[0]
 
 _NO_MODEL = errors.documented(503, "No verified model is loaded; the detail says why")
 _NOT_READY = errors.documented(
-    503, "No verified model is loaded, and the detail says why; or the prediction log cannot be written"
+    503, "No verified model is loaded, the prediction log cannot be written, or the server stops; the detail says which"
 )
 
 
@@ -26,12 +26,14 @@ async def health(request: AnyRequest) -> Health:
     serving: Serving = request.app.state.serving
     log: Log = request.app.state.log
     # The log is not tried: an orchestrator that gets no answer at once would kill the process.
-    ready = serving.served is not None and not (log.required and log.reason)
+    ready = serving.served is not None and not (log.required and log.reason) and not draining.begun
     return Health("ok", ready, serving.artifacts)
 
 
 @read("/ready", summary="A prediction would be answered now", responses={503: _NOT_READY})
 async def ready(request: AnyRequest) -> Ready:
+    if draining.begun:
+        raise errors.problem(HTTPStatus.SERVICE_UNAVAILABLE, "the server stops soon (DRAIN_SECONDS): send no more here")
     served = request.app.state.serving.now()
     log: Log = request.app.state.log
     if log.required and await log.probe():

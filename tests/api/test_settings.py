@@ -53,6 +53,7 @@ def test_every_variable_is_read() -> None:
         "BIND_ADDRESS": ("10.0.0.1", "10.0.0.1"),
         "ALLOW_ANONYMOUS_FEEDBACK": ("TRUE", True),
         "ROOT_PATH": ("/a-1/b", "/a-1/b"),
+        "DRAIN_SECONDS": ("7", 7),
     }
     assert set(given) == set(settings.NAMES)
     expected = Settings(**{name.lower(): value for name, (_, value) in given.items()})
