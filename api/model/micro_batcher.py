@@ -141,8 +141,9 @@ def compute(served: Served, rows: list[Asked], body: str | None = None) -> list[
     for key, (row, sent, caller), as_json, result in zip(new_ids(time, len(rows)), rows, used, results, strict=True):
         prediction, lower, upper = result
         imputed = _encode(row.imputed).decode() if row.imputed else None
+        asked = caller.key, caller.request, caller.trace, caller.idempotency
         entries.append(
-            Entry(key, time, row.own, sent, as_json, prediction, lower, upper, md5, promoted, imputed, *caller, body)
+            Entry(key, time, row.own, sent, as_json, prediction, lower, upper, md5, promoted, imputed, *asked, body)
         )
     return entries
 

@@ -11,7 +11,15 @@ import sqlalchemy as sa
 from api.prediction_log.schema import FIELDS, ROWS, Entry, first_id, insert, mark, now, predictions
 
 WITHIN = 86_400_000  # milliseconds
-_COLUMNS = [predictions.c[name] for name in Entry._fields]
+_OF_KEY = (
+    sa.select(*(predictions.c[name] for name in Entry._fields))
+    .where(
+        predictions.c.idempotency == sa.bindparam("word"),
+        predictions.c.key.is_not_distinct_from(sa.bindparam("name")),
+        predictions.c.id >= sa.bindparam("since"),
+    )
+    .order_by(predictions.c.seq)
+)
 # PostgreSQL: transactions with one word have turns. Buckets, since its table of locks is small.
 _LOCK, _BUCKETS = 521_730, 64
 
@@ -50,12 +58,8 @@ def record(connection: sa.Connection, entries: list[Entry]) -> list[Entry]:
 
 def _of_key(connection: sa.Connection, entries: list[Entry]) -> list[Entry]:
     first = entries[0]
-    stored = sa.select(*_COLUMNS).where(
-        predictions.c.idempotency == first.idempotency,
-        predictions.c.key.is_not_distinct_from(first.key),
-        predictions.c.id >= first_id(now() - WITHIN),
-    )
-    known = [Entry(*row) for row in connection.execute(stored.order_by(predictions.c.seq))]
+    of_key = {"word": first.idempotency, "name": first.key, "since": first_id(now() - WITHIN)}
+    known = [Entry(*row) for row in connection.execute(_OF_KEY, of_key)]
     if any(entry.body != first.body for entry in known):
         raise KeyReusedError
     # Fewer where some were erased: then the request is answered anew.

@@ -8,6 +8,7 @@ import os
 import time
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import sqlalchemy as sa
 
@@ -75,7 +76,7 @@ PROBE = sa.text(
 )
 
 
-class Caller(NamedTuple):
+class Caller(msgspec.Struct, frozen=True, gc=False):
     """Who asked, each None where unknown: the name of the API `key`, the id of the `request`, the W3C `trace` id and
     the `idempotency` key."""
 
@@ -116,12 +117,12 @@ ROWS = 100  # rows of a statement: more are no faster, and SQLite takes at most 
 def insert(connection: sa.Connection, entries: list[Entry]) -> None:
     """Insert the entries by the driver's own SQL, many rows a statement: a row takes two thirds of its time alone.
 
-    Columns that are empty in all rows are left out: each would take 0.3 microseconds a row.
+    A column that is empty in all rows is left out, since each costs 0.3 microseconds a row.
     """
     for start in range(0, len(entries), ROWS):
         part = entries[start : start + ROWS]
-        columns = dict(zip(Entry._fields, zip(*part, strict=True), strict=True))
-        filled = {name: values for name, values in columns.items() if values.count(None) < len(part)}
+        columns = zip(Entry._fields, zip(*part, strict=True), strict=True)
+        filled = {name: values for name, values in columns if values[0] is not None or values.count(None) < len(part)}
         row = f"({', '.join([mark(connection)] * len(filled))})"
         statement = f"INSERT INTO predictions ({', '.join(filled)}) VALUES {', '.join([row] * len(part))}"  # noqa: S608
         rows = zip(*filled.values(), strict=True)
