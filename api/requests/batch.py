@@ -31,7 +31,7 @@ def decode(body: bytes, contract: Contract, most: int) -> tuple[list[Row], list[
     rows: list[Row] = []
     for number, part in enumerate(parts):
         try:
-            rows.append(contract.decode(part))
+            rows.append(contract.decode(part, MOST_MISTAKES - len(refused.mistakes)))
         except RefusedError as error:
             _add(refused, error, number)
         except MalformedError as error:
@@ -43,6 +43,5 @@ def decode(body: bytes, contract: Contract, most: int) -> tuple[list[Row], list[
 
 def _add(refused: RefusedError, error: RefusedError, row: int | None) -> None:
     """Add the mistakes of one row, or of the whole body (None)."""
-    listed = error.mistakes[: MOST_MISTAKES - len(refused.mistakes)]
-    refused.mistakes += [MistakeInRow(**msgspec.structs.asdict(mistake), row=row) for mistake in listed]
+    refused.mistakes += [MistakeInRow(**msgspec.structs.asdict(mistake), row=row) for mistake in error.mistakes]
     refused.total += error.total
