@@ -6,9 +6,10 @@ Ratios against a peer measured in the same run: absolute times say more of the m
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
-from bench import accuracy, accuracy_tables, drift, expected_error, gate, intervals, model_file, pipeline, serving
+from bench import accuracy, accuracy_tables, drift, expected_error, gate, intervals, model_file, pipeline, serving, soak
 from pipeline.contract import errors
 
 TABLES = {
@@ -20,6 +21,7 @@ TABLES = {
     "serving": serving.lines,
     "drift": drift.lines,
     "expected_error": expected_error.lines,
+    "soak": soak.lines,
 }
 
 
@@ -30,6 +32,8 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=accuracy.SPLITS, help=about)
     about = "accuracy: a CSV or Parquet file and its column to predict, in place of the usual tables; may be repeated"
     parser.add_argument("--table", nargs=2, action="append", metavar=("FILE", "TARGET"), help=about)
+    about = "soak: how long the server is disturbed (default: %(default)s)"
+    parser.add_argument("--minutes", type=float, default=soak.MINUTES, help=about)
     arguments = parser.parse_args()
     names = arguments.names
     if unknown := set(names) - set(TABLES):
@@ -37,10 +41,14 @@ def main() -> None:
     if arguments.splits < 2:
         parser.error("--splits: expected at least 2, for one split shows no spread")
     own = [accuracy_tables.of_file(Path(file), target) for file, target in arguments.table or []]
+    with_arguments = {
+        "accuracy": partial(accuracy.lines, arguments.splits, own),
+        "soak": partial(soak.lines, arguments.minutes),
+    }
     for place, name in enumerate(names or TABLES):
         if place:
             print()
-        for line in accuracy.lines(arguments.splits, own) if name == "accuracy" else TABLES[name]():
+        for line in with_arguments.get(name, TABLES[name])():
             print(line, flush=True)
 
 

@@ -28,8 +28,8 @@ def watch(process: "subprocess.Popen[str]") -> Cost:
     started = time.perf_counter()
     peaks: dict[int, float] = {}
     while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
-        for pid in _tree(process.pid):
-            if found := re.search(r"VmHWM:\s+(\d+) kB", _text(pid, "status")):
+        for pid in tree(process.pid):
+            if found := re.search(r"VmHWM:\s+(\d+) kB", text(pid, "status")):
                 peaks[pid] = int(found[1]) * 1024 / 1e6
         time.sleep(_PAUSE)
     seconds = time.perf_counter() - started
@@ -49,16 +49,18 @@ def _orphans() -> float:
         taken += usage.ru_utime + usage.ru_stime
 
 
-def _tree(pid: int) -> list[int]:
+def tree(pid: int) -> list[int]:
+    """Return a process and all that it started, as far as they live."""
     found = [pid]
     for each in found:
         for task in Path(f"/proc/{each}/task").glob("*"):
-            found += map(int, _text(each, f"task/{task.name}/children").split())
+            found += map(int, text(each, f"task/{task.name}/children").split())
     return found
 
 
-def _text(pid: int, name: str) -> str:
+def text(pid: int, name: str) -> str:
+    """Return the content of a file of /proc, empty where the process has ended."""
     try:
         return Path(f"/proc/{pid}/{name}").read_text()
-    except OSError:  # it has ended
+    except OSError:
         return ""

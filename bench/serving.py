@@ -43,15 +43,15 @@ MODEL = Path("models/model.onnx")
 def lines(rounds: int = 5, seconds: int = 3) -> Iterator[str]:
     """The tables in Markdown; `seconds` of each measurement."""
     model = Model.load(MODEL)
-    rows = _rows(model.description)
-    body, batch = json.dumps(rows[0]).encode(), json.dumps(rows).encode()
-    matrix = np.array([list(row.values()) for row in rows], dtype=float)
+    sent = rows(model.description)
+    body, batch = json.dumps(sent[0]).encode(), json.dumps(sent).encode()
+    matrix = np.array([list(row.values()) for row in sent], dtype=float)
     found: dict[str, list[Result]] = {}
     batches, bare = [], []
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         servers = {
-            name: stack.enter_context(_server(command, variables))
-            for name, (command, variables) in _commands(Path(folder), list(rows[0])).items()
+            name: stack.enter_context(server(command, variables))
+            for name, (command, variables) in _commands(Path(folder), list(sent[0])).items()
         }
         for url, _ in servers.values():
             load.post(f"{url}/predict", body, 1, CONNECTIONS)
@@ -76,7 +76,7 @@ def lines(rounds: int = 5, seconds: int = 3) -> Iterator[str]:
     yield _line("MB resident after the load", memory, 150, False)
 
 
-def _rows(about: Description) -> list[dict[str, Any]]:
+def rows(about: Description) -> list[dict[str, Any]]:
     """BATCH training rows as bodies of numbers; none with a missing value, for no peer imputes."""
     table = parquet.read(Path("models/reference.parquet")).dropna()
     matrix = to_matrix(table, about.columns)
@@ -128,16 +128,15 @@ def _ours(log: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _server(command: list[str], variables: dict[str, str]) -> Iterator[tuple[str, int]]:
-    """Its URL and process, once it answers."""
+def server(command: list[str], variables: dict[str, str], **options: Any) -> Iterator[tuple[str, int]]:
+    """Its URL and process, once it answers; options of `subprocess.Popen`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
         [sys.executable, "-m", *command, "--port", str(port)],
         env={**os.environ, **variables},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **options},
     )
     url = f"http://127.0.0.1:{port}"
     try:
@@ -163,7 +162,7 @@ def _answers(url: str) -> bool:
 
 def _seconds_to_ready(folder: Path) -> float:
     begun = time.perf_counter()
-    with _server(["api"], _ours(folder / "start.db")):
+    with server(["api"], _ours(folder / "start.db")):
         return time.perf_counter() - begun
 
 

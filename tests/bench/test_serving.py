@@ -15,7 +15,7 @@ def test_the_usual_way_to_serve_answers_as_the_model_file(reproduced: Project, m
     """FastAPI with the fitted models predicts what the model file predicts, also where that is a blend."""
     monkeypatch.chdir(reproduced.folder)
     model = Model.load(serving.MODEL)
-    row = serving._rows(model.description)[0]
+    row = serving.rows(model.description)[0]
     _, variables = serving._commands(reproduced.folder, list(row))["FastAPI + scikit-learn"]
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
