@@ -1,6 +1,5 @@
 """The handlers that take a row: /predict, /predict/batch and /feedback."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -13,6 +12,7 @@ from api.http.responses import Feedback, Prediction
 from api.model.loader import Served, Serving
 from api.model.micro_batcher import Predictor
 from api.prediction_log import queries
+from api.prediction_log.writer import Log
 from api.requests import feedback
 from api.requests.diagnostics import RefusedError
 
@@ -83,7 +83,8 @@ async def give_feedback(request: AnyRequest) -> Feedback:
     serving: Serving = request.app.state.serving
     body = await read_json(request, serving.settings.api_max_body, "API_MAX_BODY")
     actual = feedback.decode(body, serving.now().contract.schema.target)
-    noted = await asyncio.to_thread(queries.note_actual, request.app.state.log.database, *actual)
+    log: Log = request.app.state.log
+    noted = await log.run(queries.note_actual, *actual)
     if noted is None:
         raise errors.problem(
             HTTPStatus.NOT_FOUND, f"no logged prediction has id {actual.id!r}: send the id of an answer"

@@ -33,7 +33,7 @@ async def health(request: AnyRequest) -> Health:
 async def ready(request: AnyRequest) -> Ready:
     served = request.app.state.serving.now()
     log: Log = request.app.state.log
-    if log.required and (reason := await log.probe()):
+    if log.required and (reason := log.reason):
         raise errors.problem(
             HTTPStatus.SERVICE_UNAVAILABLE,
             f"the prediction log cannot be written (PREDICTION_LOG_URL): {reason}",

@@ -118,7 +118,8 @@ def test_the_log_is_told(example: Example, tmp_path: Path) -> None:
         client.post("/predict", json=row())
         client.post("/predict/batch", json=[row(), row()])
         assert told() == [0, 3, 0]
-        assert counts(client)["api_log_seconds"] > 0
+        assert counts(client)["prediction_log_transaction_seconds_sum"] > 0
+        assert counts(client)["prediction_log_bytes"] > 0
         other = sqlite3.connect(database, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         waiting = threading.Thread(target=lambda: client.post("/predict", json=row()))
@@ -156,6 +157,6 @@ def test_the_drift_verdict(fresh: Client) -> None:
 def test_every_metric_is_documented(fresh: Client) -> None:
     """docs/serving.md names each metric that /metrics has."""
     page = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
-    families = re.findall(r"^# TYPE (api_\w+) ", fresh.get("/metrics").text, re.MULTILINE)
+    families = re.findall(r"^# TYPE ((?:api|prediction_log)_\w+) ", fresh.get("/metrics").text, re.MULTILINE)
     assert len(families) > 5
     assert [name for name in families if f"`{name}`" not in page] == []
