@@ -8,8 +8,7 @@ from typing import Any
 # In this project an engine is pandas or Dask.
 from sqlalchemy import Connection, create_engine, event, make_url, text
 from sqlalchemy import Engine as Database
-from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from api.prediction_log.schema import metadata
 from pipeline.contract.errors import PipelineError
@@ -115,5 +114,5 @@ def translated() -> Iterator[None]:
         busy = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == 5
         reason = str(error.orig).strip().partition("\n")[0]
         raise (BusyError if busy else LogError)(reason) from None
-    except PoolTimeoutError as error:  # of the pool: all its connections are in use
+    except SQLAlchemyError as error:  # such as the pool's, when all its connections are in use
         raise LogError(str(error)) from None

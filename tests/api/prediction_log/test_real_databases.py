@@ -129,7 +129,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk(example: Example, tmp_path: Path, small_disk: Path) -> None:
-    """On a full disk predictions are 503 until there is room again; earlier answers stay in the log."""
+    """On a full disk predictions and feedback are 503 until there is room again; earlier answers stay in the log."""
     with server_of(example, tmp_path, PREDICTION_LOG_URL=log_url(small_disk)) as server:
         ballast = small_disk / "ballast"
         ballast.write_bytes(b"x" * 150_000)
@@ -139,6 +139,7 @@ def test_a_full_disk(example: Example, tmp_path: Path, small_disk: Path) -> None
         assert load.statuses == {200, 503}
         response = httpx.post(f"{server.url}/predict", content=BODY, headers=JSON)
         assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+        assert httpx.post(f"{server.url}/feedback", json={"id": load.ids[0], "actual": 5}).status_code == 503
         ready = httpx.get(f"{server.url}/ready")
         assert (ready.status_code, "full" in ready.json()["detail"]) == (503, True)
         ballast.unlink()
