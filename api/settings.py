@@ -46,7 +46,7 @@ class Settings(msgspec.Struct, frozen=True):
     log_synchronous: Literal["FULL", "NORMAL", "OFF"] = "FULL"
     log_required: bool = True
     log_max_days: Annotated[int, msgspec.Meta(ge=0, le=36_500)] = 0
-    log_max_rows: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
+    log_max_rows: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 10_000_000
     model_public_key: Path | None = None
     drain_seconds: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 0
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 8000

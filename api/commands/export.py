@@ -9,10 +9,11 @@ begins with the champion: the drift that brought a new model is no reason for an
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -33,28 +34,33 @@ from pipeline.registry import git
 from pipeline.tables import cell_parser, parquet
 
 BEGINNING = "1970-01-01"
-_CHUNK = 10_000  # rows that are typed at a time
+_CHUNK = 2**16  # rows that are typed at a time
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def live_rows(logged: Iterable[Logged], schema: Schema) -> pd.DataFrame:
-    """Return one typed row for each logged prediction: the schema's columns as they were sent (missing ones missing),
-    the target where there is feedback, `prediction_id`, `prediction_time`, `prediction_model`, `prediction`, and in
-    `feedback_key` the name of the API key that told the target, missing without one."""
+def live_rows(logged: Iterable[Logged], schema: Schema) -> Iterator[pd.DataFrame]:
+    """Yield a table without rows, then one typed row for each logged prediction, in tables of at most _CHUNK rows.
+
+    The columns: the schema's as they were sent (missing ones missing), the target where there is feedback,
+    `prediction_id`, `prediction_time`, `prediction_model`, `prediction`, and in `feedback_key` the name of the API key
+    that told the target, missing without one.
+    """
     rows = iter(logged)
-    parts = [_typed([], schema)]
+    chunk: list[Logged] = []
+    yield _typed(chunk, schema)
     while chunk := list(islice(rows, _CHUNK)):
-        parts.append(_typed(chunk, schema))
-    return pd.concat(parts, ignore_index=True)
+        yield _typed(chunk, schema)
 
 
-def save(table: pd.DataFrame, url: str) -> str:
-    """Write the table to `url`, whole or not at all, in place of the last one; return where it is."""
+def save(tables: Iterable[pd.DataFrame], url: str) -> str:
+    """Write the tables to one file at `url`, whole or not at all, in place of the last one; return where it is."""
     system, path = live_folder.place(url)
     if isinstance(system, LocalFileSystem):
-        parquet.write(table, Path(path))
+        parquet.write_parts(tables, Path(path))
         return path
-    # Object stores show an object when it is whole.
-    system.pipe_file(path, table.to_parquet(None, index=False))
+    with TemporaryDirectory() as folder:
+        parquet.write_parts(tables, whole := Path(folder) / live_folder.NAME)
+        system.put_file(str(whole), path)
     return f"{url.rstrip('/')}/{live_folder.NAME}"
 
 
@@ -66,7 +72,7 @@ def _typed(logged: list[Logged], schema: Schema) -> pd.DataFrame:
     about = pd.DataFrame(
         {
             "prediction_id": pd.Series([each.entry.id for each in logged], dtype="str"),
-            "prediction_time": pd.to_datetime([each.entry.time for each in logged], unit="ms", utc=True),
+            "prediction_time": pd.to_datetime([each.entry.time for each in logged], unit="ms", utc=True).as_unit("us"),
             "prediction_model": pd.Series([each.entry.model for each in logged], dtype="str"),
             "prediction": pd.Series([each.entry.prediction for each in logged], dtype="float64"),
             "feedback_key": pd.Series([each.key for each in logged], dtype="str"),
@@ -77,7 +83,7 @@ def _typed(logged: list[Logged], schema: Schema) -> pd.DataFrame:
 
 def _cell(value: Any) -> str:
     """Return a JSON value as the cell of a CSV file."""
-    return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return "" if value is None else value if isinstance(value, str) else _encode(value)
 
 
 def _moment(text: str) -> int:
@@ -97,9 +103,17 @@ def main() -> None:
     since = _moment(arguments.since or git.last_change(paths.CHAMPION_RECORD) or BEGINNING)
     until = _moment(arguments.until) if arguments.until else now()
     database, schema = existing(settings.load().prediction_log_url), load_schema()
-    rows = live_rows(queries.window(database, since, until), schema)
-    known = rows[schema.target.name].count()
-    print(f"{save(rows, live_folder.url())}: {counted(len(rows), 'row')}, {known} with the actual value")
+    total = known = 0
+
+    def tables() -> Iterator[pd.DataFrame]:
+        nonlocal total, known
+        for table in live_rows(queries.window(database, since, until), schema):
+            total += len(table)
+            known += table[schema.target.name].count()
+            yield table
+
+    place = save(tables(), live_folder.url())
+    print(f"{place}: {counted(total, 'row')}, {known} with the actual value")
 
 
 if __name__ == "__main__":

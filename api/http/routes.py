@@ -1,6 +1,5 @@
 """The handlers that take a row: /predict, /predict/batch and /feedback."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -16,6 +15,7 @@ from api.http.responses import Feedback, Prediction
 from api.model.loader import Served, Serving
 from api.model.micro_batcher import Predictor
 from api.prediction_log import queries
+from api.prediction_log.writer import Log
 from api.requests import feedback
 from api.requests.diagnostics import RefusedError
 from api.requests.strict_json import compact
@@ -105,8 +105,8 @@ async def give_feedback(request: AnyRequest) -> Feedback:
     serving: Serving = request.app.state.serving
     body = await read_json(request, serving.settings.api_max_body, "API_MAX_BODY")
     actual = feedback.decode(body, serving.now().contract.schema.target)
-    key: Any = request.scope.get("key_name")
-    noted = await asyncio.to_thread(queries.note_actual, request.app.state.log.database, *actual, key)
+    log: Log = request.app.state.log
+    noted = await log.run(queries.note_actual, *actual, request.scope.get("key_name"))
     if noted is None:
         raise errors.problem(
             HTTPStatus.NOT_FOUND, f"no logged prediction has id {actual.id!r}: send the id of an answer"

@@ -36,7 +36,7 @@ async def ready(request: AnyRequest) -> Ready:
         raise errors.problem(HTTPStatus.SERVICE_UNAVAILABLE, "the server stops soon (DRAIN_SECONDS): send no more here")
     served = request.app.state.serving.now()
     log: Log = request.app.state.log
-    if log.required and await log.probe():
+    if log.required and log.reason:
         # The reason may name hosts and users, and anybody may ask.
         raise errors.problem(
             HTTPStatus.SERVICE_UNAVAILABLE,

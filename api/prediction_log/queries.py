@@ -1,4 +1,4 @@
-"""Queries of the prediction log: feedback, retention, erasure, and the rows of a window of time.
+"""Queries of the prediction log: feedback, erasure, and the rows of a window of time.
 
 Each function is one or a few short transactions and raises LogError where the database does not answer.
 """
@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from sqlalchemy import Engine as Database
-from sqlalchemy import delete, func, or_, select, text
+from sqlalchemy import and_, delete, func, or_, select, text
 
 from api.prediction_log.database import LogError, transaction, translated
 from api.prediction_log.schema import Entry, feedback, first_id, now, predictions
 
-# Rows that one transaction deletes: few, so that a prediction hardly waits for it.
-STEP = 500
-DAY = 86_400_000  # milliseconds
+_PAGE = 10_000  # rows
 
 
 class Noted(NamedTuple):
@@ -54,27 +52,6 @@ def note_actual(database: Database, given: str, actual: float, key: str | None) 
         return Noted(found.id, previous != actual, previous)
 
 
-def prune(database: Database, max_days: int, max_rows: int) -> int:
-    """Delete the oldest predictions over an age or a count (0: no limit), at most STEP, with their feedback.
-
-    Returns how many. Rows are counted by `seq`: erased ones count too.
-    """
-    over = []
-    if max_days:
-        # An id begins with its time, and the ids are indexed.
-        over.append(predictions.c.id < first_id(now() - max_days * DAY))
-    if max_rows:
-        over.append(predictions.c.seq <= select(func.max(predictions.c.seq)).scalar_subquery() - max_rows)
-    if not over:
-        return 0
-    with transaction(database) as connection:
-        oldest = select(predictions.c.seq).where(or_(*over)).order_by(predictions.c.seq).limit(STEP)
-        gone = list(connection.scalars(oldest))
-        connection.execute(delete(feedback).where(feedback.c.prediction.in_(gone)))
-        connection.execute(delete(predictions).where(predictions.c.seq.in_(gone)))
-    return len(gone)
-
-
 def erase(database: Database, given: str) -> tuple[int, int]:
     """Delete every prediction with this id, the server's or the caller's own, and its feedback.
 
@@ -95,16 +72,24 @@ def erase(database: Database, given: str) -> tuple[int, int]:
 
 def window(database: Database, since: int, until: int) -> Iterator[Logged]:
     """Yield the predictions from `since` to before `until` (milliseconds since 1970), the oldest first."""
-    last = func.max(feedback.c.seq).label("seq")
-    latest = select(feedback.c.prediction, last).group_by(feedback.c.prediction).subquery()
-    query = (
-        select(*(predictions.c[name] for name in Entry._fields), feedback.c.actual, feedback.c.key)
-        .outerjoin(latest, latest.c.prediction == predictions.c.seq)
-        .outerjoin(feedback, feedback.c.seq == latest.c.seq)
-        .where(predictions.c.id >= first_id(since), predictions.c.id < first_id(until))
+    inside = and_(predictions.c.id >= first_id(since), predictions.c.id < first_id(until))
+    told = feedback.alias()
+    latest = select(func.max(told.c.seq)).where(told.c.prediction == predictions.c.seq).correlate(predictions)
+    page = (
+        select(predictions.c.seq, *(predictions.c[name] for name in Entry._fields), feedback.c.actual, feedback.c.key)
+        .select_from(predictions.outerjoin(feedback, feedback.c.seq == latest.scalar_subquery()))
+        .where(inside)
         .order_by(predictions.c.seq)
-        .execution_options(yield_per=10_000)
+        .limit(_PAGE)
     )
     with translated(), database.connect() as connection:
-        for row in connection.execute(query):
-            yield Logged(Entry(*row[:-2]), *row[-2:])
+        start, last = connection.execute(
+            select(func.min(predictions.c.seq), func.max(predictions.c.seq)).where(inside)
+        ).one()
+    while start is not None:
+        # Short transactions: during a long one PostgreSQL frees no rows, and SQLite's write-ahead log grows.
+        with translated(), database.connect() as connection:
+            rows = connection.execute(page.where(predictions.c.seq.between(start, last))).all()
+        for _, *entry, actual, key in rows:
+            yield Logged(Entry(*entry), actual, key)
+        start = rows[-1].seq + 1 if len(rows) == _PAGE else None

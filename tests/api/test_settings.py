@@ -19,11 +19,12 @@ def key(secret: str, name: str, *scopes: str) -> Key:
 
 def test_defaults() -> None:
     """Without variables the project's own models are served to all, by one process; a body may have 65,536 bytes, a
-    batch 1000 rows; the log is a file of the project, required, on the disk before an answer leaves, never pruned."""
+    batch 1000 rows; the log is a file of the project, required, on the disk before an answer leaves, and keeps ten
+    million rows."""
     assert settings.load({}) == Settings()
     assert Settings() == Settings(
         *(None, 65536, None, (), (), "info", None, 1, 1000, 2**23),
-        *("sqlite:///data/log/predictions.db", "FULL", True, 0, 0, None),
+        *("sqlite:///data/log/predictions.db", "FULL", True, 0, 10_000_000, None),
     )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import event
 from api.app import create_app
 from api.model import loader
 from api.model.micro_batcher import Predictor
-from api.prediction_log import queries
+from api.prediction_log import queries, retention
 from api.prediction_log.database import connect
 from api.prediction_log.schema import Caller, new_ids, now
 from api.settings import Settings
@@ -156,17 +156,44 @@ def test_retention_by_rows_and_age(fresh: Client, monkeypatch: pytest.MonkeyPatc
     ids = [answer["id"] for answer in fresh.post("/predict/batch", json=[row()] * 10).json()]
     for key in ids:
         fresh.post("/feedback", json={"id": key, "actual": 1})
-    assert queries.prune(database, 0, 0) == queries.prune(database, 1, 10) == 0
-    monkeypatch.setattr(queries, "STEP", 2)
-    assert [queries.prune(database, 0, 7) for _ in range(3)] == [2, 1, 0]
+    assert retention.prune(database, 0, 0) == retention.prune(database, 1, 10) == 0
+    monkeypatch.setattr(retention, "STEP", 2)
+    assert [retention.prune(database, 0, 7) for _ in range(3)] == [2, 1, 0]
     assert [entry["id"] for entry in logged(fresh)] == ids[3:]
-    later = now() + 2 * queries.DAY
-    monkeypatch.setattr(queries, "now", lambda: later)
-    monkeypatch.setattr(queries, "STEP", 500)
-    assert queries.prune(database, 3, 0) == 0
-    assert queries.prune(database, 1, 0) == 7
+    later = now() + 2 * retention.DAY
+    monkeypatch.setattr(retention, "now", lambda: later)
+    monkeypatch.setattr(retention, "STEP", 500)
+    assert retention.prune(database, 3, 0) == 0
+    assert retention.prune(database, 1, 0) == 7
     with database.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM feedback").scalar() == 0
+
+
+def test_retention_looks_before_it_locks(fresh: Client) -> None:
+    """Old predictions are found by an index alone, and with none over a limit another writer is not waited for."""
+    database = fresh.app.state.log.database
+    fresh.post("/predict", json=row())
+    with database.connect() as connection:
+        for query in retention.over(1, 1):
+            sql = query.compile(database, compile_kwargs={"literal_binds": True})
+            plan = " ".join(step[3] for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}"))
+            assert "SEARCH predictions USING" in plan
+            assert "SCAN predictions" not in plan
+            assert "TEMP B-TREE" not in plan
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        assert retention.prune(database, 1, 10) == 0
+
+
+def test_a_long_read_holds_nothing(fresh: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows of a window are read in pages, in their order; between two pages the log can be checkpointed."""
+    database = fresh.app.state.log.database
+    ids = [answer["id"] for answer in fresh.post("/predict/batch", json=[row()] * 7).json()]
+    monkeypatch.setattr(queries, "_PAGE", 3)
+    window = queries.window(database, 0, now() + 1)
+    found = [next(window)]
+    with database.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0] == 0
+    assert [entry.id for entry, _ in [*found, *window]] == ids
 
 
 def test_the_server_prunes_by_itself(example: Example, tmp_path: Path) -> None:
