@@ -31,8 +31,8 @@ class KeptConnection:
     def commit(self, entries: list[Entry], current: Connection | None = None) -> list[Entry]:
         """Insert the entries in one transaction; without entries, write the probe's row. Return what `record` returns.
 
-        Raises KeyReusedError, and LogError: then it has to be closed. SQLite raises BusyError at once: waiting inside of
-        it would stop the event loop.
+        Raises KeyReusedError, and LogError: then it has to be closed. SQLite raises BusyError at once: waiting inside
+        of it would stop the event loop.
         """
         try:
             with translated():

@@ -11,6 +11,7 @@ import joblib
 import pandas as pd
 import pytest
 
+from pipeline.tables.atomic_files import digest
 from tests.api.conftest import Example, row
 from tests.api.test_server import Server
 from tests.conftest import ROOT, Project
@@ -29,6 +30,8 @@ def test_the_files_of_the_image_are_enough(example: Example, tmp_path: Path) -> 
                 shutil.copy(ROOT / source, place)
     (tmp_path / "models").mkdir()
     shutil.copy(example.path, tmp_path / "models/champion.onnx")
+    outputs = [{"md5": digest(example.path, "md5"), "path": "champion.onnx"}]
+    (tmp_path / "models/champion.onnx.dvc").write_text(json.dumps({"outs": outputs}))  # JSON is YAML
     with Server(tmp_path, PYTHONPATH=str(tmp_path)) as server:
         assert httpx.post(f"{server.url}/predict", json=row()).status_code == 200
         for path in ("/", "/docs"):

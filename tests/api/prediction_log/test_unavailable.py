@@ -128,16 +128,17 @@ def test_a_lost_confirmation_is_not_tried_again(fresh: Client, monkeypatch: pyte
     with an idempotency key that adds no row."""
     commit = KeptConnection.commit
 
-    def late(self: KeptConnection, entries: list[Entry]) -> list[Entry]:
-        commit(self, entries)
+    def late(self: KeptConnection, entries: list[Entry], *current: Any) -> list[Entry]:
+        commit(self, entries, *current)
         monkeypatch.setattr(KeptConnection, "commit", commit)
         raise LogError("no answer within 5 seconds")
 
-    monkeypatch.setattr(writer, "PAUSE", 0)
+    monkeypatch.setattr(writer, "PAUSE", 0.05)
     for headers, rows in (({}, 1), ({"Idempotency-Key": "k"}, 2)):
         monkeypatch.setattr(KeptConnection, "commit", late)
         assert_problem(fresh.post("/predict", json=row(), headers=headers), 503)
         assert len(logged(fresh)) == rows
+        until(lambda: fresh.get("/ready").status_code == 200)
     assert fresh.post("/predict", json=row(), headers=headers).json()["id"] == logged(fresh)[1]["id"]
     assert len(logged(fresh)) == 2
 

@@ -193,7 +193,7 @@ def test_a_long_read_holds_nothing(fresh: Client, monkeypatch: pytest.MonkeyPatc
     found = [next(window)]
     with database.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0] == 0
-    assert [entry.id for entry, _ in [*found, *window]] == ids
+    assert [each.entry.id for each in [*found, *window]] == ids
 
 
 def test_the_server_prunes_by_itself(example: Example, tmp_path: Path) -> None:
