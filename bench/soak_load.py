@@ -132,9 +132,7 @@ def _wrong(row: dict[str, Any]) -> list[bytes]:
         json.dumps(row).encode() * 2,
         b" " * 70_000,
     ]
-    bodies += [
-        json.dumps({**row, next(iter(row)): value}).encode() for value in ("x" * 10_000, 1e400, -1e9, [[]], None)
-    ]
+    bodies += [json.dumps({**row, next(iter(row)): value}).encode() for value in ("x" * 10_000, 1e400, [[]])]
     requests = [request("POST", path, body) for path in ("/predict", "/feedback") for body in bodies]
     requests += [request("POST", "/predict/batch", [{f"x{number}": 1} for number in range(500)])]
     requests += [request("POST", "/predict/batch", [row] * 1001), request("PUT", "/predict", row)]

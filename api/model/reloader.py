@@ -6,6 +6,7 @@ fails, the old one stays. A request keeps the model that it began with.
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -144,6 +145,8 @@ class Reloader:
         self._serving.served = after
         self._metrics.serves(after)
         self._metrics.swapped("ok")
+        # Tracebacks of refused requests hold the old model in cycles, and the collector rarely runs (api.app).
+        gc.collect()
         log.info("now serving %s (%s)", loader.summary(after), after.standing)
         return None
 

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -100,6 +101,16 @@ def test_a_promoted_model_is_served(client: Client, dearer: Example) -> None:
     assert md5 not in page
     assert f'md5="{md5}"' in client.get("/metrics").text
     assert (swaps(client, "ok"), swaps(client, "refused")) == (1, 0)
+
+
+def test_the_old_model_is_freed(client: Client, dearer: Example) -> None:
+    """After a swap the old model's memory is free, although tracebacks of refused requests held it."""
+    old = weakref.ref(client.app.state.serving.served.model)
+    for _ in range(10):
+        assert client.post("/predict", json=row(rooms="x")).status_code == 422
+    md5 = put(CHAMPION, dearer)
+    until(lambda: served(client) == md5)
+    until(lambda: old() is None)
 
 
 def test_another_schema_is_followed(client: Client, example: Example, tmp_path: Path) -> None:
