@@ -35,11 +35,12 @@ def upgrade(connection: sa.Connection) -> None:
     if found == VERSION:
         return
     metadata.create_all(connection)
-    there = {column["name"] for column in sa.inspect(connection).get_columns(predictions.name)}
-    for column in predictions.columns:
-        if column.name not in there:
-            definition = sa.schema.CreateColumn(column).compile(connection)
-            connection.exec_driver_sql(f"ALTER TABLE {predictions.name} ADD COLUMN {definition}")
-    for index in predictions.indexes:
-        index.create(connection, checkfirst=True)
+    for table in metadata.sorted_tables:
+        there = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in there:
+                definition = sa.schema.CreateColumn(column).compile(connection)
+                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {definition}")
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
     connection.execute(versions.insert().values(version=VERSION))
