@@ -20,7 +20,7 @@ _OF_KEY = (
     )
     .order_by(predictions.c.seq)
 )
-# PostgreSQL: transactions with one word have turns. Buckets, since its table of locks is small.
+# In PostgreSQL, transactions with one word take turns. They lock its bucket, for the table of locks is small.
 _LOCK, _BUCKETS = 521_730, 64
 
 
