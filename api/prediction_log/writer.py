@@ -32,8 +32,8 @@ Answer = TypeVar("Answer")
 class Log:
     """`pending`, `written` and `lost` count entries; lost ones were answered without a log, where that is allowed.
 
-    `bytes`: the size in the database, once a minute. `timed` is called with the seconds of each transaction. `reason`:
-    why nothing can be written now, None where it can.
+    `bytes`: the size in the database, once a minute. `reason`: why nothing can be written now, None where it can.
+    `observe` gets the seconds of each transaction.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -41,7 +41,7 @@ class Log:
         self.database = connect(settings.prediction_log_url, settings.log_synchronous)
         self.reason: str | None = "not open yet"
         self.pending = self.written = self.lost = self.bytes = 0
-        self.timed: Callable[[float], None] = lambda seconds: None
+        self.observe: Callable[[float], object] = lambda _: None
         self._limits = settings.log_max_days, settings.log_max_rows
         self._is_file = self.database.dialect.name == "sqlite"
         self._inline = False
@@ -119,7 +119,7 @@ class Log:
                 self.reason = None
             seconds = time.perf_counter() - begun
             self._inline = self._is_file and seconds < _SLOW
-            self.timed(seconds)
+            self.observe(seconds)
 
     async def _persist(self, entries: list[Entry]) -> None:
         deadline = time.monotonic() + PATIENCE
