@@ -21,7 +21,7 @@ from api.prediction_log.schema import Entry
 from api.settings import Settings
 
 # Seconds of a transaction after which the next one has a thread.
-_SLOW = 0.02
+_SLOW = 0.1
 # Seconds that a start waits for the log; then the server answers that it is not ready.
 _START = 2
 _TEND_EVERY = 60  # seconds

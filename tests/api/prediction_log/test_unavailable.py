@@ -154,7 +154,7 @@ def test_a_log_that_is_locked_at_the_start(example: Example, tmp_path: Path) -> 
             ends.enter_context(server)
             asking = threading.Thread(target=lambda: httpx.get(f"{server.url}/ready", timeout=30))
             asking.start()
-            assert slowest(lambda: httpx.get(f"{server.url}/health", timeout=30), 20) < 0.5
+            assert slowest(lambda: httpx.get(f"{server.url}/health", timeout=30), 20) < 2
             assert_problem(httpx.get(f"{server.url}/ready", timeout=30), 503)
             asking.join(timeout=30)
         until(lambda: httpx.get(f"{server.url}/ready").status_code == 200)
@@ -178,18 +178,18 @@ def test_what_may_wait_has_its_own_thread(example: Example, tmp_path: Path) -> N
 
 def test_a_slow_disk_stops_no_other_request(fresh: Client) -> None:
     """After one slow transaction the next ones have a thread: other requests are answered meanwhile."""
-    event.listen(fresh.app.state.log.database, "commit", lambda _: time.sleep(1))
+    event.listen(fresh.app.state.log.database, "commit", lambda _: time.sleep(2))
     fresh.post("/predict", json=row())
     writing = threading.Thread(target=lambda: fresh.post("/predict", json=row()))
     writing.start()
-    assert slowest(lambda: fresh.get("/health"), 20) < 0.5
+    assert slowest(lambda: fresh.get("/health"), 20) < 1.5
     writing.join(timeout=20)
     assert len(logged(fresh)) == 2
 
 
 def test_feedback_fails_fast(fresh: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Feedback that got no answer from the log is 503; the next requests are so at once, until the log answers."""
-    monkeypatch.setattr(writer, "PATIENCE", 0.5)
+    monkeypatch.setattr(writer, "PATIENCE", 2)
     key = fresh.post("/predict", json=row()).json()["id"]
 
     def feedback() -> httpx.Response:
@@ -201,6 +201,6 @@ def test_feedback_fails_fast(fresh: Client, monkeypatch: pytest.MonkeyPatch) -> 
         assert feedback().headers["retry-after"] == "1"
         assert_problem(fresh.post("/predict", json=row()), 503)
         assert_problem(fresh.get("/ready"), 503)
-        assert time.perf_counter() - begun < 0.4
+        assert time.perf_counter() - begun < 1.5
     until(lambda: fresh.get("/ready").status_code == 200)
     assert feedback().status_code == 200
