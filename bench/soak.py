@@ -3,7 +3,7 @@
 Two workers answer valid rows, batches, feedback, wrong bodies and probes. Meanwhile, in turn, the model is swapped, the
 prediction log is locked, gone or on a full disk, a worker is killed, and connections stay silent. A prediction that was
 answered 200 is acknowledged: its id must be in the log at the end. Memory and open files are those of the one worker
-that is never killed, before each round of faults and without connections.
+that is never killed, after some swaps as a warm-up, before each round of faults and without connections.
 
     python -m bench soak --minutes 30
 """
@@ -71,6 +71,7 @@ async def _disturbed(site: Site, load: Load, seconds: float) -> tuple[np.ndarray
     faults: Counter[str] = Counter()
 
     async def disturb() -> None:
+        await site.warm_up()
         begun = time.monotonic()
         while True:
             load.paused = True
