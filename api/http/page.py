@@ -13,6 +13,7 @@ from typing import Any
 from litestar import MediaType, Response, get
 from litestar.datastructures import CacheControlHeader
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Template
 from litestar.template import TemplateConfig
@@ -74,7 +75,7 @@ def _files() -> dict[str, bytes]:
 
 
 @get("/static/{name:path}", include_in_schema=False, cache_control=CacheControlHeader(max_age=300), sync_to_thread=True)
-def static(name: str) -> Response[bytes]:
+def static(name: FromPath[str]) -> Response[bytes]:
     if name not in _files():
         raise NotFoundException
     return Response(_files()[name], media_type=mimetypes.guess_type(name)[0] or "text/plain")
