@@ -95,7 +95,7 @@ class Protocol(HttpToolsProtocol):
         silent = now - self.moved_at > self.SILENCE
         if self.unsent:
             if silent:
-                self.transport.abort()
+                self._cut_off()
         elif self._is_idle():
             if now - self.waits_since > self.HEADERS_WITHIN:
                 if self.room < self.MOST_HEADERS:
@@ -120,13 +120,21 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
         """Answer a request that is not whole."""
-        if not self._is_idle():
-            self.cycle.disconnected = True  # whatever the application still says
-            self.cycle.message_event.set()
+        self._hear_no_more()
         body = msgspec.json.encode(Problem("about:blank", status.phrase, status, detail))
         head = f"HTTP/1.1 {status} {status.phrase}\r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
         self.transport.write(head.encode() + b"connection: close\r\n\r\n" + body)
         self.transport.write_eof()
+
+    def _cut_off(self) -> None:
+        self._hear_no_more()
+        self.transport.abort()
+
+    def _hear_no_more(self) -> None:
+        """Tell the application that its client is gone, so that it sends nothing more."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
 
     def _make_room(self) -> None:
         """Close a tenth of the connections: those that wait longest for their client. Without any, this one."""
@@ -138,4 +146,4 @@ class Protocol(HttpToolsProtocol):
             log.warning("more than %d connections: the idlest are closed", self.MOST_CONNECTIONS)
         for connection in idlest:
             connections.discard(connection)
-            connection.transport.abort()
+            connection._cut_off()
