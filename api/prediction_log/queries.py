@@ -83,9 +83,9 @@ def window(database: Database, since: int, until: int) -> Iterator[Logged]:
         .limit(_PAGE)
     )
     with translated(), database.connect() as connection:
-        start, last = connection.execute(
-            select(func.min(predictions.c.seq), func.max(predictions.c.seq)).where(inside)
-        ).one()
+        # With a bare column PostgreSQL would look through all rows before the window, in the order of `seq`.
+        seq = predictions.c.seq + 0
+        start, last = connection.execute(select(func.min(seq), func.max(seq)).where(inside)).one()
     while start is not None:
         # Short transactions: during a long one PostgreSQL frees no rows, and SQLite's write-ahead log grows.
         with translated(), database.connect() as connection:
