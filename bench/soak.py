@@ -82,9 +82,11 @@ async def _disturbed(site: Site, load: Load, seconds: float) -> tuple[np.ndarray
             load.paused = False
             await asyncio.sleep(2)
             for fault in (site.swap, site.locked, site.gone, site.full, site.killed):
+                load.during = fault.__name__
                 await fault()
                 faults[fault.__name__] += 1
                 await asyncio.sleep(1)
+            load.during = "silent connections"
             await load.silent(SILENT, 3)
             faults["silent connections"] += SILENT
 
@@ -101,8 +103,9 @@ def _size(pid: int) -> tuple[float, int]:
 def _counts(load: Load, logged: set[str], faults: Counter[str]) -> Iterator[Check]:
     yield Check("faults", ", ".join(f"{count} {name}" for name, count in faults.items()), "", None)
     for kind in sorted({kind for kind, _ in load.statuses}):
-        found = {status: count for (each, status), count in sorted(load.statuses.items()) if each == kind}
-        told = ", ".join(f"{count:,} × {status}" for status, count in found.items())
+        told = ", ".join(
+            f"{count:,} × {status}" for (each, status), count in sorted(load.statuses.items()) if each == kind
+        )
         yield Check(f"answers: {kind}", f"{told}; {load.cut[kind]} cut", "", None)
     lost = load.acknowledged - logged
     yield Check(
@@ -114,8 +117,9 @@ def _counts(load: Load, logged: set[str], faults: Counter[str]) -> Iterator[Chec
     odd = [(kind, status) for kind, status in load.statuses if status not in allowed.get(kind, range(400, 504))]
     yield Check("other answers to valid requests", str(sorted(odd) or 0), "0", not odd)
     yield Check("requests without an answer in 30 s", str(load.unanswered), "0", load.unanswered == 0)
-    slow = load.slowest.get("health", math.inf)
-    yield Check("seconds of the slowest answer of /health", f"{slow:.2f}", "at most 1", slow <= 1)
+    slow, during = load.slowest.get("health", (math.inf, ""))
+    found = f"{slow:.2f}, {during}"
+    yield Check("seconds of the slowest answer of /health, and the fault", found, "at most 1", slow <= 1)
 
 
 def _growth(samples: np.ndarray) -> Iterator[Check]:

@@ -28,7 +28,8 @@ class Load:
 
     `acknowledged`: the ids of all predictions answered 200. `statuses`: answers by kind and status. `undocumented`:
     first lines of answers with 5xx that are no 503 with a problem document. `cut`: connections that ended before the
-    answer. `slowest`: seconds of the slowest answer by kind. While `paused` no connection is open.
+    answer. `slowest`: seconds of the slowest answer by kind, and `during` which fault. While `paused` no
+    connection is open.
     """
 
     def __init__(self, port: int, rows: list[dict[str, Any]]) -> None:
@@ -38,7 +39,8 @@ class Load:
         self.undocumented: Counter[bytes] = Counter()
         self.cut: Counter[str] = Counter()
         self.unanswered = 0
-        self.slowest: dict[str, float] = {}
+        self.slowest: dict[str, tuple[float, str]] = {}
+        self.during = "warm_up"
         self.paused = False
         self._latest = "none"
         self._ended = False
@@ -87,7 +89,8 @@ class Load:
                     begun = time.perf_counter()
                     writer.write(next(kind.requests))
                     self._note(name, *await asyncio.wait_for(_answer(reader), PATIENCE))
-                    self.slowest[name] = max(self.slowest.get(name, 0), time.perf_counter() - begun)
+                    taken = time.perf_counter() - begun, self.during
+                    self.slowest[name] = max(self.slowest.get(name, taken), taken)
                     await asyncio.sleep(kind.pause)
             except TimeoutError:
                 self.unanswered += 1

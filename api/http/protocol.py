@@ -28,6 +28,7 @@ class Protocol(HttpToolsProtocol):
 
     MOST_CONNECTIONS = 500  # of a process
     MOST_HEADERS = 2**15  # bytes of a request line and its headers, or of the trailers after a body in chunks
+    MOST_PIPELINED = 16  # requests of a connection that wait for the answer to an earlier one; each takes 2.5 kB
     HEADERS_WITHIN = 10.0  # from the start of the connection, or the first byte of a later request
     SILENCE = 20.0  # without a byte of a body, or of an answer that the client reads
     CHECK_EVERY = 1.0
@@ -54,12 +55,7 @@ class Protocol(HttpToolsProtocol):
             return
         self.heard = True
         self.room -= len(data)
-        request = self.cycle
         HttpToolsProtocol.data_received(self, data)  # faster than super()
-        if self.cycle is not request:  # headers ended
-            self.room = self.MOST_HEADERS
-            if draining.begun:
-                self.cycle.keep_alive = False
 
     def _in_parts(self, data: bytes) -> None:
         """Take more bytes than there is room for: parts of the body make room again, too long headers do not."""
@@ -78,9 +74,20 @@ class Protocol(HttpToolsProtocol):
         if self.room > 0:
             self.data_received(data)
 
-    def on_body(self, body: bytes) -> None:
+    def on_headers_complete(self) -> None:
+        if len(self.pipeline) == self.MOST_PIPELINED:
+            # The requests so far are answered, the last of them with `Connection: close`; the others are dropped.
+            self.room, self.cycle.keep_alive = -1, False
+            return
+        HttpToolsProtocol.on_headers_complete(self)
         self.room = self.MOST_HEADERS
-        HttpToolsProtocol.on_body(self, body)
+        if draining.begun:
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        if self.room >= 0:
+            self.room = self.MOST_HEADERS
+            HttpToolsProtocol.on_body(self, body)
 
     def _check(self) -> None:
         """End the connection if its time is over, else look again later."""

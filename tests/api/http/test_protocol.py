@@ -134,6 +134,13 @@ def test_large_bodies_beside_small_headers(port: int) -> None:
     assert found.count(b"HTTP/1.1 200 OK") == 5
 
 
+def test_of_many_requests_before_the_first_answer_some_are_answered(port: int) -> None:
+    """Each that waits takes memory: after 17 answers the connection is closed, as the last one says."""
+    found = everything(connect(port, (GET + b"\r\n" + head_of(2).replace(b"/predict", b"/nope") + b"{}") * 500))
+    assert found.count(b"HTTP/1.1 ") == 17
+    assert found.count(b"connection: close") == 1
+
+
 def test_a_client_that_reads_no_answer_is_cut_off(port: int) -> None:
     """Answers that nobody reads are held for a while only."""
     ask = b"GET /static/swagger-ui/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
