@@ -89,6 +89,9 @@ class Protocol(HttpToolsProtocol):
             self.room = self.MOST_HEADERS
             HttpToolsProtocol.on_body(self, body)
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Write no line: Uvicorn's would ask for a library, and any client can send such a header."""
+
     def _check(self) -> None:
         """End the connection if its time is over, else look again later."""
         self.check = self.loop.call_later(self.CHECK_EVERY, self._check)
