@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.api.conftest import Example, row
+from tests.api.model.test_reloader import put
 from tests.api.test_server import Server
 from tests.conftest import ROOT, Project
 
@@ -27,8 +28,7 @@ def test_the_files_of_the_image_are_enough(example: Example, tmp_path: Path) -> 
                 shutil.copytree(ROOT / source, place, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(ROOT / source, place)
-    (tmp_path / "models").mkdir()
-    shutil.copy(example.path, tmp_path / "models/champion.onnx")
+    put(tmp_path / "models/champion.onnx", example)
     with Server(tmp_path, PYTHONPATH=str(tmp_path)) as server:
         assert httpx.post(f"{server.url}/predict", json=row()).status_code == 200
         for path in ("/", "/docs"):

