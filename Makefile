@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help model venv repro serve gate promote rollback sign fetch retrain deliver report drift sweep test test-slow bench bench-scale check format lock image publish sbom
+.PHONY: help model venv repro reproduced resolve serve gate promote rollback sign fetch retrain deliver report drift sweep test test-slow bench bench-scale check format lock image publish sbom
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,15 @@ repro: venv ## run the pipeline (only what changed) and print the metrics
 	dvc repro
 	@$(CHECKOUT)
 	@for file in select evaluate drift; do echo "metrics/$$file.json"; cat metrics/$$file.json; done
+
+reproduced: venv ## run all stages again, and fail where a figure differs from the last commit
+	@python -m ops.repair
+	dvc repro --force --no-run-cache
+	@$(CHECKOUT)
+	@python -m ops.changes
+
+resolve: venv ## finish a merge that conflicts in dvc.lock or in other files that the pipeline makes
+	@python -m ops.resolve
 
 serve: venv ## serve on 127.0.0.1:8000 (PORT=): the champion, else the selected model
 	@test -f models/champion.onnx || { $(CHECKOUT); }

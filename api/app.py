@@ -12,9 +12,10 @@ from litestar.exceptions import NotFoundException
 from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Server
 
 from api import settings
-from api.http import errors, page, routes, status
+from api.http import auth, draining, errors, page, routes, status
 from api.http.fast_path import FastPath
 from api.http.middleware import Middleware
 from api.model.loader import Serving
@@ -40,6 +41,7 @@ def create_app(given: Settings | None = None) -> Litestar:
     app = Litestar(
         [*status.HANDLERS, *routes.HANDLERS, *page.HANDLERS],
         lifespan=[_lifespan],
+        guards=[auth.required],
         state=State({"serving": serving, "metrics": counted, "log": log, "predictor": predictor}),
         plugins=[errors.plugin()],
         template_config=page.TEMPLATES,
@@ -49,6 +51,8 @@ def create_app(given: Settings | None = None) -> Litestar:
             # Closed: the document is at /openapi.json, not on Litestar's pages.
             openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, guards=[_not_found]),
             render_plugins=[JsonRenderPlugin()],
+            # Relative to the document, so that a proxy may put all under a path.
+            servers=[Server(chosen.root_path or "./")],
         ),
         logging_config=None,
     )
@@ -69,7 +73,8 @@ async def _lifespan(app: Litestar) -> AsyncIterator[None]:
         gc.freeze()
         gc.set_threshold(50_000, *gc.get_threshold()[1:])
         try:
-            yield
+            with draining.on_sigterm(app.state.serving.settings.drain_seconds):
+                yield
         finally:
             await log.stop()
 

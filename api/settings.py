@@ -3,7 +3,6 @@
 A field of `Settings` is the variable of the same name in capitals; its type holds what is allowed.
 """
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -12,11 +11,15 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
+from api import keys
+from api.keys import Key
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.yaml_config import nearest
 
 # A variable that begins so and nearly equals one of ours is a typing error. Others may belong to another program.
 PREFIX = "API_"
+# Kubernetes and Docker make such variables for a service named `api`.
+SERVICE_LINK = re.compile(r"\w+_(SERVICE_(HOST|PORT(_\w+)?)=|PORT=\w+://|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=)")
 
 Bytes = Annotated[int, msgspec.Meta(ge=1, le=2**30)]
 
@@ -24,14 +27,15 @@ Bytes = Annotated[int, msgspec.Meta(ge=1, le=2**30)]
 class Settings(msgspec.Struct, frozen=True):
     """All settings with their defaults.
 
-    docs/serving.md explains each. `api_keys` holds SHA-256 digests; without any the server is open to all. Without
-    `allowed_hosts` every host is answered. Without `log_format` it is text at a terminal, JSON elsewhere.
+    docs/serving.md explains each. Without `api_keys` the server is open to all, but for feedback. Without
+    `allowed_hosts` every host is answered. Without `log_format` it is text at a terminal, JSON elsewhere. Without
+    `bind_address` the address that the server is bound to is not known.
     """
 
     model_path: Path | None = None
     api_max_body: Bytes = 2**16
     git_revision: str | None = None
-    api_keys: tuple[bytes, ...] = ()
+    api_keys: tuple[Key, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] | None = None
@@ -42,9 +46,13 @@ class Settings(msgspec.Struct, frozen=True):
     log_synchronous: Literal["FULL", "NORMAL", "OFF"] = "FULL"
     log_required: bool = True
     log_max_days: Annotated[int, msgspec.Meta(ge=0, le=36_500)] = 0
-    log_max_rows: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
+    log_max_rows: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 10_000_000
     model_public_key: Path | None = None
+    drain_seconds: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 0
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 8000
+    bind_address: str | None = None
+    allow_anonymous_feedback: bool = False
+    root_path: str | None = None
 
 
 _FIELDS = {field.name.upper(): field for field in msgspec.structs.fields(Settings)}
@@ -56,18 +64,14 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
 
     Raises PipelineError naming the variable, its value (not of keys) and what is allowed.
     """
-    for name in environment:
-        if name.startswith(PREFIX) and name not in NAMES and (question := nearest(name, NAMES)):
+    for name, text in environment.items():
+        ours = name.startswith(PREFIX) and not SERVICE_LINK.match(f"{name}={text}")
+        if ours and name not in NAMES and (question := nearest(name, NAMES)):
             raise PipelineError(
                 f"environment variable {name}: no such setting{question}; correct its name or unset it. The settings "
                 f"are {', '.join(NAMES)}"
             )
     return Settings(**{name.lower(): _value(name, environment[name]) for name in NAMES if environment.get(name)})
-
-
-def digest(key: bytes) -> bytes:
-    """Return the SHA-256 of an API key: the server keeps nothing that a log or a traceback could reveal."""
-    return hashlib.sha256(key).digest()
 
 
 def _value(name: str, text: str) -> Any:
@@ -84,9 +88,11 @@ def _parse(name: str, text: str) -> Any:
     Raises ValueError saying what is expected.
     """
     if name == "API_KEYS":
-        return tuple(digest(word.encode()) for word in _words(text))
+        return keys.parse(_words(text))
     if name == "ALLOWED_HOSTS":
         return _hosts(text)
+    if name == "ROOT_PATH" and not re.fullmatch(r"(/[\w.~-]+)+", text, re.ASCII):
+        raise ValueError("a path such as /housing, without a slash at its end")
     given = _FIELDS[name].type
     kind = get_args(given)[0] if type(None) in get_args(given) else given
     if kind is bool:

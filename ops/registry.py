@@ -21,6 +21,7 @@ def main() -> None:
         "keep": challenger.keep,
         "restore": champion_file.restore,
         "sign": signing.sign_champion,
+        "tag": promotion.tag,
     }
     with lock.held(arguments.command):
         print(commands[arguments.command]())
@@ -42,6 +43,7 @@ def _arguments() -> argparse.Namespace:
     fetching.add_argument("--rev", required=True, help="a version (v1.0.0), prod, or any Git revision")
     fetching.add_argument("--out", type=Path, default="models/fetched.onnx", help="default: %(default)s")
     command("restore", "Put the champion that HEAD records into the workspace, rebuilt if it is nowhere.")
+    command("tag", "Tag the version that HEAD records; a template's champion that is nowhere is replaced first.")
     command("sign", "Sign the champion with the private key in MODEL_SIGNING_KEY.")
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Repair what a killed `dvc repro` leaves behind; `make repro` runs this first.
+"""Repair what a killed `dvc repro` and experiments leave behind; `make repro` runs this first.
 
 python -m ops.repair
 """

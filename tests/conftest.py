@@ -192,6 +192,22 @@ def promoted(_promoted: Project, tmp_path: Path) -> Project:
     return _promoted.copy(tmp_path / "project")
 
 
+@pytest.fixture
+def hosted(promoted: Project, tmp_path: Path) -> Project:
+    """On main, with a remote that has it all but the promotion."""
+    for name in ("GITHUB_ACTIONS", "GITHUB_OUTPUT", "RETRAIN_BY"):
+        promoted.env.pop(name, None)
+    promoted.run("git", "init", "-q", "--bare", "-b", "main", str(tmp_path / "remote.git"))
+    promoted.run("git", "remote", "add", "origin", str(tmp_path / "remote.git"))
+    promoted.run("git", "push", "-q", "origin", ":/^reproduced:refs/heads/main")
+    return promoted
+
+
+def remote(project: Project, *arguments: str) -> str:
+    """Return what a Git command says in the remote of `hosted`."""
+    return project.run("git", "-C", str(project.folder.parent / "remote.git"), *arguments).stdout.strip()
+
+
 @pytest.fixture(scope="session")
 def _challenged(build: Callable, _reproduced: Project) -> Project:
     """The champion of HEAD is a weak ridge, the workspace's model the small grids' best; both were recorded."""

@@ -1,9 +1,8 @@
-"""The workflow's own rules, and what CI runs beside the pipeline: delivery to a remote, the bill of materials."""
+"""The workflow's own rules, and what CI runs beside the pipeline: drift that retrains, the bill of materials."""
 
 import json
 import os
 import re
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,59 +10,9 @@ import yaml
 
 from pipeline.contract.onnx_model import Model
 from pipeline.drift import encoding
-from tests.conftest import ROOT, Project
+from tests.conftest import ROOT, Project, remote
 
 JOBS = yaml.safe_load((ROOT / ".github/workflows/mlops.yml").read_text(encoding="utf-8"))["jobs"]
-
-
-@pytest.fixture
-def promoted(promoted: Project, tmp_path: Path) -> Project:
-    """On main, with a remote that has it all but the promotion."""
-    for name in ("GITHUB_ACTIONS", "GITHUB_OUTPUT", "RETRAIN_BY"):
-        promoted.env.pop(name, None)
-    promoted.run("git", "init", "-q", "--bare", str(tmp_path / "remote.git"))
-    promoted.run("git", "remote", "add", "origin", str(tmp_path / "remote.git"))
-    promoted.run("git", "push", "-q", "origin", ":/^reproduced:refs/heads/main")
-    return promoted
-
-
-def remote(project: Project, *arguments: str) -> str:
-    return project.run("git", "-C", str(project.folder.parent / "remote.git"), *arguments).stdout.strip()
-
-
-def test_a_promotion_is_delivered_with_its_tags(promoted: Project, tmp_path: Path) -> None:
-    """The commits of a promotion and its tags reach the branch at once, and the job learns the commit."""
-    output = tmp_path / "output"
-    promoted.env["GITHUB_OUTPUT"] = os.fspath(output)
-    promoted.run(".ci/deliver")
-    assert remote(promoted, "rev-parse", "main") == promoted.run("git", "rev-parse", "HEAD").stdout.strip()
-    assert remote(promoted, "tag").split() == ["housing#prod#1", "housing@v1.0.0"]
-    assert output.read_text() == f"commit={remote(promoted, 'rev-parse', 'main')}\n"
-
-
-def test_a_verdict_is_delivered_without_a_promotion(promoted: Project) -> None:
-    """The line that the gate adds to the history is committed and sent, though the champion stays; a second delivery
-    has nothing to add."""
-    promoted.run(".ci/deliver")
-    promoted.ops("gate", code=3)
-    # Live rows stay here: with them, the history alone is sent.
-    promoted.path("data/live/rows.csv").write_text("RM\n6\n")
-    promoted.path("metrics/drift.json").write_text("{}\n")
-    promoted.run(".ci/deliver")
-    assert remote(promoted, "diff", "--name-only", "main~1", "main") == "metrics/history.jsonl"
-    assert json.loads(remote(promoted, "show", "main:metrics/history.jsonl").splitlines()[-1])["verdict"]
-    commit = remote(promoted, "rev-parse", "main")
-    promoted.run(".ci/deliver")
-    assert remote(promoted, "rev-parse", "main") == commit
-
-
-def test_tags_follow_a_merged_pull_request(promoted: Project) -> None:
-    """With RETRAIN_BY=pull-request, a promotion that is on the branch already gets its tags with the next delivery."""
-    promoted.run("git", "push", "-q", "origin", "main")
-    promoted.run("git", "tag", "--delete", "housing@v1.0.0", "housing#prod#1")
-    promoted.env["RETRAIN_BY"] = "pull-request"
-    promoted.run(".ci/deliver")
-    assert remote(promoted, "tag").split() == ["housing#prod#1", "housing@v1.0.0"]
 
 
 def test_the_workflow_keeps_its_rules() -> None:
@@ -130,27 +79,27 @@ def live_rows(project: Project, kind: str) -> pd.DataFrame:
         ("broken", True, "risk", None),
     ],
 )
-def test_drift_retrains_in_ci(promoted: Project, kind: str, on_shift: bool, verdict: str, said: str | None) -> None:
+def test_drift_retrains_in_ci(hosted: Project, kind: str, on_shift: bool, verdict: str, said: str | None) -> None:
     """The job `drift-check` says whether `retrain` runs: for a shift with drift.retrain_on_shift, for a risk without it
     too, never for broken values. With labelled rows the gate's verdict is delivered, without them nothing is. `make
     retrain` by hand decides the same."""
     assert "(needs.drift-check.outputs.drift == 'true' || inputs.force_retrain)" in JOBS["retrain"]["if"]
-    promoted.path(".venv").symlink_to(ROOT / ".venv")
+    hosted.path(".venv").symlink_to(ROOT / ".venv")
     # With this limit only errors that are much larger are a risk.
-    promoted.edit_params(lambda p: p["drift"].update(retrain_on_shift=on_shift, min_risk=1.0))
-    promoted.commit("settings")
-    promoted.run("git", "push", "-q", "origin", "main")
-    live_rows(promoted, kind).to_csv(promoted.path("data/live/rows.csv"), index=False)
-    before = len(remote(promoted, "show", "main:metrics/history.jsonl").splitlines())
-    assert steps(promoted, "drift-check")[1] == {"drift": "true" if said else "false"}
-    assert json.loads(promoted.path("metrics/drift.json").read_text())["verdict"] == verdict
+    hosted.edit_params(lambda p: p["drift"].update(retrain_on_shift=on_shift, min_risk=1.0))
+    hosted.commit("settings")
+    hosted.run("git", "push", "-q", "origin", "main")
+    live_rows(hosted, kind).to_csv(hosted.path("data/live/rows.csv"), index=False)
+    before = len(remote(hosted, "show", "main:metrics/history.jsonl").splitlines())
+    assert steps(hosted, "drift-check")[1] == {"drift": "true" if said else "false"}
+    assert json.loads(hosted.path("metrics/drift.json").read_text())["verdict"] == verdict
     if said:
-        printed, outputs = steps(promoted, "retrain")
+        printed, outputs = steps(hosted, "retrain")
         assert said in printed
-        assert outputs["commit"] == remote(promoted, "rev-parse", "main")
+        assert outputs["commit"] == remote(hosted, "rev-parse", "main")
     else:
-        assert promoted.run("make", "retrain").stdout.endswith("; the champion stays\n")
-    added = remote(promoted, "show", "main:metrics/history.jsonl").splitlines()[before:]
+        assert hosted.run("make", "retrain").stdout.endswith("; the champion stays\n")
+    added = remote(hosted, "show", "main:metrics/history.jsonl").splitlines()[before:]
     assert ["verdict" in json.loads(line) for line in added][:1] == ([True] if said == "RMSE new: " else [])
 
 

@@ -9,10 +9,11 @@ begins with the champion: the drift that brought a new model is no reason for an
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -21,7 +22,8 @@ from fsspec.implementations.local import LocalFileSystem
 from api import settings
 from api.prediction_log import queries
 from api.prediction_log.database import existing
-from api.prediction_log.schema import Entry, now
+from api.prediction_log.queries import Logged
+from api.prediction_log.schema import now
 from pipeline.contract import errors, paths
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.schema import Schema
@@ -32,41 +34,48 @@ from pipeline.registry import git
 from pipeline.tables import cell_parser, parquet
 
 BEGINNING = "1970-01-01"
-_CHUNK = 10_000  # rows that are typed at a time
+_CHUNK = 2**16  # rows that are typed at a time
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def live_rows(logged: Iterable[tuple[Entry, float | None]], schema: Schema) -> pd.DataFrame:
-    """Return one typed row for each logged prediction: the schema's columns as they were sent (missing ones missing),
-    the target where there is feedback, `prediction_id`, `prediction_time`, `prediction_model` and `prediction`."""
+def live_rows(logged: Iterable[Logged], schema: Schema) -> Iterator[pd.DataFrame]:
+    """Yield a table without rows, then one typed row for each logged prediction, in tables of at most _CHUNK rows.
+
+    The columns: the schema's as they were sent (missing ones missing), the target where there is feedback,
+    `prediction_id`, `prediction_time`, `prediction_model`, `prediction`, and in `feedback_key` the name of the API key
+    that told the target, missing without one.
+    """
     rows = iter(logged)
-    parts = [_typed([], schema)]
+    chunk: list[Logged] = []
+    yield _typed(chunk, schema)
     while chunk := list(islice(rows, _CHUNK)):
-        parts.append(_typed(chunk, schema))
-    return pd.concat(parts, ignore_index=True)
+        yield _typed(chunk, schema)
 
 
-def save(table: pd.DataFrame, url: str) -> str:
-    """Write the table to `url`, whole or not at all, in place of the last one; return where it is."""
+def save(tables: Iterable[pd.DataFrame], url: str) -> str:
+    """Write the tables to one file at `url`, whole or not at all, in place of the last one; return where it is."""
     system, path = live_folder.place(url)
     if isinstance(system, LocalFileSystem):
-        parquet.write(table, Path(path))
+        parquet.write_parts(tables, Path(path))
         return path
-    # Object stores show an object when it is whole.
-    system.pipe_file(path, table.to_parquet(None, index=False))
+    with TemporaryDirectory() as folder:
+        parquet.write_parts(tables, whole := Path(folder) / live_folder.NAME)
+        system.put_file(str(whole), path)
     return f"{url.rstrip('/')}/{live_folder.NAME}"
 
 
-def _typed(logged: list[tuple[Entry, float | None]], schema: Schema) -> pd.DataFrame:
-    bodies = [json.loads(entry.sent) for entry, _ in logged]
+def _typed(logged: list[Logged], schema: Schema) -> pd.DataFrame:
+    bodies = [json.loads(each.entry.sent) for each in logged]
     raw = {column.name: [_cell(body.get(column.name)) for body in bodies] for column in schema.used}
-    raw[schema.target.name] = [_cell(actual) for _, actual in logged]
+    raw[schema.target.name] = [_cell(each.actual) for each in logged]
     typed, _ = cell_parser.parse(pd.DataFrame(raw, dtype="str"), schema.used)
     about = pd.DataFrame(
         {
-            "prediction_id": pd.Series([entry.id for entry, _ in logged], dtype="str"),
-            "prediction_time": pd.to_datetime([entry.time for entry, _ in logged], unit="ms", utc=True),
-            "prediction_model": pd.Series([entry.model for entry, _ in logged], dtype="str"),
-            "prediction": pd.Series([entry.prediction for entry, _ in logged], dtype="float64"),
+            "prediction_id": pd.Series([each.entry.id for each in logged], dtype="str"),
+            "prediction_time": pd.to_datetime([each.entry.time for each in logged], unit="ms", utc=True).as_unit("us"),
+            "prediction_model": pd.Series([each.entry.model for each in logged], dtype="str"),
+            "prediction": pd.Series([each.entry.prediction for each in logged], dtype="float64"),
+            "feedback_key": pd.Series([each.key for each in logged], dtype="str"),
         }
     )
     return typed.join(about.drop(columns=typed.columns, errors="ignore"))
@@ -74,7 +83,7 @@ def _typed(logged: list[tuple[Entry, float | None]], schema: Schema) -> pd.DataF
 
 def _cell(value: Any) -> str:
     """Return a JSON value as the cell of a CSV file."""
-    return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return "" if value is None else value if isinstance(value, str) else _encode(value)
 
 
 def _moment(text: str) -> int:
@@ -94,9 +103,17 @@ def main() -> None:
     since = _moment(arguments.since or git.last_change(paths.CHAMPION_RECORD) or BEGINNING)
     until = _moment(arguments.until) if arguments.until else now()
     database, schema = existing(settings.load().prediction_log_url), load_schema()
-    rows = live_rows(queries.window(database, since, until), schema)
-    known = rows[schema.target.name].count()
-    print(f"{save(rows, live_folder.url())}: {counted(len(rows), 'row')}, {known} with the actual value")
+    total = known = 0
+
+    def tables() -> Iterator[pd.DataFrame]:
+        nonlocal total, known
+        for table in live_rows(queries.window(database, since, until), schema):
+            total += len(table)
+            known += table[schema.target.name].count()
+            yield table
+
+    place = save(tables(), live_folder.url())
+    print(f"{place}: {counted(total, 'row')}, {known} with the actual value")
 
 
 if __name__ == "__main__":

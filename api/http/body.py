@@ -18,8 +18,8 @@ AnyRequest = Request[Any, Any, State]
 async def read_json(request: AnyRequest, limit: int, setting: str) -> bytes:
     """Return the body of a request whose content type is JSON; never more than `limit` bytes are held.
 
-    Raises the problem 413 for a larger body (`setting` names the variable) and 415 for another type, both after the end
-    of the body: an answer to a half-sent request may never be read.
+    Raises the problem 413 for a larger body (`setting` names the variable) and 415 for another type or a compressed
+    body, both after its end: an answer to a half-sent request may never be read.
     """
     parts: list[bytes] = []
     size = 0
@@ -37,6 +37,14 @@ async def read_json(request: AnyRequest, limit: int, setting: str) -> bytes:
     if size > limit:
         raise errors.problem(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"expected a body of at most {limit} bytes ({setting}), found more"
+        )
+    coding = request.headers.get("content-encoding", "identity")
+    if coding.strip().lower() != "identity":
+        # A small compressed body could become any size.
+        raise errors.problem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"expected a body that is not compressed, found the header Content-Encoding: {coding[:100]!r}",
+            headers={"Accept-Encoding": "identity"},
         )
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != "application/json":

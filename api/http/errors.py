@@ -13,6 +13,7 @@ from litestar.plugins.problem_details import ProblemDetailsConfig, ProblemDetail
 from api.model.loader import NoModelError
 from api.model.micro_batcher import NotFiniteError
 from api.prediction_log.database import PAUSE, LogError
+from api.prediction_log.repeats import KeyReusedError
 from api.requests.batch import TooManyError
 from api.requests.diagnostics import Mistake, MistakeInRow, RefusedError
 from api.requests.strict_json import MalformedError
@@ -22,6 +23,7 @@ MEDIA_TYPE = "application/problem+json"
 INVALID_FEATURES = "urn:problem-type:invalid-features"
 NO_MODEL = "urn:problem-type:no-model"
 NO_LOG = "urn:problem-type:no-log"
+KEY_REUSED = "urn:problem-type:idempotency-key-reused"
 
 log = logging.getLogger("uvicorn.error")
 
@@ -65,6 +67,12 @@ def plugin() -> ProblemDetailsPlugin:
         NotFiniteError: _not_finite,
         TooManyError: lambda error: problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error)),
         LogError: _no_log,
+        KeyReusedError: lambda _: problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "expected the body that this Idempotency-Key came with before, found another; send it with a new key",
+            KEY_REUSED,
+            errors=[],
+        ),
         NoModelError: lambda error: problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), NO_MODEL),
         Exception: _bug,
     }

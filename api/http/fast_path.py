@@ -1,8 +1,9 @@
 """POST /predict without the framework's handlers: the same answer in a third of the time.
 
 Only a valid request is answered here: a valid key if one is needed, JSON by its content type, one whole body within the
-limit, a valid row. Any other goes on to the framework with its body, and `api.http.routes.predict` says what is wrong.
-So each error is written once, and the OpenAPI document is that of the framework's handler.
+limit, a valid row, no idempotency key. Any other goes on to the framework with its body, and `api.http.routes.predict`
+answers it or says what is wrong. So each error is written once, and the OpenAPI document is that of the framework's
+handler.
 """
 
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 import msgspec
 from litestar.types import ASGIApp, Receive
 
-from api.http import auth
+from api.http import auth, caller
 from api.model.loader import Serving
 from api.model.micro_batcher import Predictor
+from api.requests.strict_json import compact
 
 PATH = "/predict"
+FAILURE = "failure"  # in the scope: the error of a valid request, for the framework's handler to raise
 
 _encode = msgspec.json.Encoder().encode
 
@@ -32,7 +35,8 @@ class FastPath:
         if (
             served is None
             or (b"content-type", b"application/json") not in headers
-            or auth.refusal(headers, settings.api_keys)
+            or auth.refusal(scope, settings, "predict")
+            or (who := caller.of(scope)).idempotency is not None
         ):
             return await self.app(scope, receive, send)
         message: Any = await receive()
@@ -41,8 +45,13 @@ class FastPath:
             return await self.app(scope, _again(message, receive), send)
         try:
             row = served.contract.decode(body)
-            answer = await self.predictor.one(served, row, body.decode())
+            asked = row, compact(body).decode(), who
         except Exception:  # the framework's handler meets it again and answers with the problem
+            return await self.app(scope, _again(message, receive), send)
+        try:
+            answer = await self.predictor.one(served, asked)
+        except Exception as error:  # not tried again: the row may be in the log
+            scope[FAILURE] = error
             return await self.app(scope, _again(message, receive), send)
         content = _encode(answer)
         scope["path_template"] = PATH

@@ -2,7 +2,11 @@
 
 from typing import Any
 
-from litestar import Litestar
+from litestar import Litestar, route
+from litestar.enums import HttpMethod
+from litestar.handlers import HTTPRouteHandler
+from litestar.routes import HTTPRoute
+from litestar.types import Method
 from msgspec.structs import replace
 
 from api.http import errors
@@ -14,13 +18,20 @@ from pipeline.contract.columns import positions
 from pipeline.contract.description import Description
 from pipeline.contract.schema import Schema
 
-# The paths that API_KEYS protects.
-PROTECTED = ("/predict", "/predict/batch", "/feedback", "/metrics")
+
+def read(path: str, **options: Any) -> HTTPRouteHandler:
+    """Return the decorator of a handler of GET, and of HEAD: the same answer, of which uvicorn sends no body.
+
+    The document has the GET alone, with the function's name as its id.
+    """
+    return route(path, http_method=[HttpMethod.GET, HttpMethod.HEAD], operation_id=_operation_id, **options)
 
 
 def document(app: Litestar, description: Description | None, settings: Settings) -> dict[str, Any]:
     """Return the document of the application; without a model a row is any object."""
     content = app.openapi_schema.to_schema()
+    for operations in content["paths"].values():
+        operations.pop("head", None)
     row: dict[str, Any] = {"type": "object"} if description is None else body_schema(description.schema)
     bodies: dict[str, dict[str, Any]] = {
         "/predict": {"schema": row},
@@ -37,25 +48,30 @@ def document(app: Litestar, description: Description | None, settings: Settings)
     for path, body in bodies.items():
         content["paths"][path]["post"]["requestBody"] = {"required": True, "content": {"application/json": body}}
     if settings.api_keys:
-        _secure(content)
+        _secure(content, app)
     return content
 
 
-def _secure(content: dict[str, Any]) -> None:
-    """Add which operations require a key, how it is sent, and the answer without one."""
+def _operation_id(handler: HTTPRouteHandler, method: Method | HttpMethod, _: Any) -> str:
+    return handler.handler_name if method == HttpMethod.GET else f"{handler.handler_name}_{method.lower()}"
+
+
+def _secure(content: dict[str, Any], app: Litestar) -> None:
+    """Add which operations require a key, how it is sent, and the answers without one and with another one."""
     content["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     }
-    refused = {
-        "description": "There is no valid key",
-        "headers": {"WWW-Authenticate": {"schema": {"type": "string"}}},
-        "content": {errors.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
-    for path in PROTECTED:
-        for operation in content["paths"][path].values():
+    form = {"content": {errors.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    headers = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+    routes = [each for each in app.routes if isinstance(each, HTTPRoute)]
+    for path, handler in [(each.path_format, handler) for each in routes for handler in each.route_handlers]:
+        for operation in content["paths"][path].values() if "scope" in handler.opt else ():
             operation["security"] = [{"bearer": []}, {"header": []}]
-            operation["responses"]["401"] = refused
+            operation["responses"] |= {
+                "401": {"description": "There is no valid key", "headers": headers, **form},
+                "403": {"description": f"The key lacks the scope {handler.opt['scope']}", **form},
+            }
 
 
 def body_schema(schema: Schema) -> dict[str, Any]:

@@ -4,24 +4,24 @@ Every script and style comes from this process, and the Content-Security-Policy 
 page is not used: it writes its script into the HTML, and shows only Litestar's own document.
 """
 
-import os
+import functools
+import mimetypes
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from litestar import MediaType, get
-from litestar.connection import ASGIConnection
+from litestar import MediaType, Response
 from litestar.datastructures import CacheControlHeader
 from litestar.exceptions import NotFoundException
-from litestar.handlers.base import BaseRouteHandler
+from litestar.params import FromPath
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Template
-from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 from litestar.types import ControllerRouterHandler
 
 from api.http import form_fields, openapi, page_facts
 from api.http.body import AnyRequest
+from api.http.openapi import read
 from api.model.loader import Served, Serving
 from api.requests.values import limits
 from pipeline.contract.number_text import decimals, figure, share
@@ -44,7 +44,7 @@ HEADERS = {
 SCALE = 3
 
 
-@get("/", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=True)
+@read("/", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=True)
 def form(request: AnyRequest) -> Template:
     serving: Serving = request.app.state.serving
     if serving.served is None:
@@ -54,28 +54,37 @@ def form(request: AnyRequest) -> Template:
     return Template("page.html", context=context, headers=HEADERS)
 
 
-@get("/docs", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)
+@read("/docs", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)
 def docs() -> Template:
     return Template("docs.html", headers=HEADERS)
 
 
-@get("/openapi.json", include_in_schema=False, media_type=MediaType.JSON, sync_to_thread=True)
+@read("/openapi.json", include_in_schema=False, media_type=MediaType.JSON, sync_to_thread=True)
 def openapi_json(request: AnyRequest) -> dict[str, Any]:
     serving: Serving = request.app.state.serving
     description = serving.served.model.description if serving.served else None
     return openapi.document(request.app, description, serving.settings)
 
 
-def _there(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    # Litestar's static files answer 500 for a name that no file can have: one with NUL, or too long.
-    if not os.path.isfile(f"{HERE}/static/{connection.path_params['file_path']}"):
-        raise NotFoundException
+@functools.cache
+def _files() -> dict[str, bytes]:
+    """Return the static files by path. There is one copy, however many clients read it, and however slowly."""
+    folder = HERE / "static"
+    return {
+        f"/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
 
 
-STATIC = create_static_files_router(
-    "/static", [HERE / "static"], cache_control=CacheControlHeader(max_age=300), guards=[_there]
+@read(
+    "/static/{name:path}", include_in_schema=False, cache_control=CacheControlHeader(max_age=300), sync_to_thread=True
 )
-HANDLERS: list[ControllerRouterHandler] = [form, docs, openapi_json, STATIC]
+def static(name: FromPath[str]) -> Response[bytes]:
+    if name not in _files():
+        raise NotFoundException
+    return Response(_files()[name], media_type=mimetypes.guess_type(name)[0] or "text/plain")
+
+
+HANDLERS: list[ControllerRouterHandler] = [form, docs, openapi_json, static]
 
 
 def _context(served: Served) -> dict[str, Any]:

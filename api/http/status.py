@@ -2,11 +2,12 @@
 
 from http import HTTPStatus
 
-from litestar import Response, get
+from litestar import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from api.http import auth, errors
+from api.http import draining, errors
 from api.http.body import AnyRequest
+from api.http.openapi import read
 from api.http.responses import Health, Metadata, Ready
 from api.model.loader import Served, Serving
 from api.prediction_log.writer import Log
@@ -16,33 +17,36 @@ _METRICS = CONTENT_TYPE_LATEST.partition("; charset")[0]
 
 _NO_MODEL = errors.documented(503, "No verified model is loaded; the detail says why")
 _NOT_READY = errors.documented(
-    503, "No verified model is loaded, or the prediction log cannot be written; the detail says why"
+    503, "No verified model is loaded, the prediction log cannot be written, or the server stops; the detail says which"
 )
 
 
-@get("/health", operation_id="health", summary="The process is alive; which model files it found")
+@read("/health", summary="The process is alive; which model files it found")
 async def health(request: AnyRequest) -> Health:
     serving: Serving = request.app.state.serving
     log: Log = request.app.state.log
     # The log is not tried: an orchestrator that gets no answer at once would kill the process.
-    ready = serving.served is not None and not (log.required and log.reason)
+    ready = serving.served is not None and not (log.required and log.reason) and not draining.begun
     return Health("ok", ready, serving.artifacts)
 
 
-@get("/ready", operation_id="ready", summary="A prediction would be answered now", responses={503: _NOT_READY})
+@read("/ready", summary="A prediction would be answered now", responses={503: _NOT_READY})
 async def ready(request: AnyRequest) -> Ready:
+    if draining.begun:
+        raise errors.problem(HTTPStatus.SERVICE_UNAVAILABLE, "the server stops soon (DRAIN_SECONDS): send no more here")
     served = request.app.state.serving.now()
     log: Log = request.app.state.log
-    if log.required and (reason := await log.probe()):
+    if log.required and log.reason:
+        # The reason may name hosts and users, and anybody may ask.
         raise errors.problem(
             HTTPStatus.SERVICE_UNAVAILABLE,
-            f"the prediction log cannot be written (PREDICTION_LOG_URL): {reason}",
+            "the prediction log cannot be written (PREDICTION_LOG_URL); the server's own log has the reason",
             errors.NO_LOG,
         )
     return Ready("ready", served.md5)
 
 
-@get("/metadata", operation_id="metadata", summary="What is served", responses={503: _NO_MODEL})
+@read("/metadata", summary="What is served", responses={503: _NO_MODEL})
 async def metadata(request: AnyRequest) -> Metadata:
     served: Served = request.app.state.serving.now()
     about = served.model.description
@@ -63,10 +67,9 @@ async def metadata(request: AnyRequest) -> Metadata:
     )
 
 
-@get(
+@read(
     "/metrics",
-    guards=[auth.required],
-    operation_id="metrics",
+    opt={"scope": "metrics"},
     summary="Prometheus text: requests, latency, predictions, rejected fields, swaps, the prediction log",
     media_type=_METRICS,
 )

@@ -4,7 +4,7 @@ import asyncio
 import math
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
-from itertools import groupby
+from itertools import groupby, repeat
 from typing import NamedTuple
 
 import msgspec
@@ -12,13 +12,15 @@ import numpy as np
 
 from api.http.responses import Prediction
 from api.model.loader import Served
-from api.prediction_log.schema import Entry, new_ids, now
+from api.prediction_log.repeats import digest
+from api.prediction_log.schema import Caller, Entry, new_ids, now
 from api.prediction_log.writer import Log
 from api.requests import batch
 from api.requests.diagnostics import Row
 from api.telemetry.metrics import Metrics
 from pipeline.contract.columns import matrix_columns
 
+_encode = msgspec.json.Encoder().encode
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
@@ -29,12 +31,15 @@ class NotFiniteError(Exception):
         self.rows = rows
 
 
+# A row, its JSON without whitespace, and who sent it.
+Asked = tuple[Row, str, Caller]
+
+
 class Waiting(NamedTuple):
-    """A request that waits for its answer by `served`, the model that decoded it; `sent` is the row's JSON."""
+    """A request that waits for its answer by `served`, the model that decoded it."""
 
     served: Served
-    row: Row
-    sent: str
+    asked: Asked
     answer: "asyncio.Future[Prediction]"
 
 
@@ -49,29 +54,39 @@ class Predictor:
         # One thread for batches, which may take long: of several only one could run Python.
         self._batches = ThreadPoolExecutor(1, "batch")
 
-    def one(self, served: Served, row: Row, sent: str) -> "asyncio.Future[Prediction]":
-        """Return the answer to one row, which is in the log before.
+    def one(self, served: Served, asked: Asked) -> "asyncio.Future[Prediction]":
+        """Return the answer to one row of a caller without an idempotency key; the row is in the log before.
 
         The future raises NotFiniteError or LogError.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Prediction] = loop.create_future()
-        self._waiting.append(Waiting(served, row, sent, answer))
+        self._waiting.append(Waiting(served, asked, answer))
         if self._work is None:
             self._work = loop.create_task(self._answer_all(), context=self._context)
         return answer
 
-    async def many(self, served: Served, body: bytes, most: int) -> list[Prediction]:
+    async def keyed(self, served: Served, asked: Asked) -> Prediction:
+        """Return the answer to one row with an idempotency key, in a transaction of its own.
+
+        Raises NotFiniteError, KeyReusedError or LogError.
+        """
+        [answer] = await self._logged(_finite(compute(served, [asked], digest(asked[1]))))
+        return answer
+
+    async def many(self, served: Served, body: bytes, most: int, caller: Caller) -> list[Prediction]:
         """Return the answers to a batch of at most `most` rows, logged in one transaction.
 
-        Raises what `batch.decode` raises, NotFiniteError or LogError; then nothing is logged.
+        Raises what `batch.decode` raises, NotFiniteError, KeyReusedError or LogError; then nothing is logged.
         """
         loop = asyncio.get_running_loop()
-        answers, entries = await loop.run_in_executor(self._batches, _whole, served, body, most)
+        return await self._logged(await loop.run_in_executor(self._batches, _whole, served, body, most, caller))
+
+    async def _logged(self, entries: list[Entry]) -> list[Prediction]:
         if entries:
-            await self._log.write(entries)
-        self._metrics.predicted([answer.prediction for answer in answers])
-        return answers
+            entries = await self._log.write(entries)
+        self._metrics.predicted([entry.prediction for entry in entries])
+        return [answer_of(entry) for entry in entries]
 
     async def _answer_all(self) -> None:
         try:
@@ -88,55 +103,75 @@ class Predictor:
 
     async def _answer(self, group: list[Waiting]) -> None:
         try:
-            done: list[tuple[Waiting, Prediction]] = []
+            done: list[Waiting] = []
             entries: list[Entry] = []
             # A swap between two requests makes two parts.
             for part in (list(run) for _, run in groupby(group, lambda waiting: id(waiting.served))):
-                answers, part_entries = compute(part[0].served, [w.row for w in part], [w.sent for w in part])
-                for waiting, answer, entry in zip(part, answers, part_entries, strict=True):
-                    if math.isfinite(answer.prediction + answer.lower + answer.upper):
-                        done.append((waiting, answer))
+                computed = compute(part[0].served, [waiting.asked for waiting in part])
+                for waiting, entry in zip(part, computed, strict=True):
+                    if _is_finite(entry):
+                        done.append(waiting)
                         entries.append(entry)
                     elif not waiting.answer.done():
                         waiting.answer.set_exception(NotFiniteError([0]))
-            if entries:
-                await self._log.write(entries)
+            answers = await self._logged(entries)
         except Exception as error:  # each caller gets it
             for waiting in group:
                 if not waiting.answer.done():
                     waiting.answer.set_exception(error)
             return
-        self._metrics.predicted([answer.prediction for _, answer in done])
-        for waiting, answer in done:
+        for waiting, answer in zip(done, answers, strict=True):
             if not waiting.answer.done():
                 waiting.answer.set_result(answer)
 
 
-def compute(served: Served, rows: list[Row], sent: list[str]) -> tuple[list[Prediction], list[Entry]]:
-    """Return the answers of the model to these rows, some perhaps not finite, and their entries of the log."""
+def compute(served: Served, rows: list[Asked], body: str | None = None) -> list[Entry]:
+    """Return the model's answers to these rows, some perhaps not finite, as entries of the log.
+
+    `body`: the digest of the request's body, where it has an idempotency key.
+    """
     about = served.model.description
-    matrix = served.model.inputs(np.array([row.numbers for row in rows], dtype=float))
+    matrix = served.model.inputs(np.array([row.numbers for row, _, _ in rows], dtype=float))
     results = served.model.predict(matrix).tolist()
-    imputed = np.array([about.imputed.get(column.name, math.nan) for column in matrix_columns(about.columns)])
-    learned = served.model.inputs(imputed)
+    values = np.array([about.imputed.get(column.name, math.nan) for column in matrix_columns(about.columns)])
+    learned = served.model.inputs(values)
     used = _encode_lines(np.where(np.isnan(matrix), learned, matrix).tolist()).decode().splitlines()
     time, md5, promoted = now(), served.md5, served.promoted
-    answers, entries = [], []
-    keys = new_ids(time, len(rows))
-    for key, row, text, as_json, (prediction, lower, upper) in zip(keys, rows, sent, used, results, strict=True):
-        answers.append(Prediction(prediction, lower, upper, key, md5, row.imputed))
-        entries.append(Entry(key, time, row.own, text, as_json, prediction, lower, upper, md5, promoted))
-    return answers, entries
+    entries = []
+    for key, (row, sent, caller), as_json, result in zip(new_ids(time, len(rows)), rows, used, results, strict=True):
+        prediction, lower, upper = result
+        imputed = _encode(row.imputed).decode() if row.imputed else None
+        asked = caller.key, caller.request, caller.trace, caller.idempotency
+        entries.append(
+            Entry(key, time, row.own, sent, as_json, prediction, lower, upper, md5, promoted, imputed, *asked, body)
+        )
+    return entries
 
 
-def _whole(served: Served, body: bytes, most: int) -> tuple[list[Prediction], list[Entry]]:
-    """Return the answers to a batch and their entries of the log.
+def answer_of(entry: Entry) -> Prediction:
+    """Return the answer that an entry of the log holds."""
+    imputed = [] if entry.imputed is None else msgspec.json.decode(entry.imputed)
+    return Prediction(entry.prediction, entry.lower, entry.upper, entry.id, entry.model, imputed)
+
+
+def _whole(served: Served, body: bytes, most: int, caller: Caller) -> list[Entry]:
+    """Return the log's entries of a batch.
 
     Raises NotFiniteError and what `batch.decode` raises.
     """
     rows, sent = batch.decode(body, served.contract, most)
-    answers, entries = compute(served, rows, sent) if rows else ([], [])
-    wrong = [n for n, a in enumerate(answers) if not math.isfinite(a.prediction + a.lower + a.upper)]
+    if not rows:
+        return []
+    about = digest("\n".join(sent)) if caller.idempotency is not None else None
+    return _finite(compute(served, list(zip(rows, sent, repeat(caller))), about))
+
+
+def _finite(entries: list[Entry]) -> list[Entry]:
+    wrong = [number for number, entry in enumerate(entries) if not _is_finite(entry)]
     if wrong:
         raise NotFiniteError(wrong)
-    return answers, entries
+    return entries
+
+
+def _is_finite(entry: Entry) -> bool:
+    return math.isfinite(entry.prediction + entry.lower + entry.upper)

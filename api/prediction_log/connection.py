@@ -5,13 +5,17 @@ import os
 from sqlalchemy import Connection
 from sqlalchemy import Engine as Database
 
-from api.prediction_log import schema
-from api.prediction_log.database import BusyError, LogError, begin, create, translated
+from api.prediction_log import repeats, schema
+from api.prediction_log.database import BusyError, begin, create, translated
+from api.prediction_log.repeats import KeyReusedError
 from api.prediction_log.schema import Entry
 
 
 class KeptConnection:
-    """A connection that opens with its first transaction, and again after an error or where SQLite's file changed."""
+    """A connection that is opened with its first transaction, and again after `close` or where SQLite's file changed.
+
+    Opening and closing may wait, for another process or the disk.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -19,26 +23,30 @@ class KeptConnection:
         self._connection: Connection | None = None
         self._file: tuple[int, int] | None = None
 
-    def commit(self, entries: list[Entry]) -> None:
-        """Insert the entries in one transaction; without entries, write the probe's row.
+    def current(self) -> Connection | None:
+        """Return the open connection, None where `commit` would open one."""
+        # Writes to a file that was deleted or replaced would be lost.
+        return self._connection if self._connection is not None and self._identity() == self._file else None
 
-        Raises LogError. SQLite raises BusyError at once: waiting inside of it would stop the event loop.
+    def commit(self, entries: list[Entry], current: Connection | None = None) -> list[Entry]:
+        """Insert the entries in one transaction; without entries, write the probe's row. Return what `record` returns.
+
+        Raises KeyReusedError, and LogError: then it has to be closed. SQLite raises BusyError at once: waiting inside
+        of it would stop the event loop.
         """
         try:
             with translated():
-                connection = self._open()
+                connection = current or self.current() or self._open()
                 begin(connection)
                 if entries:
-                    schema.insert(connection, entries)
+                    entries = repeats.record(connection, entries)
                 else:
                     connection.execute(schema.PROBE)
                 connection.commit()
-        except BusyError:
+                return entries
+        except (BusyError, KeyReusedError):
             if self._connection is not None:
                 self._connection.rollback()
-            raise
-        except LogError:
-            self.close()
             raise
 
     def close(self) -> None:
@@ -49,16 +57,13 @@ class KeptConnection:
         self._database.dispose()
 
     def _open(self) -> Connection:
-        # Writes to a file that was deleted or replaced would be lost.
-        if self._connection is not None and self._identity() != self._file:
-            self.close()
-        if self._connection is None:
-            create(self._database)
-            self._connection = self._database.connect()
-            if self._is_file:
-                self._connection.exec_driver_sql("PRAGMA busy_timeout = 0")
-                self._connection.commit()
-            self._file = self._identity()
+        self.close()
+        create(self._database)
+        self._connection = self._database.connect()
+        if self._is_file:
+            self._connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+            self._connection.commit()
+        self._file = self._identity()
         return self._connection
 
     def _identity(self) -> tuple[int, int] | None:

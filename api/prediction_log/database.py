@@ -8,10 +8,10 @@ from typing import Any
 # In this project an engine is pandas or Dask.
 from sqlalchemy import Connection, create_engine, event, make_url, text
 from sqlalchemy import Engine as Database
-from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from api.prediction_log.schema import metadata
+from api.prediction_log import migration, schema
+from api.prediction_log.migration import NewerLogError
 from pipeline.contract.errors import PipelineError
 
 # Seconds that a transaction may wait for another one's lock, or for a database that does not answer.
@@ -31,10 +31,11 @@ class BusyError(LogError):
     """Another process writes now: a second try may succeed in a moment."""
 
 
-def connect(url: str, synchronous: str = "FULL") -> Database:
+def connect(url: str, synchronous: str = "FULL", patience: int | None = PATIENCE) -> Database:
     """Return the database at PREDICTION_LOG_URL; nothing is opened or made before its first use.
 
-    Raises PipelineError where the log cannot use the URL. The message does not repeat it: it may hold a password.
+    `patience`: seconds that PostgreSQL may take for a statement, None for any time. Raises PipelineError where the log
+    cannot use the URL. The message does not repeat it: it may hold a password.
     """
     try:
         parsed = make_url(url)
@@ -42,7 +43,8 @@ def connect(url: str, synchronous: str = "FULL") -> Database:
         raise PipelineError(f"environment variable PREDICTION_LOG_URL: {_EXPECTED}, found no URL") from None
     if parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:"):
         # The driver begins no transaction by itself: `begin` does.
-        database = create_engine(parsed, connect_args={"timeout": PATIENCE, "isolation_level": None})
+        arguments = {"timeout": PATIENCE, "isolation_level": None}
+        database = create_engine(parsed, connect_args=arguments, pool_timeout=PATIENCE)
 
         @event.listens_for(database, "connect")
         def configure(connection: Any, _: Any) -> None:
@@ -52,31 +54,35 @@ def connect(url: str, synchronous: str = "FULL") -> Database:
 
         return database
     if parsed.drivername in ("postgresql", "postgresql+psycopg") and parsed.database:
-        limits = {
-            "connect_timeout": PATIENCE,
-            "tcp_user_timeout": PATIENCE * 1000,
-            "options": f"-c statement_timeout={PATIENCE * 1000}",
-        }
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), connect_args=limits, pool_pre_ping=True)
+        from api.prediction_log import postgresql
+
+        return postgresql.connect(parsed, patience)
     raise PipelineError(
         f"environment variable PREDICTION_LOG_URL: {_EXPECTED}, found another URL ({parsed.drivername})"
     )
 
 
 def existing(url: str) -> Database:
-    """Return the database of a log that exists, for the commands that read it.
+    """Return the database of a log that exists, upgraded, for the commands that read it.
 
     Raises PipelineError where there is none.
     """
-    database = connect(url)
+    database = connect(url, patience=None)
     path = database.url.database
     if database.dialect.name == "sqlite" and not (path and Path(path).is_file()):
         raise PipelineError(f"there is no prediction log at {path}: set PREDICTION_LOG_URL as it is set for the server")
+    with translated(), database.connect() as connection:
+        version = migration.version(connection)
+    if version not in (0, schema.VERSION):
+        create(database)
     return database
 
 
 def create(database: Database) -> None:
-    """Make the folder and the tables that are missing."""
+    """Make the folder and the tables that are missing, and upgrade those of an older log.
+
+    Raises LogError, also for a log of a later version.
+    """
     if database.dialect.name == "sqlite" and (path := database.url.database):
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +91,7 @@ def create(database: Database) -> None:
     with transaction(database) as connection:
         if database.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SETUP_LOCK})
-        metadata.create_all(connection)
+        migration.upgrade(connection)
 
 
 @contextmanager
@@ -116,5 +122,5 @@ def translated() -> Iterator[None]:
         busy = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == 5
         reason = str(error.orig).strip().partition("\n")[0]
         raise (BusyError if busy else LogError)(reason) from None
-    except PoolTimeoutError as error:  # of the pool: all its connections are in use
+    except (NewerLogError, SQLAlchemyError) as error:  # such as the pool's, when all its connections are in use
         raise LogError(str(error)) from None

@@ -1,4 +1,4 @@
-"""Queries of the prediction log: feedback, retention, erasure, and the rows of a window of time.
+"""Queries of the prediction log: feedback, erasure, and the rows of a window of time.
 
 Each function is one or a few short transactions and raises LogError where the database does not answer.
 """
@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from sqlalchemy import Engine as Database
-from sqlalchemy import delete, func, or_, select, text
+from sqlalchemy import and_, delete, func, or_, select, text
 
 from api.prediction_log.database import LogError, transaction, translated
 from api.prediction_log.schema import Entry, feedback, first_id, now, predictions
 
-# Rows that one transaction deletes: few, so that a prediction hardly waits for it.
-STEP = 500
-DAY = 86_400_000  # milliseconds
+_PAGE = 10_000  # rows
 
 
 class Noted(NamedTuple):
@@ -25,10 +23,20 @@ class Noted(NamedTuple):
     previous: float | None
 
 
-def note_actual(database: Database, given: str, actual: float) -> Noted | None:
+class Logged(NamedTuple):
+    """`actual`: the latest actual value, None without feedback. `key`: the name of the API key that told it, None
+    without one."""
+
+    entry: Entry
+    actual: float | None
+    key: str | None
+
+
+def note_actual(database: Database, given: str, actual: float, key: str | None) -> Noted | None:
     """Add the actual value to the prediction with this id of the server, or else to the latest with this own id.
 
-    The latest value counts; a value that equals it is not added. Returns None where there is no such prediction.
+    `key`: the name of the API key that tells it. The latest value counts; a value that equals it is not added. Returns
+    None where there is no such prediction.
     """
     # Locked (by PostgreSQL; SQLite has one writer), so that two equal values are one.
     latest = select(predictions.c.seq, predictions.c.id).order_by(predictions.c.seq.desc()).limit(1).with_for_update()
@@ -40,29 +48,8 @@ def note_actual(database: Database, given: str, actual: float) -> Noted | None:
         told = select(feedback.c.actual).where(feedback.c.prediction == found.seq)
         previous = connection.scalar(told.order_by(feedback.c.seq.desc()).limit(1))
         if previous != actual:
-            connection.execute(feedback.insert().values(prediction=found.seq, time=now(), actual=actual))
+            connection.execute(feedback.insert().values(prediction=found.seq, time=now(), actual=actual, key=key))
         return Noted(found.id, previous != actual, previous)
-
-
-def prune(database: Database, max_days: int, max_rows: int) -> int:
-    """Delete the oldest predictions over an age or a count (0: no limit), at most STEP, with their feedback.
-
-    Returns how many. Rows are counted by `seq`: erased ones count too.
-    """
-    over = []
-    if max_days:
-        # An id begins with its time, and the ids are indexed.
-        over.append(predictions.c.id < first_id(now() - max_days * DAY))
-    if max_rows:
-        over.append(predictions.c.seq <= select(func.max(predictions.c.seq)).scalar_subquery() - max_rows)
-    if not over:
-        return 0
-    with transaction(database) as connection:
-        oldest = select(predictions.c.seq).where(or_(*over)).order_by(predictions.c.seq).limit(STEP)
-        gone = list(connection.scalars(oldest))
-        connection.execute(delete(feedback).where(feedback.c.prediction.in_(gone)))
-        connection.execute(delete(predictions).where(predictions.c.seq.in_(gone)))
-    return len(gone)
 
 
 def erase(database: Database, given: str) -> tuple[int, int]:
@@ -83,21 +70,26 @@ def erase(database: Database, given: str) -> tuple[int, int]:
     return rows, notes
 
 
-def window(database: Database, since: int, until: int) -> Iterator[tuple[Entry, float | None]]:
-    """Yield the predictions from `since` to before `until` (milliseconds since 1970), the oldest first.
-
-    With each comes its latest actual value, None where it has no feedback.
-    """
-    last = func.max(feedback.c.seq).label("seq")
-    latest = select(feedback.c.prediction, last).group_by(feedback.c.prediction).subquery()
-    query = (
-        select(*(predictions.c[name] for name in Entry._fields), feedback.c.actual)
-        .outerjoin(latest, latest.c.prediction == predictions.c.seq)
-        .outerjoin(feedback, feedback.c.seq == latest.c.seq)
-        .where(predictions.c.id >= first_id(since), predictions.c.id < first_id(until))
+def window(database: Database, since: int, until: int) -> Iterator[Logged]:
+    """Yield the predictions from `since` to before `until` (milliseconds since 1970), the oldest first."""
+    inside = and_(predictions.c.id >= first_id(since), predictions.c.id < first_id(until))
+    told = feedback.alias()
+    latest = select(func.max(told.c.seq)).where(told.c.prediction == predictions.c.seq).correlate(predictions)
+    page = (
+        select(predictions.c.seq, *(predictions.c[name] for name in Entry._fields), feedback.c.actual, feedback.c.key)
+        .select_from(predictions.outerjoin(feedback, feedback.c.seq == latest.scalar_subquery()))
+        .where(inside)
         .order_by(predictions.c.seq)
-        .execution_options(yield_per=10_000)
+        .limit(_PAGE)
     )
     with translated(), database.connect() as connection:
-        for row in connection.execute(query):
-            yield Entry(*row[:-1]), row[-1]
+        # With a bare column PostgreSQL would look through all rows before the window, in the order of `seq`.
+        seq = predictions.c.seq + 0
+        start, last = connection.execute(select(func.min(seq), func.max(seq)).where(inside)).one()
+    while start is not None:
+        # Short transactions: during a long one PostgreSQL frees no rows, and SQLite's write-ahead log grows.
+        with translated(), database.connect() as connection:
+            rows = connection.execute(page.where(predictions.c.seq.between(start, last))).all()
+        for _, *entry, actual, key in rows:
+            yield Logged(Entry(*entry), actual, key)
+        start = rows[-1].seq + 1 if len(rows) == _PAGE else None

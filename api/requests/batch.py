@@ -15,13 +15,13 @@ class TooManyError(Exception):
 
 
 def decode(body: bytes, contract: Contract, most: int) -> tuple[list[Row], list[str]]:
-    """Return the rows in a body, and the JSON of each as received.
+    """Return the rows in a body, and the JSON of each without whitespace.
 
     Raises TooManyError, MalformedError where the body is no JSON, and RefusedError with the mistakes of all rows.
     """
     refused = RefusedError()
     try:
-        parts = [bytes(part) for part in _parts.decode(body)]
+        parts = [bytes(part) for part in _parts.decode(strict_json.compact(body))]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # For the reason: it is no JSON, or no array.
         _add(refused, diagnostics.not_a("one JSON array of rows", strict_json.parse(body)), None)
@@ -31,7 +31,7 @@ def decode(body: bytes, contract: Contract, most: int) -> tuple[list[Row], list[
     rows: list[Row] = []
     for number, part in enumerate(parts):
         try:
-            rows.append(contract.decode(part))
+            rows.append(contract.decode(part, MOST_MISTAKES - len(refused.mistakes)))
         except RefusedError as error:
             _add(refused, error, number)
         except MalformedError as error:
@@ -43,6 +43,5 @@ def decode(body: bytes, contract: Contract, most: int) -> tuple[list[Row], list[
 
 def _add(refused: RefusedError, error: RefusedError, row: int | None) -> None:
     """Add the mistakes of one row, or of the whole body (None)."""
-    listed = error.mistakes[: MOST_MISTAKES - len(refused.mistakes)]
-    refused.mistakes += [MistakeInRow(**msgspec.structs.asdict(mistake), row=row) for mistake in listed]
+    refused.mistakes += [MistakeInRow(**msgspec.structs.asdict(mistake), row=row) for mistake in error.mistakes]
     refused.total += error.total

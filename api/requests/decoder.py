@@ -38,18 +38,18 @@ class Contract:
         dates = [(place, column) for place, column in enumerate(features) if column.dtype == "datetime"]
         self._dates = dates[::-1]  # a date becomes several numbers, which move what follows
 
-    def decode(self, body: bytes) -> Row:
+    def decode(self, body: bytes, listed: int = diagnostics.MOST_MISTAKES) -> Row:
         """Return the row in a body.
 
-        Raises MalformedError where it is no JSON and RefusedError with all mistakes where it is no row.
+        Raises MalformedError where it is no JSON and RefusedError, with at most `listed` mistakes, where it is no row.
         """
         if self._decoder is None:
-            return diagnostics.read(body, self.schema)
+            return diagnostics.read(body, self.schema, listed)
         try:
             values = astuple(self._decoder.decode(body))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             # Wrong; or right in a way that msgspec does not know, such as `1` for the category `1`.
-            return diagnostics.read(body, self.schema)
+            return diagnostics.read(body, self.schema, listed)
         numbers: list[Any] = list(values[: self._count])
         imputed, unset = [], 0
         for place, name in self._nullable:
@@ -61,14 +61,14 @@ class Contract:
             unset += value is UNSET
         # Each field has one colon. With more, a key stands twice (msgspec keeps the last) or a text has one.
         if body.count(b":") != len(values) - unset:
-            return diagnostics.read(body, self.schema)
+            return diagnostics.read(body, self.schema, listed)
         for place in self._whole:
             if type(numbers[place]) is float and numbers[place] % 1 > 0:  # false for NaN, a missing value
-                return diagnostics.read(body, self.schema)
+                return diagnostics.read(body, self.schema, listed)
         if any(numbers[place] in markers for place, markers in self._markers):
-            return diagnostics.read(body, self.schema)
+            return diagnostics.read(body, self.schema, listed)
         if not all(values[place] is UNSET or is_time(values[place], column) for place, column in self._times):
-            return diagnostics.read(body, self.schema)
+            return diagnostics.read(body, self.schema, listed)
         for place, codes in self._codes:
             if isinstance(numbers[place], str):
                 numbers[place] = codes[numbers[place]]
@@ -76,9 +76,9 @@ class Contract:
             try:
                 parts = missing(column) if column.name in imputed else to_numbers(numbers[place], column)
             except InvalidValueError:
-                return diagnostics.read(body, self.schema)
+                return diagnostics.read(body, self.schema, listed)
             if math.isnan(parts[0]) and column.name not in imputed:  # the text is a marker of a missing value
-                return diagnostics.read(body, self.schema)
+                return diagnostics.read(body, self.schema, listed)
             numbers[place : place + 1] = parts
         return Row(numbers, imputed, to_own(values[self._id]) if self._id else None)
 

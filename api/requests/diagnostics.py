@@ -44,30 +44,32 @@ class MistakeInRow(Mistake, frozen=True):
 
 
 class RefusedError(Exception):
-    """The body is JSON and not a row: the first MOST_MISTAKES of `total` mistakes."""
+    """The body is JSON and not a row: the first `most` of `total` mistakes."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_MISTAKES) -> None:
+        self.most = most
         self.mistakes: list[Mistake] = []
         self.total = 0
 
     def note(self, field: str, problem: Problem, value: Any, expected: str) -> None:
         """Count a mistake, and list it where there is room."""
         self.total += 1
-        if len(self.mistakes) < MOST_MISTAKES:
+        if len(self.mistakes) < self.most:
             self.mistakes.append(Mistake(shortened(field), problem, _shown(value), expected))
 
 
-def read(body: bytes, schema: Schema) -> Row:
+def read(body: bytes, schema: Schema, listed: int = MOST_MISTAKES) -> Row:
     """Return the row in a body.
 
-    Raises MalformedError, or RefusedError with the mistakes in the order of the body and then what is missing.
+    Raises MalformedError, or RefusedError with at most `listed` mistakes, in the order of the body and then what is
+    missing.
     """
     features = {column.name: column for column in schema.features}
     others = {column.name: column for column in schema.others}
     given: dict[str, list[float]] = {}
     seen: set[str] = set()
     own = None
-    refused = RefusedError()
+    refused = RefusedError(listed)
     for name, value in members(body, "one JSON object with the features as keys"):
         if name in seen:
             refused.note(name, "duplicate", value, "each key once")
@@ -78,7 +80,7 @@ def read(body: bytes, schema: Schema) -> Row:
                 refused.note(name, error.problem, value, expected(features[name]))
         elif name not in others:
             # The search for a similar name costs: only for those that are listed.
-            refused.note(name, "unknown", value, _unknown(name, schema) if refused.total < MOST_MISTAKES else "")
+            refused.note(name, "unknown", value, _unknown(name, schema) if refused.total < listed else "")
         elif others[name].role == "id":
             own = to_own(value)
         elif others[name].role == "time" and not is_time(value, others[name]):

@@ -4,6 +4,8 @@ import json
 import math
 from typing import Any, NoReturn
 
+import msgspec
+
 
 class MalformedError(Exception):
     """The body is not JSON; the message says where."""
@@ -42,6 +44,14 @@ def parse(body: bytes) -> Any:
     except RecursionError:
         raise MalformedError("it is nested too deeply") from None
     return value
+
+
+def compact(body: bytes) -> bytes:
+    """Return a body of valid JSON without the whitespace between its tokens; numbers and texts stay as they are.
+
+    Raises msgspec.DecodeError or RecursionError where the body is no JSON, or nested too deeply.
+    """
+    return msgspec.json.format(body, indent=-1)
 
 
 def _number(text: str, kind: type[int] | type[float]) -> Any:

@@ -83,8 +83,9 @@ class Metrics:
             multiprocess_mode="livemax",
         )
         self._pending = gauge("api_log_pending", "Predictions not durable yet", multiprocess_mode="livesum")
-        about = "Time of the prediction log's transactions"
-        log.timed = histogram("prediction_log_transaction_seconds", about, buckets=LATENCY).observe
+        transactions = histogram("prediction_log_transaction_seconds", "Time of a transaction", buckets=LATENCY)
+        log.observe = transactions.observe
+        self._bytes = gauge("prediction_log_bytes", "Size of the prediction log", multiprocess_mode="livemax")
         self._written = counter("api_log_written", "Predictions in the log")
         self._lost = counter("api_log_lost", "Predictions answered and not logged")
         self._known = (0, 0)  # entries written and lost, as counted so far
@@ -174,6 +175,7 @@ class Metrics:
         self._written.inc(self._known[0] - written)
         self._lost.inc(self._known[1] - lost)
         self._pending.set(self._log.pending)
+        self._bytes.set(self._log.bytes)
 
     def close(self) -> None:
         """Take the gauges of this process, which ends, out of those that several share."""

@@ -25,6 +25,7 @@ from pipeline.drift.live_rows import Live
 from pipeline.tables import atomic_files, cell_parser, raw_table, row_hash
 
 ID = "prediction_id"
+TOLD_BY = "feedback_key"  # the name of the API key that gave the target
 PARTS = "data/raw/live-*.parquet"
 # In the metadata of a part: the ids of its rows, as a JSON list.
 KEY = b"live_ids"
@@ -74,14 +75,16 @@ def unseen(table: pd.DataFrame, raw: pd.DataFrame, schema: Schema) -> pd.DataFra
 def collect(folders: list[Path]) -> str:
     """Add the labelled rows of the folders that the raw table lacks; return a line that says what was done."""
     schema = load_schema()
-    found = [labelled_rows(live_rows.of_folder(folder, schema, (ID,)), schema) for folder in folders]
+    live = [live_rows.of_folder(folder, schema, (ID, TOLD_BY)) for folder in folders]
+    found = [labelled_rows(each, schema) for each in live]
     # Of rows with the same id the last one counts.
     table, unusable = (rows[~rows.index.duplicated("last")] for rows in map(pd.concat, zip(*found, strict=True)))
     whole, parts = raw_table.read(), _parts()
-    corrected = sum(_correct(path, part, table[schema.target.name]) for path, part in parts.items())
+    corrected = [name for path, part in parts.items() for name in _correct(path, part, table[schema.target.name])]
     new = table.drop(index=[name for part in parts.values() for name in part.index], errors="ignore")
     new = unseen(new, whole, schema).sort_index()
-    said = [f"{corrected} corrected"] if corrected else []
+    said = [f"{len(corrected)} corrected"] if corrected else []
+    said += _tellers(live, [*new.index, *corrected])
     said += [f"{count} cannot be used ({why})" for why, count in unusable.value_counts().items()]
     if not len(new):
         known = f", all in {paths.RAW} already" if len(table) else ""
@@ -91,14 +94,25 @@ def collect(folders: list[Path]) -> str:
     return "; ".join([f"{len(new)} labelled live rows are the new part {path}", *said])
 
 
-def _correct(path: Path, part: pd.DataFrame, known: pd.Series) -> int:
-    """Write corrected feedback into its part; return the number of rows that changed."""
+def _tellers(live: list[Live], learned: list[str]) -> list[str]:
+    """Return how many of the learned labels came from whom, as one text; none without labels."""
+    parts = [batch[[ID, TOLD_BY]] for each in live if {ID, TOLD_BY} <= {*each.columns} for batch in each.batches()]
+    told = pd.concat([pd.DataFrame(columns=[ID, TOLD_BY]), *parts]).drop_duplicates(ID, keep="last").set_index(ID)
+    names = told[TOLD_BY].replace("", None).reindex(learned)
+    counts = [f"{count} from {name}" for name, count in names.value_counts().items()]
+    if others := int(names.isna().sum()):
+        counts.append(f"{others} without a key")
+    return [f"labels: {', '.join(counts)}"] if counts else []
+
+
+def _correct(path: Path, part: pd.DataFrame, known: pd.Series) -> list[str]:
+    """Write corrected feedback into its part; return the ids of the rows that changed."""
     target = str(known.name)
     now = known.reindex(part.index)
     changed = now.notna() & (now != part[target])
     if changed.any():
         _write(path, part.assign(**{target: now.where(changed, part[target]).astype(part[target].dtype)}))
-    return int(changed.sum())
+    return list(part.index[changed])
 
 
 def _parts() -> dict[Path, pd.DataFrame]:

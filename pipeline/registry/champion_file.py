@@ -6,7 +6,8 @@ from pipeline.contract import dvc_records
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.paths import CHAMPION, CHAMPION_RECORD, MODEL
 from pipeline.registry import champion_record, git, rebuild, versions
-from pipeline.registry.champion_record import recorded_md5
+from pipeline.registry.champion_record import ChampionRecord, recorded_md5
+from pipeline.registry.recorded_outputs import commit_that_made
 from pipeline.tables import atomic_files
 
 
@@ -16,8 +17,8 @@ def champion_at(revision: str) -> bytes | None:
     Looks in the workspace, then in DVC's cache and remotes. Raises PipelineError where the revision is unknown or
     the file cannot be found.
     """
-    recorded = recorded_md5(revision)
-    return _find(revision, recorded) if recorded else None
+    record = champion_record.record_at(revision)
+    return _find(revision, record) if record else None
 
 
 def fetch(name: str, out: Path) -> str:
@@ -46,19 +47,19 @@ def restore() -> str:
     if champion_record.is_installed(record):
         return f"{CHAMPION} is there (md5 {record.md5})"
     try:
-        content = _find("HEAD", record.md5)
+        content = _find("HEAD", record)
     except PipelineError as lost:
-        if record.revision is None:
+        if (commit := commit_that_made(record, "HEAD")) is None:
             raise
-        content, md5 = rebuild.model_at(record.revision, str(lost))
+        content, md5 = rebuild.model_at(commit, str(lost))
         if md5 != record.md5:
-            raise PipelineError(f"{lost}. Rebuilt from {record.revision}, it is another file (md5 {md5})") from None
+            raise PipelineError(f"{lost}. Rebuilt from {commit}, it is another file (md5 {md5})") from None
     champion_record.install(content, record)
     return f"{CHAMPION} is restored (md5 {record.md5})"
 
 
-def _find(revision: str, recorded: str) -> bytes:
-    if CHAMPION.exists() and atomic_files.digest(CHAMPION, "md5") == recorded:
+def _find(revision: str, record: ChampionRecord) -> bytes:
+    if CHAMPION.exists() and atomic_files.digest(CHAMPION, "md5") == record.md5:
         return CHAMPION.read_bytes()
 
     import dvc.api  # takes a second to import, and is seldom needed
@@ -66,6 +67,8 @@ def _find(revision: str, recorded: str) -> bytes:
     from dvc.repo import Repo
 
     again = f"or check out {revision} in a clone, run `dvc repro` there and copy its {MODEL} here as {CHAMPION}"
+    if commit_that_made(record, revision) is None:
+        again = "or, in a repository made from a template, `make repro` and `make promote`: it makes a first champion"
     try:
         with Repo() as repo:
             # Today's remote: a revision knows no remote that is younger.
@@ -73,10 +76,10 @@ def _find(revision: str, recorded: str) -> bytes:
         content: bytes = dvc.api.read((git.prefix() / CHAMPION).as_posix(), rev=revision, remote=remote, mode="rb")
     except (DvcException, OSError) as error:
         raise PipelineError(
-            f"the champion of {revision} (md5 {recorded}) is neither in the workspace nor in DVC's cache or a remote "
+            f"the champion of {revision} (md5 {record.md5}) is neither in the workspace nor in DVC's cache or a remote "
             f"({error}): run `dvc pull {CHAMPION}`, or `dvc push --all-tags` where it was promoted, {again}"
         ) from None
-    if dvc_records.md5(content) != recorded:
+    if dvc_records.md5(content) != record.md5:
         raise PipelineError(
             f"DVC's copy of the champion of {revision} is damaged: run `dvc pull --force {CHAMPION}`, {again}"
         )

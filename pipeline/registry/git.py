@@ -71,6 +71,11 @@ def merge_base(revision: str) -> str:
     return found.stdout.strip()
 
 
+def is_shallow() -> bool:
+    """Return True where the clone lacks older commits, and with them versions."""
+    return _file("shallow").exists()
+
+
 def prefix() -> Path:
     """Return the project's folder as a path from the top of the repository."""
     return Path(_checked("rev-parse", "--show-prefix").strip())
@@ -109,6 +114,33 @@ def changed(paths: Iterable[str]) -> list[str]:
     command = ("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", *paths)
     # An entry is two letters, a space, and the path from the top of the repository.
     return [f":(top,literal){entry[3:]}" for entry in _checked(*command).split("\0") if entry]
+
+
+def generated() -> list[str]:
+    """List the files that `dvc repro` makes and Git holds, or will hold: those with `-merge` in .gitattributes."""
+    top, folder = _checked("rev-parse", "--show-toplevel", "--show-prefix").splitlines()
+    # In the top folder: Git 2.39 finds no attributes from a subfolder, nor where the pattern has a path.
+    command = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ":(attr:-merge)")
+    listed = set(_checked("-C", top, *command).split("\0")) - {""}
+    return sorted(name.removeprefix(folder) for name in listed if name.startswith(folder))
+
+
+def not_staged() -> list[str]:
+    """List what a commit of the index would leave out, generated files aside, as `params.yaml (in conflict)`."""
+    known = {(prefix() / path).as_posix() for path in generated()}
+    entries = _checked("status", "--porcelain", "-z", "--no-renames", "--untracked-files=no", "--", ".").split("\0")
+    found = [(entry[:2], entry[3:]) for entry in entries if entry[1:2].strip() and entry[3:] not in known]
+    # Two letters: the index and the workspace; `man git-status` lists those of a conflict.
+    return [f"{path} ({'in conflict' if 'U' in at or at in ('AA', 'DD') else 'changed'})" for at, path in found]
+
+
+def finish_merge() -> str:
+    """Stage the generated files, and commit a merge with the message that Git prepared; return what is left to do."""
+    _checked("add", "--all", "--", *generated())
+    if not _file("MERGE_HEAD").exists():
+        return "staged what the pipeline made; `git status` says how to go on"
+    _checked("commit", "--quiet", "--no-edit", "--cleanup=strip", own_session=True)
+    return f"merged: {_checked('log', '-1', '--format=%h %s').strip()}"
 
 
 def commit(paths: Iterable[str], message: str) -> None:

@@ -13,6 +13,9 @@ from pipeline.contract.paths import CHAMPION, CHAMPION_RECORD, HISTORY, MODEL
 from pipeline.registry import challenger, champion_record, git, history, signing, versions
 from pipeline.registry.champion_file import champion_at
 from pipeline.registry.champion_record import ChampionRecord
+from pipeline.registry.recorded_outputs import commit_that_made
+
+FIRST = "the first champion of this repository, whose template's champion cannot be made here"
 
 
 def promote(force: bool) -> str:
@@ -20,6 +23,7 @@ def promote(force: bool) -> str:
 
     Raises PipelineError where, without `force`, the gate's last verdict on this file, today's test split and the
     champion of HEAD is not `promote`; where no commit could say what made the model; and where signing fails.
+    A champion that came with a template and is nowhere is replaced without a verdict.
     """
     git.check_ready()
     md5 = challenger.check_made()
@@ -30,7 +34,8 @@ def promote(force: bool) -> str:
         return f"promoted already: {CHAMPION} is {MODEL} (md5 {md5}), {versions.tag(before.version)}"
     verdict = challenger.last_verdict(md5, before and before.md5).get("verdict")
     permitted = is_champion or verdict == "promote"
-    if not permitted and not force:
+    first = _came_with_a_template(before)
+    if not permitted and not force and not first:
         raise PipelineError(
             f"the gate's last verdict on {MODEL} (md5 {md5}) against the champion of HEAD on today's test split is "
             f"{verdict or 'none'!r}, expected 'promote': run `make gate`, or promote with FORCE=1, which is recorded"
@@ -40,9 +45,10 @@ def promote(force: bool) -> str:
     version = versions.following([*versions.registered(), *_recorded_versions()])
     git.commit(challenger.made_of(), f"Make the model that becomes {versions.tag(version)}")
     record = ChampionRecord(md5, git.commit_of("HEAD"), version)
-    line = {"promoted": md5, "version": version, "forced": not permitted}
+    line = {"promoted": md5, "version": version, "forced": not permitted, **({"reason": FIRST} if first else {})}
     _release(content, signature, record, line, f"Promote {versions.tag(version)}")
-    return f"promoted: {CHAMPION} is now {MODEL} (md5 {md5}), {versions.tag(version)}"
+    why = f": {FIRST}" if first else ""
+    return f"promoted: {CHAMPION} is now {MODEL} (md5 {md5}), {versions.tag(version)}{why}"
 
 
 def rollback(to: str | None) -> str:
@@ -88,6 +94,33 @@ def complete() -> None:
         if not champion_record.is_installed(record) and (content := champion_at("HEAD")) is not None:
             champion_record.install(content, record)
         versions.publish(record.version, git.commit_of("HEAD"))
+
+
+def tag() -> str:
+    """Tag the version that HEAD records, which a pull request brings without tags; return a line that says so.
+
+    Promotes the workspace's model instead where the recorded champion came with a template and is nowhere.
+    """
+    record = champion_record.record_at("HEAD")
+    if record is None or record.version is None:
+        return "HEAD records no version"
+    if _came_with_a_template(record):
+        return promote(force=False)
+    versions.publish(record.version, git.commit_of("HEAD"))
+    return f"in production: {versions.tag(record.version)}"
+
+
+def _came_with_a_template(record: ChampionRecord | None) -> bool:
+    """Return True where a champion's file is nowhere, and no commit or version of this repository made it.
+
+    GitHub's "Use this template" copies the files alone: neither commits nor tags.
+    """
+    if record is None or git.is_shallow() or versions.registered() or commit_that_made(record, "HEAD"):
+        return False
+    try:
+        return champion_at("HEAD") is None
+    except PipelineError:
+        return True
 
 
 def _recorded_versions() -> list[str]:

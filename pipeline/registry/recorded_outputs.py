@@ -11,8 +11,13 @@ from pipeline.registry.champion_record import ChampionRecord
 
 def outputs_at(revision: str) -> dict[str, str]:
     """Return the md5 of each output in dvc.lock at a revision, by path; empty where no lock can be read there."""
+    return outputs_in(git.show(revision, paths.LOCK) or "")
+
+
+def outputs_in(lock: str) -> dict[str, str]:
+    """Return the md5 of each output, by path, from the text of a dvc.lock; empty where it cannot be read."""
     try:
-        stages: Any = yaml.safe_load(git.show(revision, paths.LOCK) or "")["stages"]
+        stages: Any = yaml.safe_load(lock)["stages"]
         return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", []) if "md5" in out}
     except (yaml.YAMLError, KeyError, TypeError, AttributeError):
         return {}

@@ -1,8 +1,8 @@
-"""Repair what a killed `dvc repro` leaves behind, so that the next run finds files that DVC can read.
+"""Repair what a killed `dvc repro` leaves behind, so that the next run finds files that DVC can read, and params.yaml.
 
 DVC writes dvc.lock and .dvc/tmp/rwlock in place: a kill in that moment leaves an empty or cut file, which every later
 run refuses. A whole dvc.lock is copied; a damaged one is replaced by that copy, else by the one of the last commit. The
-stages that it does not list then run again.
+stages that it does not list then run again. A params.yaml that an experiment wrote gets its format back.
 """
 
 import json
@@ -12,7 +12,7 @@ import psutil
 
 from pipeline.contract import paths
 from pipeline.contract.errors import PipelineError
-from pipeline.registry import git, lock
+from pipeline.registry import git, lock, params_text
 from pipeline.tables import atomic_files
 
 GOOD = Path(".dvc/tmp/dvc.lock.good")
@@ -28,7 +28,7 @@ def repair() -> list[str]:
     """
     # While DVC's own lock is held, no stage can start.
     with lock.held("repair", DVC_LOCK, PATIENCE):
-        done = (_repair_stage_lock(), _repair_dvc_lock(), _remove_partial_files())
+        done = (_repair_stage_lock(), _repair_dvc_lock(), _remove_partial_files(), _format_params())
     return [sentence for sentence in done if sentence]
 
 
@@ -85,3 +85,14 @@ def _remove_partial_files() -> str | None:
     for path in partial:
         atomic_files.remove(path)
     return f"removed {len(partial)} half-written files of a killed run" if partial else None
+
+
+def _format_params() -> str | None:
+    committed = git.show("HEAD", paths.PARAMS)
+    if committed is None or not paths.PARAMS.exists():
+        return None
+    text = params_text.in_format_of(committed, paths.PARAMS.read_text(encoding="utf-8", errors="replace"))
+    if text is None:
+        return None
+    atomic_files.write_text(paths.PARAMS, text)
+    return f"{paths.PARAMS} was written by DVC: its values are in the format of the last commit again"

@@ -2,8 +2,9 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,15 @@ def write(table: pd.DataFrame, path: Path) -> None:
     """Write the table whole or not at all."""
     with replacing(path) as partial:
         table.to_parquet(partial, index=False)
+
+
+def write_parts(tables: Iterable[pd.DataFrame], path: Path) -> None:
+    """Write tables with the same types as the row groups of one file, whole or not at all; the first may be empty."""
+    parts = (pa.Table.from_pandas(table, preserve_index=False) for table in tables)
+    first = next(parts)
+    with replacing(path) as partial, pa.parquet.ParquetWriter(partial, first.schema) as file:
+        for part in chain([first], parts):
+            file.write_table(part)
 
 
 def read(path: Path, columns: list[str] | None = None, numbers: np.ndarray | None = None) -> pd.DataFrame:

@@ -139,8 +139,9 @@ def fresh(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @contextmanager
 def serving(folder: Path, **settings: Any) -> Iterator[Client]:
-    """A client of an application with these settings and its log in this folder."""
-    with TestClient(create_app(Settings(**{"prediction_log_url": log_url(folder), **settings}))) as started:
+    """A client of an application with these settings, on the loopback, and its log in this folder."""
+    defaults = {"prediction_log_url": log_url(folder), "bind_address": "127.0.0.1"}
+    with TestClient(create_app(Settings(**{**defaults, **settings}))) as started:
         yield started
 
 

@@ -32,13 +32,13 @@ def environment(**more: str) -> dict[str, str]:
 
 
 class Server:
-    def __init__(self, folder: Path, **variables: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, **variables: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, "--port", str(port)],
+            [sys.executable, "-c", PROGRAM, "--port", str(port), *arguments],
             cwd=folder,
             env=environment(**variables),
             stdout=subprocess.PIPE,
@@ -101,7 +101,12 @@ def test_a_real_server_answers_everything(server: Server) -> None:
     has imported none of the libraries that only training needs."""
     with httpx.Client(base_url=server.url) as client:
         for path in ("/health", "/ready", "/metadata", "/metrics", "/openapi.json", "/docs", "/"):
-            assert client.get(path).status_code == 200
+            got, head = client.get(path), client.head(path)
+            assert (got.status_code, head.status_code, head.content) == (200, 200, b"")
+            assert head.headers["content-type"] == got.headers["content-type"]
+            assert path == "/metrics" or head.headers["content-length"] == got.headers["content-length"]
+            assert "HEAD" in client.delete(path).headers["allow"]
+        assert client.head("/static/page.js").status_code == 200
         assert client.post("/predict", json=row()).json()["prediction"] > 0
         assert post_large(client.base_url.port or 80) == b"HTTP/1.1 413 Request Entity Too Large"
         assert client.post("/predict", json=row(rooms="x")).status_code == 422
@@ -112,6 +117,15 @@ def test_a_real_server_answers_everything(server: Server) -> None:
     assert "linear, 9 features" in log
     assert "unpromoted" in log
     assert "Traceback" not in log
+
+
+@pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 404), ("0.0.0.0", 403)])  # noqa: S104
+def test_each_worker_knows_the_address(example: Example, tmp_path: Path, host: str, status: int) -> None:
+    """The address of --host, and no other, decides in every worker whether feedback needs a key."""
+    variables = {"MODEL_PATH": str(example.path), "WORKERS": "2", "BIND_ADDRESS": "10.255.255.255"}
+    with Server(tmp_path, "--host", host, **variables) as server:
+        sent = {"id": "nobody", "actual": 1}
+        assert {httpx.post(f"{server.url}/feedback", json=sent).status_code for _ in range(20)} == {status}
 
 
 def test_sigterm_finishes_requests_and_flushes(server: Server) -> None:

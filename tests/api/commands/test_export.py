@@ -1,6 +1,7 @@
 """The export: logged predictions as live rows that the drift check reads."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,11 +15,13 @@ import pytest
 import yaml
 
 from api.commands import erase, export
+from api.keys import parse
 from pipeline.contract.errors import PipelineError
 from pipeline.contract.params import load
 from pipeline.drift import live_folder
 from pipeline.drift.live_rows import of_folder
 from pipeline.tables.feature_matrix import to_matrix
+from pipeline.training.onnx_export import with_rows
 from stages.drift import compare
 from tests.api.conftest import COLUMNS, Example, log_url, row, serving
 from tests.api.http.test_predict import bodies
@@ -29,9 +32,10 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def logged(example: Example, tmp_path: Path) -> list[str]:
-    """A log of 60 rows of the table, the first with a corrected actual value; the ids."""
+    """A log of 60 rows of the table, the first with a corrected actual value, by the key `crm`; the ids."""
     sent = bodies(example, example.table.head(60))
-    with serving(tmp_path, model_path=example.path) as client:
+    with serving(tmp_path, model_path=example.path, api_keys=parse(["crm:predict+feedback:secret"])) as client:
+        client.headers["X-API-Key"] = "secret"
         ids = [answer["id"] for answer in client.post("/predict/batch", json=sent).json()]
         for actual in (5, 7.5):
             client.post("/feedback", json={"id": ids[0], "actual": actual})
@@ -73,6 +77,7 @@ def test_exported_rows_are_what_was_sent(
     np.testing.assert_array_equal(exported, sent)
     assert list(whole["prediction_id"]) == logged
     assert whole["price"].dropna().to_dict() == {0: 7.5}
+    assert whole["feedback_key"].dropna().to_dict() == {0: "crm"}
     report = compare(example.table, live, example.schema, load("drift", ROOT / "params.yaml"))
     assert len(report["features"]) == len(example.schema.features)
     assert report["n_live"] == 60
@@ -114,9 +119,18 @@ def test_rows_kept_elsewhere_come_back(
         run(export)
 
 
-def test_the_erase_command(run: Run, logged: list[str]) -> None:
-    """It says how much it erased; an unknown id is an error."""
-    assert run(erase, logged[0]).startswith("erased: 1 predictions, 2 feedback values;")
+def test_the_erase_command(run: Run, logged: list[str], example: Example, tmp_path: Path) -> None:
+    """It says how much it erased and which model files hold training rows; an unknown id is an error."""
+    training = example.table.head(7)
+    content = with_rows(example.path.read_bytes(), training.head(3), training)
+    (tmp_path / "models/candidates").mkdir(parents=True)
+    (tmp_path / "models/champion.onnx").write_bytes(content)
+    (tmp_path / "models/candidates/damaged.onnx").write_bytes(content[:1000])
+    found = run(erase, logged[0])
+    assert found.startswith("erased: 1 predictions, 2 feedback values;")
+    assert re.search(r"models/champion.onnx: \d+ golden rows, 3 background rows, 7 comparables\n", found)
+    assert "models/candidates/damaged.onnx could not be read" in found
+    assert "docs/operations.md" in found
     with pytest.raises(PipelineError, match="no prediction in the log has the id"):
         run(erase, logged[0])
     assert ": 59 rows, 0 with" in run(export)

@@ -8,18 +8,20 @@ from typing import Any
 from unittest.mock import AsyncMock, Mock
 
 import pytest
+from litestar.routes import HTTPRoute
 
-from api import settings
+from api.http import auth
 from api.http.middleware import Middleware
+from api.keys import SCOPES, parse
 from tests.api.conftest import Client, Example, row, serving
 from tests.api.http.test_predict import assert_problem
 
 
 @pytest.fixture(scope="module")
 def closed(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """A client of an application with two keys."""
-    allowed = tuple(map(settings.digest, (b"first-key", b"second-key")))
-    with serving(tmp_path_factory.mktemp("closed"), model_path=example.path, api_keys=allowed) as client:
+    """A client of an application with two keys for all, and one for each scope."""
+    words = ("first-key", "second-key", *(f"{scope}er:{scope}:{scope}-key" for scope in sorted(SCOPES)))
+    with serving(tmp_path_factory.mktemp("closed"), model_path=example.path, api_keys=parse(words)) as client:
         yield client
 
 
@@ -59,15 +61,75 @@ def test_without_a_key_it_is_closed(closed: Client, headers: dict[str, Any]) -> 
         assert_problem(response, 401)
         assert response.headers["www-authenticate"] == "Bearer"
     assert_problem(closed.get("/metrics", headers=sent), 401)
+    assert closed.head("/metrics", headers=sent).status_code == 401
     for path in ("/", "/health", "/ready", "/metadata", "/docs", "/openapi.json"):
         assert closed.get(path, headers=sent).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "needed", "status"),
+    [
+        ("POST", "/predict", row(), "predict", 200),
+        ("POST", "/predict", row(rooms=0), "predict", 422),
+        ("POST", "/predict/batch", [row()], "predict", 200),
+        ("POST", "/feedback", {"id": "nobody", "actual": 1}, "feedback", 404),
+        ("GET", "/metrics", None, "metrics", 200),
+    ],
+)
+def test_a_key_opens_its_scopes_alone(
+    closed: Client, method: str, path: str, body: Any, needed: str, status: int
+) -> None:
+    """A key with one scope opens the routes of that scope; at others it is 403, which names the scope."""
+    for scope in sorted(SCOPES):
+        response = closed.request(method, path, json=body, headers={"X-API-Key": f"{scope}-key"})
+        if scope == needed:
+            assert response.status_code == status
+        else:
+            assert f"with the scope {needed}" in assert_problem(response, 403)["detail"]
+
+
+def test_no_route_is_open_by_oversight(client: Client) -> None:
+    """Each handler that takes a body names the scope that it needs."""
+    handlers = [each for route in client.app.routes if isinstance(route, HTTPRoute) for each in route.route_handlers]
+    posts = [handler for handler in handlers if "POST" in handler.http_methods]
+    assert {handler.opt.get("scope") for handler in posts} == {"predict", "feedback"}
+
+
+def test_the_name_of_a_key_is_in_the_scope(closed: Client, client: Client) -> None:
+    """The name of the caller's key is there for the log, the metrics and the prediction log, also where the key's
+    scope is not enough; without keys and without a valid one there is none."""
+    settings = closed.app.state.serving.settings
+    for key, name in (("second-key", "key2"), ("metrics-key", "metricser"), ("wrong", None)):
+        scope = {"headers": [(b"x-api-key", key.encode())]}
+        refused = auth.refusal(scope, settings, "predict")
+        assert (scope.get("key_name"), refused is None) == (name, name == "key2")
+    assert auth.refusal({}, client.app.state.serving.settings, "predict") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ({}, 403),  # as by `uvicorn api.app:create_app --factory`, at whatever address
+        *(({"bind_address": address}, 403) for address in ("0.0.0.0", "::", "10.0.0.1", "example.com")),  # noqa: S104
+        *(({"bind_address": address}, 404) for address in ("127.0.0.1", "127.0.0.2", "::1", "localhost")),
+        ({"bind_address": "10.0.0.1", "allow_anonymous_feedback": True}, 404),
+    ],
+)
+def test_feedback_without_keys(example: Example, tmp_path: Path, given: dict[str, Any], status: int) -> None:
+    """Without keys the server takes feedback only where it is bound to the loopback, or by a setting, whoever asks; the
+    refusal says what to set. Predictions are open."""
+    with serving(tmp_path, model_path=example.path, **{"bind_address": None, **given}) as client:
+        response = client.post("/feedback", json={"id": "nobody", "actual": 1})
+        detail = assert_problem(response, status)["detail"]
+        assert status == 404 or ("API_KEYS" in detail and "ALLOW_ANONYMOUS_FEEDBACK=true" in detail)
+        assert client.post("/predict", json=row()).status_code == 200
 
 
 def test_keys_stand_in_the_document(closed: Client, client: Client) -> None:
     """The document says which operations require a key; without keys it does not mention them."""
     document = closed.get("/openapi.json").json()
     assert set(document["components"]["securitySchemes"]) == {"bearer", "header"}
-    assert "401" in document["paths"]["/predict"]["post"]["responses"]
+    assert {"401", "403"} <= set(document["paths"]["/predict"]["post"]["responses"])
     assert document["paths"]["/metrics"]["get"]["security"] == [{"bearer": []}, {"header": []}]
     assert "security" not in document["paths"]["/health"]["get"]
     assert "securitySchemes" not in client.get("/openapi.json").json()["components"]

@@ -40,6 +40,16 @@ def test_every_path_is_in_it(document: dict[str, Any]) -> None:
     assert set(document["paths"]["/predict"]["post"]["responses"]) == {"200", "400", "413", "415", "422", "503"}
 
 
+def test_a_prefix_of_a_proxy(document: dict[str, Any], tmp_path: Path) -> None:
+    """Paths are relative to the document, so they hold behind a proxy that strips a prefix; ROOT_PATH names it for a
+    client that has the document from elsewhere. The pages name nothing by a path from the root."""
+    assert document["servers"] == [{"url": "./"}]
+    with serving(tmp_path, root_path="/housing") as client:
+        assert client.get("/openapi.json").json()["servers"] == [{"url": "/housing"}]
+        for path in ("/", "/docs"):
+            assert re.findall(r'(?:href|src|action)="/', client.get(path).text) == []
+
+
 def test_the_body_has_the_real_fields(document: dict[str, Any]) -> None:
     """Names, types, bounds, categories, units and what is required come from the model's schema."""
     body = fields(document)["schema"]

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
@@ -35,7 +37,40 @@ def server(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture
-def visit(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
+def base(server: Server, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of the server or, with a prefix as parameter, that of a proxy that strips the prefix."""
+    prefix = getattr(request, "param", "")
+    if not prefix:
+        yield server.url
+        return
+
+    class Proxy(BaseHTTPRequestHandler):
+        def forward(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            url = server.url + self.path.removeprefix(prefix) if self.path.startswith(f"{prefix}/") else "nowhere:"
+            answer = httpx.request(self.command, url, content=body, headers=dict(self.headers))
+            self.send_response(answer.status_code)
+            for header in answer.headers.items():
+                self.send_header(*header)
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        do_GET = do_POST = forward  # noqa: N815 - names of http.server
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        threading.Thread(target=proxy.serve_forever).start()
+        yield f"http://127.0.0.1:{proxy.server_port}{prefix}"
+        proxy.shutdown()
+
+
+PREFIXES = pytest.mark.parametrize("base", ["", "/housing"], indirect=True)
+
+
+@pytest.fixture
+def visit(browser: Browser, base: str) -> Iterator[Callable[..., Page]]:
     """Opens a page; afterwards the browser has reported no error, and asked no other server for anything."""
     pages: list[Page] = []
     requests: list[str] = []
@@ -50,7 +85,7 @@ def visit(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
         page.on("request", lambda request: requests.append(request.url))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", hear)
-        page.goto(f"{server.url}{path}")
+        page.goto(f"{base}{path}")
         pages.append(page)
         return page
 
@@ -58,12 +93,13 @@ def visit(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
     for page in pages:
         page.close()
     assert complaints == []
-    assert not [url for url in requests if not url.startswith((server.url, "data:", "blob:"))]
+    assert not [url for url in requests if not url.startswith((base, "data:", "blob:"))]
 
 
+@PREFIXES
 def test_a_prediction(visit: Callable[..., Page], server: Server) -> None:
     """The form predicts what /predict does for the same values, shows the interval and what was imputed; all of it
-    from the keyboard."""
+    from the keyboard, also under a prefix that a proxy strips."""
     shown = visit("/")
     shown.get_by_label("API key").fill("a-key")
     shown.get_by_label("area m²").fill("100.5")
@@ -146,9 +182,10 @@ def test_it_fits_a_phone(visit: Callable[..., Page], width: int) -> None:
         shown.get_by_text("The same from a shell").click()
 
 
+@PREFIXES
 def test_the_documentation(visit: Callable[..., Page], server: Server) -> None:
     """/docs shows every operation, and its own client gets a prediction for the example, with nothing from
-    elsewhere."""
+    elsewhere, also under a prefix that a proxy strips."""
     shown = visit("/docs")
     paths = httpx.get(f"{server.url}/openapi.json").json()["paths"]
     expect(shown.locator(".opblock")).to_have_count(sum(map(len, paths.values())))

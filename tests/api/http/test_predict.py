@@ -1,5 +1,6 @@
 """POST /predict and the form of every error, through the application."""
 
+import gzip
 import json
 import math
 from pathlib import Path
@@ -51,6 +52,16 @@ def test_the_answer_is_that_of_the_fitted_pipeline(client: Client, example: Exam
         response = client.post("/predict", json=body)
         assert response.status_code == 200
         assert math.isclose(response.json()["prediction"], number, abs_tol=tolerance)
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch", "/feedback"])
+def test_a_compressed_body_is_415(client: Client, path: str) -> None:
+    """A compressed body is refused as such, with the codings that are taken; `identity` is none."""
+    headers = {**JSON, "Content-Encoding": "gzip"}
+    response = client.post(path, content=gzip.compress(json.dumps(row()).encode()), headers=headers)
+    assert "Content-Encoding: 'gzip'" in assert_problem(response, 415)["detail"]
+    assert response.headers["accept-encoding"] == "identity"
+    assert client.post("/predict", json=row(), headers={"Content-Encoding": "Identity"}).status_code == 200
 
 
 def test_what_an_answer_has(client: Client, example: Example) -> None:

@@ -202,15 +202,15 @@ def test_files_that_cannot_be_seen_end_no_watch(
     old = put(WORKSPACE, example)
     with serving(Path()) as client:
         with sick(error[0], *error[1:], "broke"):
-            until(lambda: metric(client, "api_model_watch_errors_total") >= 3)
+            until(lambda: metric(client, "api_model_watch_errors_total") >= 10)
             assert client.get("/health").json()["ready"] is True
             assert served(client) == old
         md5 = put(CHAMPION, dearer)
         until(lambda: served(client) == md5)
         assert swaps(client, "refused") == 0
-    # Another test's application may watch in this process, and tell it once as well.
-    assert 0 < caplog.text.count("the model files cannot be watched") < 3
-    assert 0 < caplog.text.count("can be watched again") < 3
+    # Servers that other tests share watch as well, and log one each.
+    assert 1 <= caplog.text.count("the model files cannot be watched") < 5
+    assert 1 <= caplog.text.count("can be watched again") < 5
 
 
 def test_a_start_without_sight_of_the_files(example: Example, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,5 +1,6 @@
 """The prediction log of real servers: killed, on a full disk, with two workers, in PostgreSQL."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -8,7 +9,9 @@ import socket
 import sqlite3
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +19,15 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from api.prediction_log import queries
-from api.prediction_log.database import existing
+from api.prediction_log import queries, retention
+from api.prediction_log.database import connect, create, existing, transaction
 from api.prediction_log.schema import now
 from tests.api.conftest import JSON, Example, log_url, row, until
+from tests.api.prediction_log.test_migration import make_first
+from tests.api.prediction_log.test_repeats import answers_at_once
 from tests.api.test_server import Server
 
-BODY = json.dumps(row(listing="L-1", heating=None))
+BODY = json.dumps(row(heating=None))
 
 
 def server_of(example: Example, folder: Path, **variables: str) -> Server:
@@ -127,7 +132,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk(example: Example, tmp_path: Path, small_disk: Path) -> None:
-    """On a full disk predictions are 503 until there is room again; earlier answers stay in the log."""
+    """On a full disk predictions and feedback are 503 until there is room again; earlier answers stay in the log."""
     with server_of(example, tmp_path, PREDICTION_LOG_URL=log_url(small_disk)) as server:
         ballast = small_disk / "ballast"
         ballast.write_bytes(b"x" * 150_000)
@@ -137,13 +142,15 @@ def test_a_full_disk(example: Example, tmp_path: Path, small_disk: Path) -> None
         assert load.statuses == {200, 503}
         response = httpx.post(f"{server.url}/predict", content=BODY, headers=JSON)
         assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+        assert httpx.post(f"{server.url}/feedback", json={"id": load.ids[0], "actual": 5}).status_code == 503
         ready = httpx.get(f"{server.url}/ready")
-        assert (ready.status_code, "full" in ready.json()["detail"]) == (503, True)
+        assert (ready.status_code, "full" in ready.json()["detail"]) == (503, False)
         ballast.unlink()
         until(lambda: httpx.get(f"{server.url}/ready").status_code == 200)
         after = httpx.post(f"{server.url}/predict", content=BODY, headers=JSON)
         assert after.status_code == 200
         assert ids_in(small_disk) >= {*load.ids, after.json()["id"]}
+        assert "full" in server.stop()[1]
 
 
 class Postgres:
@@ -206,11 +213,121 @@ def test_postgresql(example: Example, tmp_path: Path, postgres: Postgres) -> Non
             assert client.post("/feedback", json={"id": "own", "actual": 6}).json()["previous"] == 5
             assert client.post("/feedback", json={"id": "no", "actual": 6}).status_code == 404
             away_and_back(client, postgres)
-        logged = {entry.id: actual for entry, actual in queries.window(database, 0, now() + 1)}
+        logged = {entry.id: actual for entry, actual, _ in queries.window(database, 0, now() + 1)}
         assert logged[batch[0]["id"]] == 6
         assert queries.erase(database, "own") == (1, 2)
-        assert queries.prune(database, 0, 5) > 100
+        assert retention.prune(database, 0, 5) > 100
         database.dispose()
+
+
+@pytest.mark.slow
+def test_postgresql_upgrades_and_knows_retries(example: Example, postgres: Postgres) -> None:
+    """A log of version 1 in PostgreSQL is upgraded once by processes that start together, and keeps its rows. Of equal
+    requests that two servers get at once one adds a row."""
+    with connect(postgres.url).connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("CREATE DATABASE older"))
+    url = postgres.url.removesuffix("/postgres") + "/older"
+    database = connect(url)
+    with transaction(database) as connection:
+        make_first(connection)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: create(connect(url)), range(8)))
+    ids = [answers_at_once(example, url, headers) for headers in ({"Idempotency-Key": "k"}, {})]
+    assert [len(each) for each in ids] == [1, 1]
+    rows = queries.window(existing(url), 0, now() + 1)
+    logged = [(entry.id, entry.idempotency, actual) for entry, actual, *_ in rows]
+    assert logged == [
+        ("01a20ac1ef3d748aa9067a5652a14be9", None, 3.25),
+        ("01a20ac1ef3d748aa9067a5652a14bea", None, None),
+        (ids[0].pop(), "k", None),
+        (ids[1].pop(), None, None),
+    ]
+    database.dispose()
+
+
+class Relay:
+    """A TCP relay to a port that can stall: then it takes and acknowledges bytes, and passes none on."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._moving: list[threading.Event] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.open = True
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def stall(self) -> None:
+        """Stall the connections that there are, for ever."""
+        for moving in self._moving:
+            moving.clear()
+
+    def _accept(self) -> None:
+        while True:
+            client, _ = self._listener.accept()
+            server, moving = socket.create_connection(("127.0.0.1", self._port)), threading.Event()
+            if self.open:
+                moving.set()
+            self._moving.append(moving)
+            for pair in ((client, server), (server, client)):
+                threading.Thread(target=self._pass_on, args=(*pair, moving), daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, moving: threading.Event) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if moving.is_set():
+                    target.sendall(data)
+            target.close()
+
+
+@pytest.mark.slow
+def test_a_cut_connection_to_postgresql(example: Example, tmp_path: Path, postgres: Postgres) -> None:
+    """Behind a proxy that stalls, predictions and feedback are 503 within seconds, then at once, and other paths
+    answer. New connections that work are taken without a restart. SIGTERM ends the server also while they stall."""
+    relay = Relay(postgres.port)
+    url = postgres.url.replace(str(postgres.port), str(relay.port))
+    with (
+        server_of(example, tmp_path, PREDICTION_LOG_URL=url) as server,
+        httpx.Client(base_url=server.url, timeout=30) as client,
+    ):
+
+        def answers() -> tuple[set[int], float]:
+            begun = time.monotonic()
+            predicted = client.post("/predict", json=row(listing="cut"))
+            told = client.post("/feedback", json={"id": "cut", "actual": 5})
+            return {predicted.status_code, told.status_code}, time.monotonic() - begun
+
+        until(lambda: answers()[0] == {200})
+        relay.stall()
+        statuses, seconds = answers()
+        assert statuses == {503}
+        assert seconds < 10
+        until(lambda: answers()[0] == {200})
+        relay.open = False
+        relay.stall()
+        assert client.post("/feedback", json={"id": "cut", "actual": 6}).status_code == 503
+        statuses, seconds = answers()
+        assert statuses == {503}
+        assert seconds < 3
+        assert client.get("/health").status_code == 200
+        relay.open = True
+        until(lambda: answers()[0] == {200})
+        relay.open = False
+        relay.stall()
+        server.process.terminate()
+        server.process.communicate(timeout=30)
+
+
+@pytest.mark.slow
+def test_limits_of_connections_to_postgresql(postgres: Postgres) -> None:
+    """A server's statements end after seconds, a command's take their time; the connections of both are kept alive."""
+    limits = []
+    for database in (connect(postgres.url), existing(postgres.url)):
+        with database.connect() as connection:
+            limits.append(connection.scalar(text("SHOW statement_timeout")))
+            driver: Any = connection.connection.driver_connection
+            assert int(driver.info.get_parameters()["keepalives_idle"]) < 60
+        database.dispose()
+    assert limits == ["5s", "0"]
 
 
 def away_and_back(client: httpx.Client, postgres: Postgres) -> None:

@@ -12,22 +12,23 @@ from sqlalchemy import event
 from api.app import create_app
 from api.model import loader
 from api.model.micro_batcher import Predictor
-from api.prediction_log import queries
+from api.prediction_log import queries, retention
 from api.prediction_log.database import connect
-from api.prediction_log.schema import new_ids, now
+from api.prediction_log.schema import Caller, new_ids, now
 from api.settings import Settings
 from pipeline.contract.errors import PipelineError
 from pipeline.tables.atomic_files import digest
 from tests.api.conftest import JSON, ROUNDING, Client, Example, log_url, logged, row, serving, until
 from tests.api.http.test_predict import bodies
+from tests.conftest import ROOT
 
 
 def test_an_answer_is_in_the_log(fresh: Client, example: Example) -> None:
-    """The log has the id, the time, the row as received and as the model saw it, the answer, the model and the own
-    id."""
-    sent = json.dumps(row(listing="L:7", heating=None, slope=...), ensure_ascii=False)
+    """The log has the id, the time, the row as received but for whitespace, and as the model saw it, the answer with
+    what was imputed, the model and the own id."""
+    sent = json.dumps(row(listing="L:7", heating=None, slope=...), ensure_ascii=False, separators=(",", ":"))
     before = now()
-    answer = fresh.post("/predict", content=sent, headers=JSON).json()
+    answer = fresh.post("/predict", content=f" {sent.replace(',', ' , ')} ", headers=JSON).json()
     [entry] = logged(fresh)
     assert before <= entry["time"] <= now()
     assert (entry["id"], entry["own"], entry["sent"]) == (answer["id"], "L:7", sent)
@@ -37,6 +38,29 @@ def test_an_answer_is_in_the_log(fresh: Client, example: Example) -> None:
     sold, listed = [2020.0, 5.0, 7.0], [2020.0, 2.0, 6.0, 0.0, 60.0, 18321.0]  # year, month, weekday, hour, ...
     used = [100.5, 3.0, 1.0, 1.0, learned["heating"], *sold, 1999.0, *listed, learned["slope"]]
     assert json.loads(entry["used"]) == used
+    assert json.loads(entry["imputed"]) == answer["imputed"] == ["heating", "slope"]
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
+def test_what_was_sent_is_logged_without_whitespace(fresh: Client, path: str) -> None:
+    """A padded body takes no more space. Each digit of a number and each space of a text stays, as do escapes and the
+    fields that the model does not see."""
+    first = r'{"listing id":"a  \u00f1 \"x\" ,","note":[1.50,{"a b":-0.0e+10}],"area m²":100.10000000000000000001,'
+    compact = first + json.dumps(row(area=...), ensure_ascii=False, separators=(",", ":"))[1:]
+    spaced = compact.replace('"note":[', '\r\n"note"\t: [ ').replace('"rooms":3', '"rooms" : 3') + " " * 3000
+    response = fresh.post(path, content=spaced if path == "/predict" else f"[{spaced}]", headers=JSON)
+    assert response.status_code == 200
+    [entry] = logged(fresh)
+    assert entry["sent"] == compact
+
+
+def test_a_model_of_format_1_saw_float32(tmp_path: Path) -> None:
+    """The log has the numbers that such a model computed with, in single precision."""
+    sent = {"area": 100.1, "rooms": 3, "garden": True, "street": "north", "built": 2000}
+    with serving(tmp_path, model_path=ROOT / "tests/models/format1-ridge.onnx") as client:
+        assert client.post("/predict", json=sent).status_code == 200
+        [entry] = logged(client)
+    assert json.loads(entry["used"])[0] == 100.0999984741211
 
 
 def test_what_is_refused_is_not_logged(fresh: Client) -> None:
@@ -78,7 +102,7 @@ def test_concurrent_rows_equal_one_batch(example: Example, tmp_path: Path) -> No
         return [single.json() for single in singles], batch.json()
 
     singles, batch = asyncio.run(both())
-    ids = {entry.id for entry, _ in queries.window(app.state.log.database, 0, now() + 1)}
+    ids = {entry.id for entry, *_ in queries.window(app.state.log.database, 0, now() + 1)}
     assert ids == {answer["id"] for answer in singles + batch}
     assert len(ids) == 400
     for single, other in zip(singles, batch, strict=True):
@@ -96,7 +120,9 @@ def test_a_group_of_two_models(fresh: Client, example: Example, dearer: Example)
     async def ask() -> list[Any]:
         predictor: Predictor = fresh.app.state.predictor
         text = json.dumps(row())
-        return await asyncio.gather(*(predictor.one(by, by.contract.decode(text.encode()), text) for by in order))
+        return await asyncio.gather(
+            *(predictor.one(by, (by.contract.decode(text.encode()), text, Caller())) for by in order)
+        )
 
     answers = fresh.blocking_portal.call(ask)
     assert [answer.model for answer in answers] == [by.md5 for by in order]
@@ -130,17 +156,44 @@ def test_retention_by_rows_and_age(fresh: Client, monkeypatch: pytest.MonkeyPatc
     ids = [answer["id"] for answer in fresh.post("/predict/batch", json=[row()] * 10).json()]
     for key in ids:
         fresh.post("/feedback", json={"id": key, "actual": 1})
-    assert queries.prune(database, 0, 0) == queries.prune(database, 1, 10) == 0
-    monkeypatch.setattr(queries, "STEP", 2)
-    assert [queries.prune(database, 0, 7) for _ in range(3)] == [2, 1, 0]
+    assert retention.prune(database, 0, 0) == retention.prune(database, 1, 10) == 0
+    monkeypatch.setattr(retention, "STEP", 2)
+    assert [retention.prune(database, 0, 7) for _ in range(3)] == [2, 1, 0]
     assert [entry["id"] for entry in logged(fresh)] == ids[3:]
-    later = now() + 2 * queries.DAY
-    monkeypatch.setattr(queries, "now", lambda: later)
-    monkeypatch.setattr(queries, "STEP", 500)
-    assert queries.prune(database, 3, 0) == 0
-    assert queries.prune(database, 1, 0) == 7
+    later = now() + 2 * retention.DAY
+    monkeypatch.setattr(retention, "now", lambda: later)
+    monkeypatch.setattr(retention, "STEP", 500)
+    assert retention.prune(database, 3, 0) == 0
+    assert retention.prune(database, 1, 0) == 7
     with database.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM feedback").scalar() == 0
+
+
+def test_retention_looks_before_it_locks(fresh: Client) -> None:
+    """Old predictions are found by an index alone, and with none over a limit another writer is not waited for."""
+    database = fresh.app.state.log.database
+    fresh.post("/predict", json=row())
+    with database.connect() as connection:
+        for query in retention.over(1, 1):
+            sql = query.compile(database, compile_kwargs={"literal_binds": True})
+            plan = " ".join(step[3] for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}"))
+            assert "SEARCH predictions USING" in plan
+            assert "SCAN predictions" not in plan
+            assert "TEMP B-TREE" not in plan
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        assert retention.prune(database, 1, 10) == 0
+
+
+def test_a_long_read_holds_nothing(fresh: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows of a window are read in pages, in their order; between two pages the log can be checkpointed."""
+    database = fresh.app.state.log.database
+    ids = [answer["id"] for answer in fresh.post("/predict/batch", json=[row()] * 7).json()]
+    monkeypatch.setattr(queries, "_PAGE", 3)
+    window = queries.window(database, 0, now() + 1)
+    found = [next(window)]
+    with database.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0] == 0
+    assert [each.entry.id for each in [*found, *window]] == ids
 
 
 def test_the_server_prunes_by_itself(example: Example, tmp_path: Path) -> None:
@@ -156,7 +209,10 @@ def test_erasure_leaves_no_trace(fresh: Client) -> None:
     other rows stay."""
     for number in range(20):
         fresh.post("/predict/batch", json=[row(listing=f"{place}-{number}") for place in range(30)])
-    answers = [fresh.post("/predict", json=row(listing="Erika Mustermann", slope=1.23456789)).json() for _ in range(2)]
+    answers = [
+        fresh.post("/predict", json=row(listing="Erika Mustermann", slope=1.23456789, rooms=rooms)).json()
+        for rooms in (3, 4)
+    ]
     fresh.post("/feedback", json={"id": answers[0]["id"], "actual": 7})
     for number in range(20):
         fresh.post("/predict/batch", json=[row(listing=f"{place}-{number}") for place in range(30, 45)])

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from api.requests import diagnostics
 from tests.api.conftest import JSON, Client, row
 from tests.api.http.test_predict import assert_problem
 
@@ -24,6 +25,18 @@ def test_mistakes_of_a_batch_have_row_numbers(client: Client) -> None:
     ]
     content = assert_problem(client.post("/predict/batch", json=[{"x": n} for n in range(20)]), 422)
     assert (len(content["errors"]), "of which 49 are listed" in content["detail"]) == (50, True)
+
+
+def test_mistakes_of_many_rows_are_searched_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Similar names, whose search costs, are searched for the mistakes that the answer lists, not for each row."""
+    searched: list[str] = []
+    monkeypatch.setattr(diagnostics, "nearest", lambda name, names: searched.append(name) or "")
+    rows = [{f"{number}{field}": 1 for field in "abc"} for number in range(20)]
+    content = assert_problem(client.post("/predict/batch", json=rows), 422)
+    assert len(searched) <= len(content["errors"]) == diagnostics.MOST_MISTAKES
+    missing = sum(error["problem"] == "missing" for error in content["errors"])
+    assert len(searched) == diagnostics.MOST_MISTAKES - missing
+    assert "of which 49 are listed" in content["detail"]
 
 
 @pytest.mark.parametrize(

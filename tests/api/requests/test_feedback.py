@@ -1,6 +1,7 @@
 """POST /feedback: the actual value of an earlier prediction."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -10,11 +11,12 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from api.http.openapi import feedback_schema
+from api.keys import parse
 from api.prediction_log.schema import feedback
 from api.requests.decoder import Contract
 from api.requests.diagnostics import RefusedError
 from api.requests.feedback import decode
-from tests.api.conftest import JSON, Client, row
+from tests.api.conftest import JSON, Client, Example, row, serving
 from tests.api.http.test_predict import assert_problem
 from tests.api.requests.test_readers_agree import ANY, LEAVES
 
@@ -38,11 +40,25 @@ def test_corrections_are_kept_and_the_same_again_changes_nothing(client: Client)
         assert list(kept) == [10.0, 11.5, 10.0]
 
 
+def test_who_told_a_value_is_kept(example: Example, tmp_path: Path) -> None:
+    """The name of the caller's key stands beside each actual value, none where there are no keys."""
+    headers = {name: {"X-API-Key": f"{name}-secret"} for name in ("crm", "shop")}
+    words = [f"{name}:predict+feedback:{name}-secret" for name in headers]
+    with serving(tmp_path, model_path=example.path, api_keys=parse(words)) as client:
+        key = client.post("/predict", json=row(), headers=headers["crm"]).json()["id"]
+        for actual, name in enumerate(headers):
+            assert client.post("/feedback", json={"id": key, "actual": actual}, headers=headers[name]).is_success
+    with serving(tmp_path, model_path=example.path) as client:
+        give(client, key, 7)
+        with client.app.state.log.database.connect() as connection:
+            assert list(connection.scalars(select(feedback.c.key).order_by(feedback.c.seq))) == ["crm", "shop", None]
+
+
 @pytest.mark.parametrize(("sent", "given"), [("L-1", "L-1"), (17, "17"), (18, 18.0), ("ñ:\U0001d11e", "ñ:\U0001d11e")])
 def test_the_callers_own_id_names_the_latest_prediction(client: Client, sent: Any, given: Any) -> None:
     """The value of the schema's id column works too: text, or a whole number however it is written."""
     client.post("/predict", json=row(listing=sent))
-    [latest] = client.post("/predict/batch", json=[row(listing=sent)]).json()
+    [latest] = client.post("/predict/batch", json=[row(listing=sent, rooms=4)]).json()
     assert give(client, given, 5)["id"] == latest["id"]
 
 

@@ -157,6 +157,7 @@ def test_the_log_is_told(example: Example, tmp_path: Path) -> None:
         client.post("/predict/batch", json=[row(), row()])
         assert told() == [0, 3, 0]
         assert counts(client)["prediction_log_transaction_seconds_count"] == 3  # and the first, which tests the log
+        assert counts(client)["prediction_log_bytes"] > 0
         other = sqlite3.connect(database, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         waiting = threading.Thread(target=lambda: client.post("/predict", json=row()))

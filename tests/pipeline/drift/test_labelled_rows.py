@@ -101,6 +101,17 @@ def test_rows_without_an_id_are_known_by_what_they_are() -> None:
     assert collect().endswith(KNOWN)
 
 
+def test_it_says_who_told_the_labels() -> None:
+    """Of the rows that are new or corrected it counts the labels by the name of the key that told them."""
+    rows = live_rows(10).assign(feedback_key=["crm"] * 6 + ["shop"] * 3 + [None])
+    assert collect(rows.head(8)).endswith(".parquet; labels: 6 from crm, 2 from shop")
+    rows.loc[0, "price"] = 7.5
+    assert "; 1 corrected; labels: 1 from shop, 1 from crm, 1 without a key" in collect(rows)
+    assert collect(rows) == f"10{KNOWN}"
+    empty = live_rows(12).tail(2).assign(feedback_key="")  # as a CSV has it
+    assert collect(empty).endswith(".parquet; labels: 2 without a key")
+
+
 def test_no_labelled_row_is_no_part() -> None:
     """An empty folder, rows without the target's column, and rows without a target change nothing."""
     for table in (None, live_rows(5).drop(columns="price"), live_rows(5).assign(price=float("nan"))):
