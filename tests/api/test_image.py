@@ -11,8 +11,8 @@ import joblib
 import pandas as pd
 import pytest
 
-from pipeline.tables.atomic_files import digest
 from tests.api.conftest import Example, row
+from tests.api.model.test_reloader import put
 from tests.api.test_server import Server
 from tests.conftest import ROOT, Project
 
@@ -28,10 +28,7 @@ def test_the_files_of_the_image_are_enough(example: Example, tmp_path: Path) -> 
                 shutil.copytree(ROOT / source, place, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(ROOT / source, place)
-    (tmp_path / "models").mkdir()
-    shutil.copy(example.path, tmp_path / "models/champion.onnx")
-    outputs = [{"md5": digest(example.path, "md5"), "path": "champion.onnx"}]
-    (tmp_path / "models/champion.onnx.dvc").write_text(json.dumps({"outs": outputs}))  # JSON is YAML
+    put(tmp_path / "models/champion.onnx", example)
     with Server(tmp_path, PYTHONPATH=str(tmp_path)) as server:
         assert httpx.post(f"{server.url}/predict", json=row()).status_code == 200
         for path in ("/", "/docs"):
