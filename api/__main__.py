@@ -42,8 +42,9 @@ class Workers(Multiprocess):
         for process in self.processes:
             while process.process.is_alive():
                 process.process.join(0.2)
-                if self.signal_queue:
-                    self.signal_queue.clear()
+                again = {signal.SIGTERM, signal.SIGINT} & {*self.signal_queue}
+                self.signal_queue.clear()  # SIGHUP too, which a promotion sends: nothing reloads any more
+                if again:
                     self.terminate_all()
 
 

@@ -65,7 +65,8 @@ def save(tables: Iterable[pd.DataFrame], url: str) -> str:
 
 
 def _typed(logged: list[Logged], schema: Schema) -> pd.DataFrame:
-    bodies = [json.loads(each.entry.sent) for each in logged]
+    # Integers as text: Python refuses to read one of 5,000 digits, which a field that is no feature may have.
+    bodies = [json.loads(each.entry.sent, parse_int=str) for each in logged]
     raw = {column.name: [_cell(body.get(column.name)) for body in bodies] for column in schema.used}
     raw[schema.target.name] = [_cell(each.actual) for each in logged]
     typed, _ = cell_parser.parse(pd.DataFrame(raw, dtype="str"), schema.used)

@@ -44,8 +44,11 @@ def refusal(scope: Any, settings: Settings, needed: Scope) -> ProblemDetailsExce
     return problem(HTTPStatus.FORBIDDEN, f"expected a key with the scope {needed}; this key lacks it (API_KEYS)")
 
 
-def required(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Raise the problem of a request that may not use this route: a Litestar guard of the whole application."""
+async def required(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Raise the problem of a request that may not use this route: a Litestar guard of the whole application.
+
+    Asynchronous, for Litestar would call another one in a thread, and /health waited until one was free.
+    """
     needed = handler.opt.get("scope")
     if needed and (refused := refusal(connection.scope, connection.app.state.serving.settings, needed)):
         raise refused

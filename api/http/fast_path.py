@@ -1,9 +1,9 @@
 """POST /predict without the framework's handlers: the same answer in a third of the time.
 
-Only a valid request is answered here: a valid key if one is needed, JSON by its content type, one whole body within the
-limit, a valid row, no idempotency key. Any other goes on to the framework with its body, and `api.http.routes.predict`
-answers it or says what is wrong. So each error is written once, and the OpenAPI document is that of the framework's
-handler.
+Only a valid request is answered here: a valid key if one is needed, JSON by its content type, no content encoding, one
+whole body within the limit, a valid row, no idempotency key. Any other goes on to the framework with its body, and
+`api.http.routes.predict` answers it or says what is wrong. So each error is written once, and the OpenAPI document is
+that of the framework's handler.
 """
 
 from typing import Any
@@ -35,6 +35,7 @@ class FastPath:
         if (
             served is None
             or (b"content-type", b"application/json") not in headers
+            or b"content-encoding" in [name for name, _ in headers]
             or auth.refusal(scope, settings, "predict")
             or (who := caller.of(scope)).idempotency is not None
         ):

@@ -83,10 +83,10 @@ class Predictor:
         return await self._logged(await loop.run_in_executor(self._batches, _whole, served, body, most, caller))
 
     async def _logged(self, entries: list[Entry]) -> list[Prediction]:
-        if entries:
-            entries = await self._log.write(entries)
-        self._metrics.predicted([entry.prediction for entry in entries])
-        return [answer_of(entry) for entry in entries]
+        logged = await self._log.write(entries) if entries else []
+        # The answer to a retry was counted when it was new, perhaps as another model's.
+        self._metrics.predicted([new.prediction for new, entry in zip(entries, logged, strict=True) if new is entry])
+        return [answer_of(entry) for entry in logged]
 
     async def _answer_all(self) -> None:
         try:
@@ -162,7 +162,7 @@ def _whole(served: Served, body: bytes, most: int, caller: Caller) -> list[Entry
     rows, sent = batch.decode(body, served.contract, most)
     if not rows:
         return []
-    about = digest("\n".join(sent)) if caller.idempotency is not None else None
+    about = digest(f"[{','.join(sent)}]") if caller.idempotency is not None else None
     return _finite(compute(served, list(zip(rows, sent, repeat(caller))), about))
 
 

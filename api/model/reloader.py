@@ -11,9 +11,10 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 from api.model import loader
 from api.model.loader import Served, Serving
@@ -25,10 +26,12 @@ log = logging.getLogger("uvicorn.error")
 
 POLL = 1.0  # seconds; a few stat calls each time
 PATIENCE = 10.0  # seconds that they may take: a network file system may hang
+LOADING = 120.0  # seconds that a model may take to be read and checked
 # Seconds in which file and record may disagree: a promotion replaces one after the other, and who copies a model by
 # hand runs `dvc add` afterwards.
 GRACE = 15.0
 
+Answer = TypeVar("Answer")
 Stat = tuple[int, int, int] | None
 Seen = tuple[Path, Stat, Stat, Stat]  # of the files that decide what is served
 
@@ -92,11 +95,7 @@ class Reloader:
 
         Raises OSError or TimeoutError if the files cannot be read: the next look tries again.
         """
-        look = asyncio.get_running_loop().run_in_executor(self._thread, self._see)
-        try:
-            now = await asyncio.wait_for(look, PATIENCE)
-        except TimeoutError:
-            raise TimeoutError(f"no answer within {PATIENCE} seconds") from None
+        now = await self._in_time(PATIENCE, self._see)
         if asked or now != self._seen:
             trouble = await self._try()
             self._seen = now
@@ -104,6 +103,14 @@ class Reloader:
         if self._trouble and time.monotonic() >= self._trouble[1]:
             self._refuse(self._trouble[0])
             self._trouble = None
+
+    async def _in_time(self, seconds: float, work: Callable[..., Answer], *arguments: Any) -> Answer:
+        try:
+            return await asyncio.wait_for(
+                asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments), seconds
+            )
+        except TimeoutError:
+            raise TimeoutError(f"no answer within {seconds} seconds") from None
 
     def _see(self) -> Seen:
         self._serving.artifacts = {
@@ -131,7 +138,7 @@ class Reloader:
         """Swap the models; return what is wrong if that fails."""
         before = self._serving.served
         try:
-            after = await asyncio.to_thread(loader.load, _path(self._serving), self._serving.settings)
+            after = await self._in_time(LOADING, loader.load, _path(self._serving), self._serving.settings)
         except PipelineError as error:
             return str(error)
         except OSError:

@@ -5,6 +5,7 @@ It does not go through `logging`, which would cost more than the prediction.
 
 import logging
 import os
+import socket
 import stat
 import sys
 import time
@@ -45,7 +46,7 @@ class RequestLines:
         self._pieces: deque[bytes] = deque()
         self._dropped = 0
         self._timer: TimerHandle | None = None
-        self._file: int | None = None
+        self._write: Callable[[bytes], int] | None = None
 
     def add(self, loop: AbstractEventLoop, scope: Any, status: int, seconds: float) -> None:
         """Add the line of an answered request, whose ASGI scope has the entries of api.http.middleware."""
@@ -67,10 +68,10 @@ class RequestLines:
             self._lines, self._size = [], 0
         # ValueError: stdout is closed. Whatever it is, it may end: a disk gets space, a pipe another reader.
         with suppress(OSError, ValueError):
-            if self._file is None:
-                self._file = _open()
+            if self._write is None:
+                self._write = _open()
             while self._pieces:
-                written = os.write(self._file, self._pieces[0])
+                written = self._write(self._pieces[0])
                 self._pieces[0] = self._pieces[0][written:]
                 if not self._pieces[0]:
                     self._pieces.popleft()
@@ -95,18 +96,20 @@ class RequestLines:
             REQUESTS.warning(_DROPPED, left)
 
 
-def _open() -> int:
-    """Return a file descriptor for stdout, one that never blocks if stdout is a pipe.
+def _open() -> Callable[[bytes], int]:
+    """Return the function that writes to stdout, and never blocks if that is a pipe, or a socket as systemd's is.
 
     The pipe is opened again, because other processes share the mode of the inherited descriptor.
     """
     file = sys.stdout.fileno()
-    try:
-        if stat.S_ISFIFO(os.fstat(file).st_mode):
-            return os.open(f"/proc/self/fd/{file}", os.O_WRONLY | os.O_NONBLOCK)
-    except OSError:  # no /proc
-        pass
-    return file
+    mode = os.fstat(file).st_mode
+    if stat.S_ISSOCK(mode):
+        stdout = socket.socket(fileno=os.dup(file))
+        return lambda content: stdout.send(content, socket.MSG_DONTWAIT)
+    if stat.S_ISFIFO(mode):
+        with suppress(OSError):  # no /proc
+            file = os.open(f"/proc/self/fd/{file}", os.O_WRONLY | os.O_NONBLOCK)
+    return lambda content: os.write(file, content)
 
 
 def _text(path: str) -> str:

@@ -1,5 +1,6 @@
 """The export: logged predictions as live rows that the drift check reads."""
 
+import json
 import os
 import re
 import shutil
@@ -23,7 +24,7 @@ from pipeline.drift.live_rows import of_folder
 from pipeline.tables.feature_matrix import to_matrix
 from pipeline.training.onnx_export import with_rows
 from stages.drift import compare
-from tests.api.conftest import COLUMNS, Example, log_url, row, serving
+from tests.api.conftest import COLUMNS, JSON, Example, log_url, row, serving
 from tests.api.http.test_predict import bodies
 from tests.conftest import ROOT
 
@@ -134,6 +135,15 @@ def test_the_erase_command(run: Run, logged: list[str], example: Example, tmp_pa
     with pytest.raises(PipelineError, match="no prediction in the log has the id"):
         run(erase, logged[0])
     assert ": 59 rows, 0 with" in run(export)
+
+
+def test_no_row_stops_the_export(example: Example, tmp_path: Path, run: Run) -> None:
+    """What a field that is no feature may hold, such as an integer of 5,000 digits, is no reason to export nothing."""
+    with serving(tmp_path, model_path=example.path) as client:
+        for note in ("9" * 5000, "[" * 900 + "]" * 900):
+            content = f'{json.dumps(row())[:-1]}, "note": {note}, "listing id": {"7" * 5000}}}'
+            assert client.post("/predict", content=content, headers=JSON).status_code == 200
+    assert ": 2 rows, 0 with" in run(export)
 
 
 def test_an_own_id_is_exported(example: Example, tmp_path: Path, run: Run) -> None:

@@ -115,6 +115,18 @@ def test_after_sigterm_new_requests_are_answered_for_a_while(example: Example, t
         assert time.monotonic() - started > 2
 
 
+def test_a_promotion_does_not_end_the_draining(example: Example, tmp_path: Path) -> None:
+    """SIGHUP to a server of several workers, which would look for another model, leaves DRAIN_SECONDS as they are."""
+    with server_of(example, tmp_path, 2, 600) as server:
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: not is_ready(server.url))
+        server.process.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        assert httpx.get(f"{server.url}/health").status_code == 200
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
+
+
 @pytest.mark.parametrize(("workers", "second"), [(1, signal.SIGTERM), (2, signal.SIGTERM), (1, signal.SIGINT)])
 def test_a_second_signal_ends_the_draining(
     example: Example, tmp_path: Path, workers: int, second: signal.Signals

@@ -245,3 +245,18 @@ def test_a_watch_that_hangs_is_told(client: Client, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(reloader, "seen", lambda serving: (time.sleep(0.5), seen(serving))[1])
     until(lambda: metric(client, "api_model_watch_errors_total") >= 2)
     assert client.post("/predict", json=row()).status_code == 200
+
+
+def test_a_model_that_cannot_be_read_to_its_end_is_told(
+    client: Client, dearer: Example, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file whose bytes do not come stops no request and is counted; the next model is served."""
+    monkeypatch.setattr(reloader, "LOADING", 0.1)
+    os.mkfifo("silent")
+    Path("silent").replace(CHAMPION)
+    until(lambda: metric(client, "api_model_watch_errors_total") >= 1)
+    assert client.post("/predict", json=row()).status_code == 200
+    monkeypatch.setattr(reloader, "LOADING", 60)
+    with CHAMPION.open("wb"):  # ends the reading that waits
+        md5 = put(CHAMPION, dearer)
+    until(lambda: served(client) == md5)

@@ -48,6 +48,15 @@ def test_a_retry_with_a_key_gets_the_stored_answer(
     assert fresh.post(path, json=other, headers=KEY).status_code == 200
 
 
+def test_a_retry_is_counted_once_and_stays_at_its_path(fresh: Client) -> None:
+    """A retry is no other prediction in the metrics; a row and a batch of that row are different bodies."""
+    for _ in range(3):
+        assert fresh.post("/predict", json=row(), headers=KEY).status_code == 200
+    assert_problem(fresh.post("/predict/batch", json=[row()], headers=KEY), 422)
+    counts = [line for line in fresh.get("/metrics").text.splitlines() if line.startswith("api_predictions_count")]
+    assert [line.rsplit(" ", 1)[1] for line in counts] == ["1.0"]
+
+
 def test_a_key_holds_after_a_restart(example: Example, tmp_path: Path) -> None:
     """The answers are stored in the log: another process gives them too."""
     answers = []

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,16 @@ def test_a_log_that_is_not_required(example: Example, tmp_path: Path) -> None:
 
         until(lambda: written() > 0)
         assert log.written == len(logged(client)) == 1
+
+
+def test_health_does_not_wait_for_feedback(fresh: Client) -> None:
+    """While SQLite is locked, more feedback than the process has threads waits, and /health is answered at once."""
+    told = {"id": fresh.post("/predict", json=row()).json()["id"], "actual": 1}
+    with locked(fresh.app.state.log.database.url.database), ThreadPoolExecutor(40) as senders:
+        waiting = [senders.submit(fresh.post, "/feedback", json=told) for _ in range(40)]
+        time.sleep(0.5)
+        assert slowest(lambda: fresh.get("/health"), 10) < 2
+        assert {each.result().status_code for each in waiting} == {503}
 
 
 def test_a_deleted_log_begins_anew(fresh: Client) -> None:

@@ -5,6 +5,7 @@ import errno
 import json
 import logging
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,18 @@ def test_a_line_that_is_half_written_is_completed(monkeypatch: pytest.MonkeyPatc
     lines.flush()
     lines.flush()
     assert b"".join(pieces) == line
+
+
+def test_a_socket_that_nobody_reads_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under systemd stdout is a socket: one that is full makes no request wait either."""
+    theirs, ours = socket.socketpair()
+    with theirs, open(os.dup(ours.fileno()), "w") as stdout, ours:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        lines = RequestLines(True, lost := Mock())
+        lines._pieces.extend([b"x\n" * 2000] * 1000)
+        lines.flush()
+        assert lost.call_args.args[0] > 1000
+        assert theirs.recv(4) == b"x\nx\n"
 
 
 def test_a_closed_stdout_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
