@@ -113,7 +113,7 @@ class Reloader:
 
     def _failed(self, error: Exception) -> None:
         """Count a look that failed, and report it unless the last one failed as well in the same way."""
-        self._metrics.unwatched()
+        self._metrics.watch_failed()
         reason, served = f"{type(error).__name__}: {error}", self._serving.served
         if reason == self._sick:
             return
@@ -131,7 +131,8 @@ class Reloader:
         """Swap the models; return what is wrong if that fails."""
         before = self._serving.served
         try:
-            after = await asyncio.to_thread(loader.load, _path(self._serving), self._serving.settings)
+            # In the thread: the look for the path may wait as well as the reading.
+            after = await asyncio.to_thread(lambda: loader.load(_path(self._serving), self._serving.settings))
         except PipelineError as error:
             return str(error)
         except OSError:
