@@ -46,7 +46,7 @@ class Reloader:
         self._seen: Seen | None = None
         # What is wrong with the files as they are now, and when to report it.
         self._trouble: tuple[str, float] | None = None
-        self._sick: str | None = None  # why the last look failed
+        self._sick: str | None = None  # why the files could not be read a second ago
 
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:

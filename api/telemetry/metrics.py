@@ -75,7 +75,7 @@ class Metrics:
         self._swaps = counter("api_model_swaps", "Models that replaced the served one, or tried", ["result"])
         for result in ("ok", "refused"):
             self._swaps.labels(result)
-        self.watch_failed = counter("api_model_watch_errors", "Looks at the model files that failed").inc
+        self.watch_failed = counter("api_model_watch_errors", "Failed attempts to find a new model").inc
         self._model = gauge(
             "api_model",
             "1 for the model that is served",
