@@ -78,6 +78,7 @@ def main() -> None:
         "server_header": False,
         "http": "api.http.protocol:Protocol",
         "ws": "none",
+        "proxy_headers": False,  # nothing here asks for the client's address
     }
     if chosen.workers == 1:
         uvicorn.run(APPLICATION, **options)

@@ -27,6 +27,7 @@ _SAFE = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 # W3C Trace Context, section 3.2: version 00, trace id, parent id, flags; ids of zeros alone are invalid.
 TRACEPARENT = b"traceparent"
 _TRACE = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_IDS = frozenset({HEADER, TRACEPARENT})
 # An orchestrator probes these at an address that nobody can know before.
 PROBES = ("/health", "/ready")
 # The status of a request whose client left before the answer: not in HTTP, the number is nginx's.
@@ -46,8 +47,8 @@ class Middleware:
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         headers = scope["headers"]
-        identity = scope["request_id"] = request_id(headers)
-        scope["trace_id"] = trace_id(headers)
+        identity, scope["trace_id"] = ids(headers)
+        scope["request_id"] = identity
         REQUEST_ID.set(identity)
         status = 500  # of Uvicorn, if an exception leaves the application
 
@@ -83,16 +84,19 @@ class Middleware:
         return any(host == name or (name.startswith("*.") and host[1:].endswith(name[1:])) for name in self.hosts)
 
 
-def request_id(headers: Headers) -> str:
-    """Return the caller's own X-Request-Id if it is safe, else a new one."""
+def ids(headers: Headers) -> tuple[str, str | None]:
+    """Return the id of a request and its trace id.
+
+    The first is the caller's own X-Request-Id if it is safe, else a new one; the second the 32 hexadecimal digits of
+    the one valid header `traceparent`, else None.
+    """
+    request, traces = None, []
     for name, value in headers:
-        if name == HEADER and _SAFE.fullmatch(value):
-            return value.decode()
-    return f"{_process}-{next(_numbers):x}"
-
-
-def trace_id(headers: Headers) -> str | None:
-    """Return the trace id, 32 hexadecimal digits, of the one valid header `traceparent`, else None."""
-    found = [value for name, value in headers if name == TRACEPARENT]
-    valid = _TRACE.fullmatch(found[0]) if len(found) == 1 else None
-    return valid[1].decode() if valid else None
+        if name not in _IDS:
+            continue
+        if name == TRACEPARENT:
+            traces.append(value)
+        elif request is None and _SAFE.fullmatch(value):
+            request = value.decode()
+    valid = _TRACE.fullmatch(traces[0]) if len(traces) == 1 else None
+    return request or f"{_process}-{next(_numbers):x}", valid[1].decode() if valid else None

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.http import draining
 from api.http.errors import MEDIA_TYPE, Problem
+from api.http.joined_writes import JoinedWrites
 
 log = logging.getLogger("uvicorn.error")
 
@@ -36,6 +37,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.transport = JoinedWrites(transport, self.loop)  # type: ignore[assignment]
         self.room = self.MOST_HEADERS  # bytes that may still come without an end of headers and without a body
         self.heard = False  # a byte came since the last check
         self.unsent = 0  # bytes of answers that the client had not read at the last check

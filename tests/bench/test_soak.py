@@ -9,10 +9,10 @@ from tests.conftest import Project
 
 @pytest.mark.slow
 def test_nothing_acknowledged_is_lost(reproduced: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a minute of faults every kind of fault was made, no acknowledged prediction is lost, no answer is a 5xx but a
+    """In three minutes every kind of fault was made, no acknowledged prediction is lost, no answer is a 5xx but a
     documented 503, and nothing that is expected of the server is missed."""
     monkeypatch.chdir(reproduced.folder)
-    found = {check.what: check for check in soak.run(1)}
+    found = {check.what: check for check in soak.run(3)}
     assert all(name in found["faults"].found for name in ("swap", "locked", "gone", "full", "killed", "silent"))
     assert found["acknowledged predictions that are not in the log"].met
     assert found["5xx but a documented 503"].met
