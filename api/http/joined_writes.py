@@ -31,8 +31,8 @@ class JoinedWrites:
             self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        if self._kept:
-            data, self._kept = self._kept, b""
+        data, self._kept = self._kept, b""
+        if data and not self._transport.is_closing():  # a client may leave within the turn
             self._transport.write(data)
 
     def write_eof(self) -> None:

@@ -13,6 +13,7 @@ from api.http.joined_writes import JoinedWrites
 async def written(*steps: tuple[str, Any]) -> list[bytes]:
     """Return what reaches the transport in a turn of the loop that does these steps, and in the next turn."""
     transport = Mock()
+    transport.is_closing = lambda: transport.abort.called
     joined = JoinedWrites(transport, asyncio.get_running_loop())
     for name, *arguments in steps:
         getattr(joined, name)(*arguments)
@@ -32,6 +33,7 @@ LARGE = b"x" * joined_writes._SMALL
         ([("write", b"1 "), ("write", b"2 "), ("write", b"3 ")], [b"1 2 ", b"3 "]),
         ([("write", b"head "), ("close",)], [b"head ", b"close"]),
         ([("write", b"head "), ("write_eof",)], [b"head ", b"write_eof"]),
+        ([("write", b"head "), ("abort",)], [b"abort"]),  # uvloop raises where a connection that is lost is written to
     ],
 )
 def test_what_is_written_is_sent_in_its_order(steps: list[Any], expected: list[bytes]) -> None:
