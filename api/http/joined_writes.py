@@ -20,6 +20,8 @@ class JoinedWrites:
         self._kept = b""
 
     def write(self, data: bytes) -> None:
+        if self._transport.is_closing():
+            return  # the connection ended before the answer: uvloop would raise
         if self._kept and len(data) < _SMALL:
             data, self._kept = self._kept + data, b""
             self._transport.write(data)
