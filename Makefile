@@ -133,6 +133,7 @@ lock: venv ## write requirements/*.txt from pyproject.toml, for every Python and
 	    --generate-hashes --no-annotate --no-header -c requirements/dev.txt -o requirements/$$group.txt || exit 1; \
 	done
 	@awk '/^[^ ]/ {keep = /^uv==/} keep' $(LOCK) > requirements/uv.txt
+	@.ci/installable
 
 # Times and labels in the image come from the commit, so that the same commit gives the same layers.
 image: venv ## build the container image of the champion

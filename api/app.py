@@ -73,8 +73,8 @@ async def _lifespan(app: Litestar) -> AsyncIterator[None]:
         gc.freeze()
         gc.set_threshold(50_000, *gc.get_threshold()[1:])
         try:
-            with draining.on_sigterm(app.state.serving.settings.drain_seconds):
-                yield
+            draining.on_sigterm(app.state.serving.settings.drain_seconds)
+            yield
         finally:
             await log.stop()
 

@@ -68,7 +68,7 @@ def lines(rounds: int = 5, seconds: int = 3) -> Iterator[str]:
     yield _line(
         "rows/s in batches of 1000, as a share of the bare ONNX session's",
         _ratio(batches, bare),
-        0.5,
+        0.6,
         True,
         f"{statistics.median(batches):,.0f} of {statistics.median(bare):,.0f}",
     )

@@ -116,11 +116,11 @@ class Load:
             yield request("POST", "/feedback", {"id": self._latest, "actual": 20.0})
 
 
-def request(method: str, path: str, content: Any = None, length: int | None = None) -> bytes:
+def request(method: str, path: str, content: Any = None) -> bytes:
     """Return a request with a body of JSON, or of these bytes."""
     body = content if isinstance(content, bytes) else b"" if content is None else json.dumps(content).encode()
     head = f"{method} {path} HTTP/1.1\r\nHost: soak\r\nContent-Type: application/json\r\n"
-    return f"{head}Content-Length: {len(body) if length is None else length}\r\n\r\n".encode() + body
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def _wrong(row: dict[str, Any]) -> list[bytes]:

@@ -5,19 +5,16 @@ have done at once.
 """
 
 import asyncio
-import contextlib
 import logging
 import signal
 import threading
-from collections.abc import Iterator
 
 log = logging.getLogger("uvicorn.error")
 
 begun = False  # of the process, as signals are
 
 
-@contextlib.contextmanager
-def on_sigterm(seconds: int) -> Iterator[None]:
+def on_sigterm(seconds: int) -> None:
     """Delay the handling of the first SIGTERM by so many seconds; a second one, or an interrupt, is handled at once.
 
     Call it on the event loop, after Uvicorn has set its own handler.
@@ -38,4 +35,3 @@ def on_sigterm(seconds: int) -> Iterator[None]:
     # Only the main thread may handle signals: a server in another one, as in tests, has none.
     if seconds and callable(handler) and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(signalled))
-    yield

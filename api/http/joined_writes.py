@@ -20,6 +20,8 @@ class JoinedWrites:
         self._kept = b""
 
     def write(self, data: bytes) -> None:
+        if self._transport.is_closing():
+            return  # the connection ended before the answer: uvloop would raise
         if self._kept and len(data) < _SMALL:
             data, self._kept = self._kept + data, b""
             self._transport.write(data)
@@ -31,8 +33,8 @@ class JoinedWrites:
             self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        if self._kept:
-            data, self._kept = self._kept, b""
+        data, self._kept = self._kept, b""
+        if data and not self._transport.is_closing():  # a client may leave within the turn
             self._transport.write(data)
 
     def write_eof(self) -> None:

@@ -64,11 +64,11 @@ class Protocol(HttpToolsProtocol):
         while len(data) > self.room >= 0:
             part, data = data[: self.room], data[self.room :]
             self.data_received(part)
-            if self.room == 0:
-                self._refuse(
-                    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-                    f"expected headers of at most {self.MOST_HEADERS} bytes",
-                )
+            if self.room == 0 and self.pipeline:
+                self._hear_out()
+            elif self.room == 0:
+                limit = f"expected headers of at most {self.MOST_HEADERS} bytes"
+                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, limit)
                 # If the connection were closed at once, a client that still sends would see a reset, and no answer.
                 self.room = -1
                 self.check.cancel()
@@ -78,8 +78,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         if len(self.pipeline) == self.MOST_PIPELINED:
-            # The requests so far are answered, the last of them with `Connection: close`; the others are dropped.
-            self.room, self.cycle.keep_alive = -1, False
+            self._hear_out()
             return
         HttpToolsProtocol.on_headers_complete(self)
         self.room = self.MOST_HEADERS
@@ -137,6 +136,10 @@ class Protocol(HttpToolsProtocol):
         head = f"HTTP/1.1 {status} {status.phrase}\r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
         self.transport.write(head.encode() + b"connection: close\r\n\r\n" + body)
         self.transport.write_eof()
+
+    def _hear_out(self) -> None:
+        """Answer the requests so far, the last of them with `Connection: close`, and drop what follows."""
+        self.room, self.cycle.keep_alive = -1, False
 
     def _cut_off(self) -> None:
         self._hear_no_more()

@@ -52,7 +52,7 @@ class NoModelError(PipelineError):
 class Serving:
     """The model that answers now: `served`, or None and the `reason`. Each request reads `served` once.
 
-    `artifacts`: the files that the server would serve, first choice first, and whether the last look found each.
+    `artifacts`: the files that the server would serve, first choice first, and whether each was there a second ago.
     """
 
     def __init__(self, settings: Settings) -> None:

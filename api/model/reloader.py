@@ -49,7 +49,7 @@ class Reloader:
         self._seen: Seen | None = None
         # What is wrong with the files as they are now, and when to report it.
         self._trouble: tuple[str, float] | None = None
-        self._sick: str | None = None  # why the last look failed
+        self._sick: str | None = None  # why the files could not be read a second ago
 
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -120,7 +120,7 @@ class Reloader:
 
     def _failed(self, error: Exception) -> None:
         """Count a look that failed, and report it unless the last one failed as well in the same way."""
-        self._metrics.unwatched()
+        self._metrics.watch_failed()
         reason, served = f"{type(error).__name__}: {error}", self._serving.served
         if reason == self._sick:
             return
@@ -138,7 +138,8 @@ class Reloader:
         """Swap the models; return what is wrong if that fails."""
         before = self._serving.served
         try:
-            after = await self._in_time(LOADING, loader.load, _path(self._serving), self._serving.settings)
+            # The look for the path may wait as well as the reading.
+            after = await self._in_time(LOADING, lambda: loader.load(_path(self._serving), self._serving.settings))
         except PipelineError as error:
             return str(error)
         except OSError:

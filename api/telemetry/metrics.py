@@ -70,12 +70,12 @@ class Metrics:
         self._requests = counter("http_requests", about, ["method", "path", "status", "key"])
         about = "Time to the whole answer"
         self._seconds = histogram("http_request_duration_seconds", about, ["method", "path"], buckets=LATENCY)
-        self._lines_lost = counter("api_access_log_lost", "Lines of requests that could not be written")
+        self.lines_lost = counter("api_access_log_lost", "Lines of requests that could not be written").inc
         self._rejected = counter("api_rejected", "Mistakes in refused bodies by feature and kind", ["field", "problem"])
         self._swaps = counter("api_model_swaps", "Models that replaced the served one, or tried", ["result"])
         for result in ("ok", "refused"):
             self._swaps.labels(result)
-        self._unwatched = counter("api_model_watch_errors", "Looks at the model files that failed")
+        self.watch_failed = counter("api_model_watch_errors", "Failed attempts to find a new model").inc
         self._model = gauge(
             "api_model",
             "1 for the model that is served",
@@ -108,10 +108,6 @@ class Metrics:
             found = self._observers[method, path, status, key] = count, self._seconds.labels(method, path).observe
         found[0]()
         found[1](seconds)
-
-    def lines_lost(self, lines: int) -> None:
-        """Count lines of requests that could not be written."""
-        self._lines_lost.inc(lines)
 
     def rejected(self, mistakes: Sequence[Mistake], schema: Schema) -> None:
         """Count each mistake of a refused body."""
@@ -151,10 +147,6 @@ class Metrics:
     def swapped(self, result: str) -> None:
         """Count a swap: `ok` or `refused`."""
         self._swaps.labels(result).inc()
-
-    def unwatched(self) -> None:
-        """Count a look at the model files that failed."""
-        self._unwatched.inc()
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""

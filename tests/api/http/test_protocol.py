@@ -141,6 +141,13 @@ def test_of_many_requests_before_the_first_answer_some_are_answered(port: int) -
     assert found.count(b"connection: close") == 1
 
 
+def test_long_headers_after_requests_that_wait(port: int) -> None:
+    """The requests before them are answered, and then the connection is closed."""
+    found = everything(connect(port, (GET + b"\r\n") * 3 + GET + b"X: " + LONG * 2))
+    assert found.count(b"HTTP/1.1 200 OK") == found.count(b"HTTP/1.1 ") == 3
+    assert found.count(b"connection: close") == 1
+
+
 def test_a_client_that_reads_no_answer_is_cut_off(port: int) -> None:
     """Answers that nobody reads are held for a while only."""
     ask = b"GET /static/swagger-ui/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import threading
 import time
 import weakref
 from collections.abc import Iterator
@@ -236,6 +237,16 @@ def test_a_file_that_can_be_read_only_later(client: Client, dearer: Example) -> 
         until(lambda: metric(client, "api_model_watch_errors_total") >= 2)
     until(lambda: served(client) == md5)
     assert swaps(client, "refused") == 0
+
+
+def test_the_event_loop_looks_at_no_file(client: Client, dearer: Example, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system may be slow: the watch finds and reads the model in threads of its own."""
+    threads = set()
+    path = reloader._path
+    monkeypatch.setattr(reloader, "_path", lambda serving: (threads.add(threading.current_thread()), path(serving))[1])
+    md5 = put(CHAMPION, dearer)
+    until(lambda: served(client) == md5)
+    assert client.blocking_portal.call(threading.current_thread) not in threads
 
 
 def test_a_watch_that_hangs_is_told(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

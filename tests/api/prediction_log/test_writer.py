@@ -20,7 +20,6 @@ from pipeline.contract.errors import PipelineError
 from pipeline.tables.atomic_files import digest
 from tests.api.conftest import JSON, ROUNDING, Client, Example, log_url, logged, row, serving, until
 from tests.api.http.test_predict import bodies
-from tests.conftest import ROOT
 
 
 def test_an_answer_is_in_the_log(fresh: Client, example: Example) -> None:
@@ -52,15 +51,6 @@ def test_what_was_sent_is_logged_without_whitespace(fresh: Client, path: str) ->
     assert response.status_code == 200
     [entry] = logged(fresh)
     assert entry["sent"] == compact
-
-
-def test_a_model_of_format_1_saw_float32(tmp_path: Path) -> None:
-    """The log has the numbers that such a model computed with, in single precision."""
-    sent = {"area": 100.1, "rooms": 3, "garden": True, "street": "north", "built": 2000}
-    with serving(tmp_path, model_path=ROOT / "tests/models/format1-ridge.onnx") as client:
-        assert client.post("/predict", json=sent).status_code == 200
-        [entry] = logged(client)
-    assert json.loads(entry["used"])[0] == 100.0999984741211
 
 
 def test_what_is_refused_is_not_logged(fresh: Client) -> None:
