@@ -9,6 +9,7 @@ begins with the champion: the drift that brought a new model is no reason for an
 
 import argparse
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
@@ -105,6 +106,8 @@ def main() -> None:
     until = _moment(arguments.until) if arguments.until else now()
     database, schema = existing(settings.load().prediction_log_url), load_schema()
     total = known = 0
+    # The server may have read a deeper nested row than this command could: fewer calls stood on its stack.
+    sys.setrecursionlimit(2000)
 
     def tables() -> Iterator[pd.DataFrame]:
         nonlocal total, known

@@ -138,12 +138,18 @@ def test_the_erase_command(run: Run, logged: list[str], example: Example, tmp_pa
 
 
 def test_no_row_stops_the_export(example: Example, tmp_path: Path, run: Run) -> None:
-    """What a field that is no feature may hold, such as an integer of 5,000 digits, is no reason to export nothing."""
+    """A row that was answered is exported, whatever a field that is no feature holds: an integer of 5,000 digits, or a
+    list as deep as the server could read."""
+    sys.setrecursionlimit(1000)  # Python's own, as a server has it
     with serving(tmp_path, model_path=example.path) as client:
-        for note in ("9" * 5000, "[" * 900 + "]" * 900):
-            content = f'{json.dumps(row())[:-1]}, "note": {note}, "listing id": {"7" * 5000}}}'
-            assert client.post("/predict", content=content, headers=JSON).status_code == 200
-    assert ": 2 rows, 0 with" in run(export)
+        rows = [
+            f'[{json.dumps(row())[:-1]}, "{name}": {value}}}]'
+            for value in ("9" * 5000, *("[" * depth + "]" * depth for depth in range(900, 1000, 2)))
+            for name in ("note", "listing id")
+        ]
+        taken = [client.post("/predict/batch", content=content, headers=JSON).status_code for content in rows]
+    assert set(taken) == {200, 400}
+    assert f": {taken.count(200)} rows, 0 with" in run(export)
 
 
 def test_an_own_id_is_exported(example: Example, tmp_path: Path, run: Run) -> None:
