@@ -40,6 +40,8 @@ def parse(words: Iterable[str]) -> tuple[Key, ...]:
 
 def _key(word: str, place: int) -> Key:
     if ":" not in word:
+        if set(re.split("[+;|/]", word)) & SCOPES:  # such as `crm;predict;KEY`, or a scope after a comma
+            raise ValueError(EXPECTED)
         return Key(digest(word.encode()), f"key{place}", SCOPES)
     name, scopes, key = [*word.split(":", 2), ""][:3]
     given = frozenset(scopes.split("+"))

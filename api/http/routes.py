@@ -9,7 +9,7 @@ from litestar import post
 from litestar.params import HeaderParameter
 
 from api.http import caller, errors
-from api.http.body import AnyRequest, read_json
+from api.http.body import AnyRequest, json_body
 from api.http.fast_path import FAILURE
 from api.http.responses import Feedback, Prediction
 from api.model.loader import Served, Serving
@@ -58,11 +58,11 @@ async def predict(request: AnyRequest, idempotency_key: IdempotencyKey = None) -
     who = caller.checked(scope)
     serving: Serving = request.app.state.serving
     predictor: Predictor = request.app.state.predictor
-    body = await read_json(request, serving.settings.api_max_body, "API_MAX_BODY")
-    served = serving.now()
-    with _counted(request, served):
-        row = served.contract.decode(body)
-    asked = row, compact(body).decode(), who
+    async with json_body(request, serving.settings.api_max_body, "API_MAX_BODY") as body:
+        served = serving.now()
+        with _counted(request, served):
+            row = served.contract.decode(body)
+        asked = row, compact(body).decode(), who
     return await (predictor.one(served, asked) if who.idempotency is None else predictor.keyed(served, asked))
 
 
@@ -82,10 +82,10 @@ async def predict_batch(request: AnyRequest, idempotency_key: IdempotencyKey = N
     who = caller.checked(request.scope)
     serving: Serving = request.app.state.serving
     predictor: Predictor = request.app.state.predictor
-    body = await read_json(request, serving.settings.api_max_batch_body, "API_MAX_BATCH_BODY")
-    served = serving.now()
-    with _counted(request, served):
-        return await predictor.many(served, body, serving.settings.api_max_batch, who)
+    async with json_body(request, serving.settings.api_max_batch_body, "API_MAX_BATCH_BODY") as body:
+        served = serving.now()
+        with _counted(request, served):
+            return await predictor.many(served, body, serving.settings.api_max_batch, who)
 
 
 @post(
@@ -103,8 +103,8 @@ async def predict_batch(request: AnyRequest, idempotency_key: IdempotencyKey = N
 )
 async def give_feedback(request: AnyRequest) -> Feedback:
     serving: Serving = request.app.state.serving
-    body = await read_json(request, serving.settings.api_max_body, "API_MAX_BODY")
-    actual = feedback.decode(body, serving.now().contract.schema.target)
+    async with json_body(request, serving.settings.api_max_body, "API_MAX_BODY") as body:
+        actual = feedback.decode(body, serving.now().contract.schema.target)
     log: Log = request.app.state.log
     noted = await log.run(queries.note_actual, *actual, request.scope.get("key_name"))
     if noted is None:

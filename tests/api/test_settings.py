@@ -105,6 +105,8 @@ NAMED = (
     f"{'x' * 33}:predict:s3cret",
     "crm:sell:s3cret",
     "crm:predict+:s3cret",
+    "crm;predict;s3cret",
+    "crm:predict,feedback,s3cret",
 )
 
 

@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 
 from api.app import create_app
+from api.http import body
 from api.http.protocol import Protocol
 from api.settings import Settings
 from tests.api.conftest import Example, log_url, row, until
@@ -158,6 +159,20 @@ def test_a_client_that_reads_no_answer_is_cut_off(port: int) -> None:
         connection.sendall(ask * 8)
         time.sleep(3)
         assert len(everything(connection)) < 8_000_000
+
+
+def test_half_sent_bodies_hold_a_limited_memory(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the bodies of open requests together are too large, the next part gets 503 at once; afterwards bodies are
+    taken again."""
+    monkeypatch.setattr(body, "TOGETHER", 90_000)
+    batch = head_of(100_000).replace(b"/predict", b"/predict/batch")
+    slow = [connect(port, batch, LONG) for _ in range(2)]
+    time.sleep(0.3)
+    assert everything(connect(port, batch, LONG)).startswith(b"HTTP/1.1 503")
+    for connection in slow:
+        connection.close()
+    until(lambda: body._held == 0)
+    assert httpx.post(f"http://127.0.0.1:{port}/predict/batch", json=[row()]).status_code == 200
 
 
 def test_the_idlest_of_too_many_connections_is_closed(port: int) -> None:
