@@ -15,7 +15,7 @@ from api.http import errors
 DRAINED = 2**26
 # Bytes of all bodies that a process holds: many slow senders, each within its limit, would fill the memory. One alone
 # may be larger, as its setting allows.
-TOGETHER = 2**27
+TOGETHER = 48 * 2**20
 _held = 0
 
 AnyRequest = Request[Any, Any, State]
