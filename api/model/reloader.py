@@ -8,18 +8,16 @@ import asyncio
 import contextlib
 import gc
 import logging
-import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, TypeVar
 
-from api.model import loader
+from api.model import loader, model_files
 from api.model.loader import Served, Serving
+from api.model.model_files import Seen
 from api.telemetry.metrics import Metrics
-from pipeline.contract import paths, signature
 from pipeline.contract.errors import PipelineError
 
 log = logging.getLogger("uvicorn.error")
@@ -32,8 +30,6 @@ LOADING = 120.0  # seconds that a model may take to be read and checked
 GRACE = 15.0
 
 Answer = TypeVar("Answer")
-Stat = tuple[int, int, int] | None
-Seen = tuple[Path, Stat, Stat, Stat]  # of the files that decide what is served
 
 
 class Reloader:
@@ -116,7 +112,7 @@ class Reloader:
         self._serving.artifacts = {
             path.as_posix(): path.is_file() for path in loader.candidates(self._serving.settings)
         }
-        return seen(self._serving)
+        return model_files.seen(self._serving)
 
     def _failed(self, error: Exception) -> None:
         """Count a look that failed, and report it unless the last one failed as well in the same way."""
@@ -139,7 +135,9 @@ class Reloader:
         before = self._serving.served
         try:
             # The look for the path may wait as well as the reading.
-            after = await self._in_time(LOADING, lambda: loader.load(_path(self._serving), self._serving.settings))
+            after = await self._in_time(
+                LOADING, lambda: loader.load(model_files.path(self._serving), self._serving.settings)
+            )
         except PipelineError as error:
             return str(error)
         except OSError:
@@ -167,35 +165,5 @@ class Reloader:
             log.error("not ready: %s", reason)
 
 
-def seen(serving: Serving) -> Seen:
-    """Return a value that changes when another file is to be served, or when it, its DVC record or its signature is
-    written.
-
-    Raises OSError where it cannot be told.
-    """
-    path = _path(serving)
-    record = _stat(path.with_name(f"{path.name}.dvc"))
-    # dvc.lock counts only without a record beside the model: it changes with every stage that runs.
-    return path, _stat(path), record or _stat(paths.LOCK), _stat(signature.path_of(path))
-
-
-def _path(serving: Serving) -> Path:
-    """Return the file to serve. A champion that is gone (DVC removes it for a moment) stays the one to serve."""
-    served = serving.served.path if serving.served else None
-    if serving.settings.model_path:
-        return serving.settings.model_path
-    if served == paths.CHAMPION or paths.CHAMPION.is_file():
-        return paths.CHAMPION
-    return paths.MODEL
-
-
 def _identity(served: Served) -> tuple[object, ...]:
     return served.path, served.md5, served.unpromoted, served.version, served.revision
-
-
-def _stat(path: Path) -> Stat:
-    try:
-        found = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

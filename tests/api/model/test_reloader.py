@@ -15,7 +15,7 @@ from unittest.mock import Mock
 import pytest
 import yaml
 
-from api.model import reloader
+from api.model import model_files, reloader
 from pipeline.tables.atomic_files import digest
 from tests.api.conftest import Client, Example, row, serving, until
 
@@ -242,8 +242,10 @@ def test_a_file_that_can_be_read_only_later(client: Client, dearer: Example) -> 
 def test_the_event_loop_looks_at_no_file(client: Client, dearer: Example, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file system may be slow: the watch finds and reads the model in threads of its own."""
     threads = set()
-    path = reloader._path
-    monkeypatch.setattr(reloader, "_path", lambda serving: (threads.add(threading.current_thread()), path(serving))[1])
+    path = model_files.path
+    monkeypatch.setattr(
+        model_files, "path", lambda serving: (threads.add(threading.current_thread()), path(serving))[1]
+    )
     md5 = put(CHAMPION, dearer)
     until(lambda: served(client) == md5)
     assert client.blocking_portal.call(threading.current_thread) not in threads
@@ -252,8 +254,8 @@ def test_the_event_loop_looks_at_no_file(client: Client, dearer: Example, monkey
 def test_a_watch_that_hangs_is_told(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file system that does not answer stops no request, and is counted."""
     monkeypatch.setattr(reloader, "PATIENCE", 0.1)
-    seen = reloader.seen
-    monkeypatch.setattr(reloader, "seen", lambda serving: (time.sleep(0.5), seen(serving))[1])
+    seen = model_files.seen
+    monkeypatch.setattr(model_files, "seen", lambda serving: (time.sleep(0.5), seen(serving))[1])
     until(lambda: metric(client, "api_model_watch_errors_total") >= 2)
     assert client.post("/predict", json=row()).status_code == 200
 
