@@ -10,8 +10,8 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import ResponseSpec
 from litestar.plugins.problem_details import ProblemDetailsConfig, ProblemDetailsException, ProblemDetailsPlugin
 
+from api.model.answers import NotFiniteError
 from api.model.loader import NoModelError
-from api.model.micro_batcher import NotFiniteError
 from api.prediction_log.database import PAUSE, LogError
 from api.prediction_log.repeats import KeyReusedError
 from api.requests.batch import TooManyError

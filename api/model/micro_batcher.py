@@ -1,38 +1,18 @@
 """Micro-batching: requests that arrive together share one run of the model and one transaction of the log."""
 
 import asyncio
-import math
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
-from itertools import groupby, repeat
+from itertools import groupby
 from typing import NamedTuple
 
-import msgspec
-import numpy as np
-
 from api.http.responses import Prediction
+from api.model.answers import Asked, NotFiniteError, answer_of, compute, compute_batch, finite, is_finite
 from api.model.loader import Served
 from api.prediction_log.repeats import digest
-from api.prediction_log.schema import Caller, Entry, new_ids, now
+from api.prediction_log.schema import Caller, Entry
 from api.prediction_log.writer import Log
-from api.requests import batch
-from api.requests.diagnostics import Row
 from api.telemetry.metrics import Metrics
-from pipeline.contract.columns import matrix_columns
-
-_encode = msgspec.json.Encoder().encode
-_encode_lines = msgspec.json.Encoder().encode_lines
-
-
-class NotFiniteError(Exception):
-    """The model's answer is not finite, although each value is allowed. `rows`: their numbers."""
-
-    def __init__(self, rows: list[int]) -> None:
-        self.rows = rows
-
-
-# A row, its JSON without whitespace, and who sent it.
-Asked = tuple[Row, str, Caller]
 
 
 class Waiting(NamedTuple):
@@ -71,7 +51,7 @@ class Predictor:
 
         Raises NotFiniteError, KeyReusedError or LogError.
         """
-        [answer] = await self._logged(_finite(compute(served, [asked], digest(asked[1]))))
+        [answer] = await self._logged(finite(compute(served, [asked], digest(asked[1]))))
         return answer
 
     async def many(self, served: Served, body: bytes, most: int, caller: Caller) -> list[Prediction]:
@@ -80,7 +60,7 @@ class Predictor:
         Raises what `batch.decode` raises, NotFiniteError, KeyReusedError or LogError; then nothing is logged.
         """
         loop = asyncio.get_running_loop()
-        return await self._logged(await loop.run_in_executor(self._batches, _whole, served, body, most, caller))
+        return await self._logged(await loop.run_in_executor(self._batches, compute_batch, served, body, most, caller))
 
     async def _logged(self, entries: list[Entry]) -> list[Prediction]:
         logged = await self._log.write(entries) if entries else []
@@ -109,7 +89,7 @@ class Predictor:
             for part in (list(run) for _, run in groupby(group, lambda waiting: id(waiting.served))):
                 computed = compute(part[0].served, [waiting.asked for waiting in part])
                 for waiting, entry in zip(part, computed, strict=True):
-                    if _is_finite(entry):
+                    if is_finite(entry):
                         done.append(waiting)
                         entries.append(entry)
                     elif not waiting.answer.done():
@@ -123,55 +103,3 @@ class Predictor:
         for waiting, answer in zip(done, answers, strict=True):
             if not waiting.answer.done():
                 waiting.answer.set_result(answer)
-
-
-def compute(served: Served, rows: list[Asked], body: str | None = None) -> list[Entry]:
-    """Return the model's answers to these rows, some perhaps not finite, as entries of the log.
-
-    `body`: the digest of the request's body, where it has an idempotency key.
-    """
-    about = served.model.description
-    matrix = served.model.inputs(np.array([row.numbers for row, _, _ in rows], dtype=float))
-    results = served.model.predict(matrix).tolist()
-    values = np.array([about.imputed.get(column.name, math.nan) for column in matrix_columns(about.columns)])
-    learned = served.model.inputs(values)
-    used = _encode_lines(np.where(np.isnan(matrix), learned, matrix).tolist()).decode().splitlines()
-    time, md5, promoted = now(), served.md5, served.promoted
-    entries = []
-    for key, (row, sent, caller), as_json, result in zip(new_ids(time, len(rows)), rows, used, results, strict=True):
-        prediction, lower, upper = result
-        imputed = _encode(row.imputed).decode() if row.imputed else None
-        asked = caller.key, caller.request, caller.trace, caller.idempotency
-        entries.append(
-            Entry(key, time, row.own, sent, as_json, prediction, lower, upper, md5, promoted, imputed, *asked, body)
-        )
-    return entries
-
-
-def answer_of(entry: Entry) -> Prediction:
-    """Return the answer that an entry of the log holds."""
-    imputed = [] if entry.imputed is None else msgspec.json.decode(entry.imputed)
-    return Prediction(entry.prediction, entry.lower, entry.upper, entry.id, entry.model, imputed)
-
-
-def _whole(served: Served, body: bytes, most: int, caller: Caller) -> list[Entry]:
-    """Return the log's entries of a batch.
-
-    Raises NotFiniteError and what `batch.decode` raises.
-    """
-    rows, sent = batch.decode(body, served.contract, most)
-    if not rows:
-        return []
-    about = digest(f"[{','.join(sent)}]") if caller.idempotency is not None else None
-    return _finite(compute(served, list(zip(rows, sent, repeat(caller))), about))
-
-
-def _finite(entries: list[Entry]) -> list[Entry]:
-    wrong = [number for number, entry in enumerate(entries) if not _is_finite(entry)]
-    if wrong:
-        raise NotFiniteError(wrong)
-    return entries
-
-
-def _is_finite(entry: Entry) -> bool:
-    return math.isfinite(entry.prediction + entry.lower + entry.upper)
