@@ -16,26 +16,26 @@ class JoinedWrites:
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
-        self._loop = loop
+        self._send, self._is_closing, self._soon = transport.write, transport.is_closing, loop.call_soon
         self._kept = b""
 
     def write(self, data: bytes) -> None:
-        if self._transport.is_closing():
+        if self._is_closing():
             return  # the connection ended before the answer: uvloop would raise
         if self._kept and len(data) < _SMALL:
             data, self._kept = self._kept + data, b""
-            self._transport.write(data)
+            self._send(data)
         elif self._kept:
             self.flush()
-            self._transport.write(data)
+            self._send(data)
         else:
             self._kept = data
-            self._loop.call_soon(self.flush)
+            self._soon(self.flush)
 
     def flush(self) -> None:
         data, self._kept = self._kept, b""
-        if data and not self._transport.is_closing():  # a client may leave within the turn
-            self._transport.write(data)
+        if data and not self._is_closing():  # a client may leave within the turn
+            self._send(data)
 
     def write_eof(self) -> None:
         self.flush()
