@@ -1,4 +1,4 @@
-"""What the model answers to rows, as entries of the prediction log."""
+"""The model's answers to rows, as entries of the prediction log."""
 
 import math
 from itertools import repeat
